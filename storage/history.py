@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from storage.series import Labels, Sample, Selector, Window
 
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
