@@ -147,9 +147,18 @@ class History(Protocol):
         ...
 
     def windows(
-        self, signal: str, start_ms: int, end_ms: int, labels: Labels | None = None
+        self,
+        signal: str,
+        start_ms: int,
+        end_ms: int,
+        labels: Labels | None = None,
+        *,
+        counts: bool = True,
     ) -> Windows:
-        """The windows of a signal that end in `(start, end]`; of one series when labels are given."""
+        """The windows of a signal that end in `(start, end]`; of one series when labels are given.
+
+        Without `counts` the buckets are left out (`layout` is -1 everywhere), which is faster.
+        """
         ...
 
     def retain(self, samples_after_ms: int, windows_after_ms: int) -> int:

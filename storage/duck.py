@@ -1,0 +1,362 @@
+"""History on a DuckDB file: the embedded default.
+
+Rows are written in batches of NumPy columns, one transaction a batch, and DuckDB's write-ahead log
+makes a batch whole or absent after kill -9. Series and window series get small integers; the maps
+are held in memory, because a tick asks for thousands of them.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.history import NO_LAYOUT, Floats, Ints, Samples, Windows
+from storage.series import Labels, Selector
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE format (version INTEGER);
+CREATE TABLE series (id INTEGER, metric VARCHAR, labels VARCHAR);
+CREATE TABLE samples (series INTEGER, ts BIGINT, value DOUBLE);
+CREATE TABLE window_series (id INTEGER, signal VARCHAR, labels VARCHAR);
+CREATE TABLE layouts (id INTEGER, bounds DOUBLE[]);
+CREATE TABLE windows (
+    series INTEGER, end_ms BIGINT, seconds DOUBLE, value DOUBLE, n DOUBLE,
+    layout INTEGER, counts DOUBLE[]
+);
+"""
+
+
+CHOSEN = (
+    "FROM windows WHERE end_ms > ? AND end_ms <= ? "
+    "AND series IN (SELECT id FROM wanted) ORDER BY series, end_ms"
+)
+
+
+class HistoryError(Exception):
+    """The history cannot be opened; the message says what to do."""
+
+
+class DuckFile:
+    """One open DuckDB file, shared by the books that keep tables in it.
+
+    Only one process can have it open. `memory` is DuckDB's own limit for its buffers.
+    """
+
+    def __init__(self, path: Path, *, memory: str = "256MB", threads: int = 2) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.connection = duckdb.connect(
+                str(path), config={"memory_limit": memory, "threads": threads}
+            )
+        except (duckdb.Error, OSError) as error:
+            raise HistoryError(advice(path, error)) from None
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one's own to the same file; cursors are not shared between threads."""
+        return self.connection.cursor()
+
+    def size_bytes(self) -> int:
+        """What the file and its log take on disk."""
+        files = (self.path, self.path.with_name(self.path.name + ".wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def close(self) -> None:
+        """Write the log into the file and give it back."""
+        self.connection.close()
+
+
+def advice(path: Path, error: Exception) -> str:
+    """Say what is wrong with the file, and the way out."""
+    said = str(error)
+    if "lock" in said.lower():
+        return (
+            f"{path} is in use by another Plimsoll process: "
+            "stop that one, or choose another data directory"
+        )
+    if isinstance(error, duckdb.IOException) and "newer version" in said.lower():
+        return (
+            f"{path} was written by a newer version: "
+            "start that version, or choose another data directory"
+        )
+    if isinstance(error, OSError):
+        return f"{path} cannot be opened ({error.strerror}): check that the directory is writable"
+    first = said.splitlines()[0] if said else type(error).__name__
+    return (
+        f"{path} cannot be read as a history ({first}): move it away to start afresh "
+        "(regressions are kept in the state file), or restore a backup"
+    )
+
+
+class DuckHistory:
+    """`storage.history.History` on a DuckDB file."""
+
+    def __init__(self, file: DuckFile) -> None:
+        self.file = file
+        self.write = threading.Lock()
+        cursor = file.cursor()
+        prepare(cursor, file.path)
+        self.series = Catalogue(cursor.execute("FROM series").fetchall())
+        self.window_series = Catalogue(cursor.execute("FROM window_series").fetchall())
+        rows = cursor.execute("SELECT id, bounds FROM layouts").fetchall()
+        self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
+
+    def append(self, samples: Samples) -> None:
+        """Store samples in one transaction: after a crash all of them are there, or none."""
+        if not len(samples):
+            return
+        with self.write, transaction(self.file, self.series) as cursor:
+            ids = self.series.identify(samples.series)
+            self.series.store_new(cursor, "series")
+            rows = {"series": ids[samples.index], "ts": samples.at_ms, "value": samples.values}
+            cursor.register("rows_in", rows)
+            cursor.execute("INSERT INTO samples SELECT series, ts, value FROM rows_in")
+
+    def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
+        """The samples of the chosen series in `(start, end]`."""
+        found: dict[int, Labels] = {}
+        for selector in selectors:
+            found |= self.series.find(selector.metric, selector.matches)
+        cursor = self.file.cursor()
+        cursor.register("wanted", ids_of(found))
+        columns = cursor.execute(
+            "SELECT series, ts, value FROM samples WHERE ts > ? AND ts <= ? "
+            "AND series IN (SELECT id FROM wanted) ORDER BY series, ts, rowid",
+            [start_ms, end_ms],
+        ).fetchnumpy()
+        kept = last_of_equal(columns["series"], columns["ts"])
+        labels, index = compact(columns["series"][kept], found)
+        return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept])
+
+    def put_windows(self, windows: Windows) -> None:
+        """Store windows in one transaction; those with the same signal, series and end replace."""
+        if not len(windows):
+            return
+        with self.write, transaction(self.file, self.window_series) as cursor:
+            ids = self.window_series.identify(windows.series, windows.signal)
+            self.window_series.store_new(cursor, "window_series")
+            layout_ids = self.store_layouts(cursor, windows.layouts)
+            cursor.register(
+                "rows_in",
+                {
+                    "row": np.arange(len(windows)),
+                    "series": ids[windows.index],
+                    "end_ms": windows.end_ms,
+                    "seconds": windows.seconds,
+                    "value": windows.values,
+                    "n": windows.n,
+                    "layout": layout_ids[windows.layout],
+                },
+            )
+            widths = windows.widths()
+            cursor.register(
+                "counts_in",
+                {
+                    "row": np.repeat(np.arange(len(windows)), widths),
+                    "position": np.arange(int(widths.sum())),
+                    "count": windows.counts,
+                },
+            )
+            cursor.execute(
+                "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
+                "AND w.series = r.series AND w.end_ms = r.end_ms",
+                [int(windows.end_ms.min()), int(windows.end_ms.max())],
+            )
+            cursor.execute(
+                "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, c.counts "
+                "FROM rows_in LEFT JOIN (SELECT row, list(count ORDER BY position) AS counts "
+                "FROM counts_in GROUP BY row) c USING (row) ORDER BY row"
+            )
+
+    def store_layouts(
+        self, cursor: duckdb.DuckDBPyConnection, layouts: Iterable[tuple[float, ...]]
+    ) -> Ints:
+        """The ids of bucket layouts, with -1 at the end for `NO_LAYOUT`."""
+        ids = []
+        for bounds in layouts:
+            if bounds not in self.layouts:
+                self.layouts[bounds] = len(self.layouts)
+                cursor.execute(
+                    "INSERT INTO layouts VALUES (?, ?)", [self.layouts[bounds], list(bounds)]
+                )
+            ids.append(self.layouts[bounds])
+        return np.array([*ids, NO_LAYOUT], np.int64)
+
+    def windows(
+        self,
+        signal: str,
+        start_ms: int,
+        end_ms: int,
+        labels: Labels | None = None,
+        *,
+        counts: bool = True,
+    ) -> Windows:
+        """The windows of a signal that end in `(start, end]`; of one series if labels are given."""
+        found = self.window_series.find(signal, lambda known: labels is None or known == labels)
+        cursor = self.file.cursor()
+        cursor.register("wanted", ids_of(found))
+        table = cursor.execute(
+            "SELECT series, end_ms, seconds, value, n, "
+            + (f"layout, counts {CHOSEN}" if counts else f"{NO_LAYOUT} AS layout {CHOSEN}"),
+            [start_ms, end_ms],
+        ).fetchnumpy()
+        if not len(table["series"]):
+            return Windows.of(signal, ())
+        labels_found, index = compact(table["series"], found)
+        layouts, layout = self.layouts_of(table["layout"])
+        buckets = list(table["counts"][layout != NO_LAYOUT]) if counts else []
+        return Windows(
+            signal,
+            labels_found,
+            index,
+            table["end_ms"],
+            numbers(table["seconds"]),
+            numbers(table["value"]),
+            numbers(table["n"]),
+            layout,
+            layouts,
+            np.concatenate(buckets).astype(np.float64) if buckets else np.empty(0, np.float64),
+        )
+
+    def layouts_of(self, ids: Ints) -> tuple[tuple[tuple[float, ...], ...], Ints]:
+        """The bucket layouts that occur, and for each row its position among them or -1."""
+        used, layout = np.unique(ids, return_inverse=True)
+        by_id = {id_: bounds for bounds, id_ in list(self.layouts.items())}
+        known = tuple(by_id[int(id_)] for id_ in used if id_ != NO_LAYOUT)
+        return known, layout.astype(np.int64) - (1 if used[0] == NO_LAYOUT else 0)
+
+    def retain(self, samples_after_ms: int, windows_after_ms: int) -> int:
+        """Drop what is older, give back how many rows went."""
+        with self.write, transaction(self.file, self.series) as cursor:
+            gone = 0
+            for table, column, after in (
+                ("samples", "ts", samples_after_ms),
+                ("windows", "end_ms", windows_after_ms),
+            ):
+                row = cursor.execute(f"DELETE FROM {table} WHERE {column} <= ?", [after]).fetchone()
+                gone += int(row[0]) if row else 0
+        return gone
+
+
+class Catalogue:
+    """Which small integer stands for which series, in memory; new ones wait to be stored.
+
+    Series are kept by group (the metric name, or the signal), so that a search looks at one group.
+    """
+
+    def __init__(self, rows: Iterable[tuple[int, str, str]]) -> None:
+        self.ids: dict[str, dict[Labels, int]] = {}
+        self.next_id = 0
+        self.new: list[tuple[int, str, Labels]] = []
+        for id_, group, labels in rows:
+            self.ids.setdefault(group, {})[read_labels(labels)] = id_
+            self.next_id = max(self.next_id, id_ + 1)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.ids.values()))
+
+    def identify(self, series: Sequence[Labels], group: str | None = None) -> Ints:
+        """The id of each series, made where there was none; the group is the metric by default."""
+        ids = np.empty(len(series), np.int64)
+        for position, labels in enumerate(series):
+            name = labels.metric if group is None else group
+            known = self.ids.setdefault(name, {})
+            id_ = known.get(labels)
+            if id_ is None:
+                id_ = known[labels] = self.next_id
+                self.next_id += 1
+                self.new.append((id_, name, labels))
+            ids[position] = id_
+        return ids
+
+    def find(self, group: str, wanted: Callable[[Labels], bool]) -> dict[int, Labels]:
+        """The series of a group that are wanted, by id."""
+        # The copy is made in one step; a writer may add series while we look at them.
+        known = list(self.ids.get(group, {}).items())
+        return {id_: labels for labels, id_ in known if wanted(labels)}
+
+    def store_new(self, cursor: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Write the new series inside the caller's transaction."""
+        if self.new:
+            ids, groups, labels = zip(*self.new, strict=True)
+            written = [json.dumps(one.as_dict(), ensure_ascii=False) for one in labels]
+            rows = list(zip(ids, groups, written, strict=True))
+            for start in range(0, len(rows), 1000):
+                part = rows[start : start + 1000]
+                marks = ", ".join(["(?, ?, ?)"] * len(part))
+                flat = [value for row in part for value in row]
+                cursor.execute(f"INSERT INTO {table} VALUES {marks}", flat)
+
+    def settle(self, committed: bool) -> None:
+        """End the transaction: keep the new series, or take their ids back."""
+        if not committed:
+            for _, group, labels in self.new:
+                del self.ids[group][labels]
+        self.new.clear()
+
+
+@contextmanager
+def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor inside one transaction, rolled back when the body raises."""
+    cursor = file.cursor()
+    cursor.begin()
+    try:
+        yield cursor
+        cursor.commit()
+    except BaseException:
+        catalogue.settle(committed=False)
+        cursor.rollback()
+        raise
+    else:
+        catalogue.settle(committed=True)
+    finally:
+        cursor.close()
+
+
+def prepare(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Make the tables in a new file; refuse one of a newer version."""
+    tables = {row[0] for row in cursor.execute("SHOW TABLES").fetchall()}
+    if "format" not in tables:
+        cursor.execute(f"BEGIN; {SCHEMA} INSERT INTO format VALUES ({VERSION}); COMMIT")
+        return
+    (version,) = cursor.execute("SELECT max(version) FROM format").fetchone() or (0,)
+    if version > VERSION:
+        raise HistoryError(
+            f"{path} is of a newer version of Plimsoll (format {version}, this one reads "
+            f"{VERSION}): start that version, or choose another data directory"
+        )
+
+
+def read_labels(text: str) -> Labels:
+    """Labels from their stored form."""
+    return Labels.of(json.loads(text))
+
+
+def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
+    """Ids as a column that SQL can join with."""
+    return {"id": np.fromiter(found, np.int64, len(found))}
+
+
+def compact(ids: Ints, found: Mapping[int, Labels]) -> tuple[tuple[Labels, ...], Ints]:
+    """The labels that occur, and for each row its position among them."""
+    used, index = np.unique(ids, return_inverse=True)
+    return tuple(found[int(id_)] for id_ in used), index.astype(np.int64)
+
+
+def numbers(column: Floats) -> Floats:
+    """A column without its mask: DuckDB's Python reader and writer turn NaN into NULL and back."""
+    return np.ma.filled(column, np.nan)
+
+
+def last_of_equal(series: Ints, ts: Ints) -> NDArray[np.bool_]:
+    """Which rows to keep so that each (series, time) stands once: the one written last."""
+    if not len(series):
+        return np.empty(0, np.bool_)
+    follows = (series[1:] == series[:-1]) & (ts[1:] == ts[:-1])
+    return ~np.append(follows, False)
