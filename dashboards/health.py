@@ -1,0 +1,110 @@
+"""Panels about Plimsoll at work: whether it gets its data, and whether it keeps up."""
+
+from dashboards.panels import About, Viz, curves, query, timeline
+
+TARGET_STATES = {0: ("down", "red"), 1: ("up", "green")}
+# Names that other programs expose too; the variable says which job is Plimsoll.
+OURS = 'job=~"$plimsoll_job"'
+RARE = "1m"  # a tick a minute: the rate has to look over several
+
+
+def collection() -> list[Viz]:
+    """Whether targets answer, how long they take, and why they fail."""
+    return [
+        timeline(
+            About("Targets", "Whether the last collection of each target worked."),
+            query("min by (collector, target) (plimsoll_collector_up)", "{{collector}} {{target}}"),
+            TARGET_STATES,
+        ),
+        curves(
+            About("Time to collect", "How long the last collection of each target took.", "s"),
+            [
+                query(
+                    "max by (collector, target) (plimsoll_collector_scrape_duration_seconds)",
+                    "{{collector}} {{target}}",
+                )
+            ],
+        ),
+        curves(
+            About("Failed collections", "Collections that failed, by reason.", "cps"),
+            [
+                query(
+                    "sum by (reason) (rate(plimsoll_collector_failures_total[$__rate_interval]))",
+                    "{{reason}}",
+                )
+            ],
+        ),
+    ]
+
+
+def plimsoll_itself() -> list[Viz]:
+    """The detector's ticks, what waits to be told, Plimsoll's own API, memory and processor."""
+    return [
+        tick_duration(),
+        curves(
+            About("Messages waiting", "What was decided but is not sent yet."),
+            [query("sum(plimsoll_outbox_pending)", "waiting")],
+        ),
+        curves(
+            About("Messages", "What was sent, and what became of it.", "cps"),
+            [
+                query(
+                    "sum by (receiver, action, outcome)"
+                    " (rate(plimsoll_notifications_total[$__rate_interval]))",
+                    "{{receiver}} {{action}} {{outcome}}",
+                )
+            ],
+        ),
+        requests(),
+        answer_time(),
+        curves(
+            About("Memory", "Memory that Plimsoll's process holds.", "bytes"),
+            [query(f"process_resident_memory_bytes{{{OURS}}}", "{{instance}}")],
+        ),
+        curves(
+            About("Processor", "Share of one processor that Plimsoll uses.", "percentunit"),
+            [query(f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval])", "{{instance}}")],
+        ),
+    ]
+
+
+def tick_duration() -> Viz:
+    """How long the detector takes for one round."""
+    name = "plimsoll_tick_duration_seconds"
+    mean = f"sum(rate({name}_sum[$__rate_interval]))\n  / sum(rate({name}_count[$__rate_interval]))"
+    p95 = f"histogram_quantile(0.95, sum by (le) (rate({name}_bucket[$__rate_interval])))"
+    return curves(
+        About("Tick", "How long the detector takes to judge every signal once.", "s"),
+        [
+            query(mean, "mean", ref="A", min_step=RARE),
+            query(p95, "p95", ref="B", min_step=RARE),
+        ],
+    )
+
+
+def requests() -> Viz:
+    """What Plimsoll's own API is asked."""
+    return curves(
+        About("Requests", "Requests that Plimsoll's own API answers, by status.", "reqps"),
+        [
+            query(
+                f"sum by (status) (rate(http_server_requests_total{{{OURS}}}[$__rate_interval]))",
+                "{{status}}",
+            )
+        ],
+    )
+
+
+def answer_time() -> Viz:
+    """How long Plimsoll's own API takes."""
+    buckets = f"http_server_request_duration_seconds_bucket{{{OURS}}}"
+    return curves(
+        About("Time to answer", "p95 of Plimsoll's own API, the ten slowest routes.", "s"),
+        [
+            query(
+                "topk(10, histogram_quantile(0.95,\n"
+                f"  sum by (le, method, route) (rate({buckets}[$__rate_interval]))\n))",
+                "{{method}} {{route}}",
+            )
+        ],
+    )

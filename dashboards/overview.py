@@ -1,0 +1,337 @@
+"""The overview: what is open, the few numbers that matter, one series with its band, and Plimsoll.
+
+It asks only for what Plimsoll's own `/metrics` exposes, so it works wherever Prometheus scrapes it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from grafanalib.core import Annotations, Dashboard, DashboardLink, Template, Templating, Time
+
+from dashboards.grid import Section, Shelf, layout, shelves
+from dashboards.health import collection, plimsoll_itself
+from dashboards.panels import (
+    PLIMSOLL,
+    SOURCE,
+    UNITS,
+    About,
+    Link,
+    Query,
+    Shape,
+    Viz,
+    band,
+    band_look,
+    curves,
+    query,
+    stat,
+    steps_of,
+    table,
+    timeline,
+    unit_of_query,
+)
+from dashboards.signals import SignalPanel, kinds_of, labels_of
+from detector.signal import Direction
+from detector.units import Unit
+
+UID = "plimsoll-overview"
+TAG = "plimsoll"
+BAND_TITLE = "One series and its band"
+HEADLINES = ("api_p95", "api_error_rate", "host_cpu_usage", "host_memory_usage")
+MOST_SERIES = 10
+
+KINDS = {
+    "api": "API",
+    "database": "Database",
+    "cache": "Cache",
+    "resource": "Resources",
+    "web": "Web vitals",
+    "other": "Other signals",
+}
+STATES = {
+    0: ("steady", "green"),
+    1: ("info", "blue"),
+    2: ("warning", "orange"),
+    3: ("critical", "red"),
+}
+
+
+def dashboard(
+    signals: Sequence[SignalPanel], plimsoll_url: str = "http://127.0.0.1:8750"
+) -> Dashboard:
+    """The overview of these signals; clicks lead to Plimsoll at `plimsoll_url`."""
+    labels = labels_of(signals)
+    panels = layout(
+        [
+            Section("", [Shelf(4, headline_stats(signals))]),
+            Section("Regressions", [Shelf(8, [states(), open_now(labels)])]),
+            Section("A series of your choice", [Shelf(10, [chosen_band(signals, labels)])]),
+            *signal_sections(signals),
+            Section("Collection", shelves(collection())),
+            Section("Plimsoll itself", shelves(plimsoll_itself())),
+        ]
+    )
+    band_id = next(panel.id for panel in panels if panel.title == BAND_TITLE)
+    return Dashboard(
+        title="Plimsoll: overview",
+        uid=UID,
+        description="What got slower, since when, and after which deployment.",
+        tags=[TAG],
+        timezone="browser",
+        refresh="1m",
+        time=Time("now-6h", "now"),
+        templating=Templating(list=variables(signals, labels, plimsoll_url)),
+        annotations=Annotations(list=annotations(labels, band_id)),
+        links=[
+            DashboardLink(
+                title="Plimsoll", tags=[TAG], asDropdown=True, includeVars=True, keepTime=True
+            )
+        ],
+        panels=panels,
+    )
+
+
+def variables(
+    signals: Sequence[SignalPanel], labels: Sequence[str], plimsoll_url: str
+) -> list[Template]:
+    """The data source, the chosen signal and series, which Plimsoll, and where its pages are.
+
+    The series is chosen label by label. A label that the signal does not have is empty, and
+    `route=""` finds the series without a route.
+    """
+    chosen: list[Template] = []
+    for at, label in enumerate(labels):
+        so_far = chosen_series(labels[:at])
+        chosen.append(values_of(label, label, f"plimsoll_signal_value{so_far}", label))
+    first = signals[0].name if signals else None
+    return [
+        Template(
+            name="datasource",
+            label="Data Source",
+            type="datasource",
+            query="prometheus",
+            default="default",
+        ),
+        values_of("signal", "signal", "plimsoll_signal_value", "signal", default=first),
+        *chosen,
+        values_of(
+            "plimsoll_job",
+            "job of Plimsoll",
+            "plimsoll_collector_up",
+            "job",
+            includeAll=True,
+            multi=True,
+            default="$__all",
+        ),
+        Template(
+            name="plimsoll_url",
+            label="Plimsoll",
+            type="constant",
+            query=plimsoll_url,
+            default=plimsoll_url,
+            hide=2,
+        ),
+    ]
+
+
+def values_of(name: str, title: str, selector: str, label: str, **more: Any) -> Template:
+    """A variable whose choices are the values of a label in Prometheus."""
+    asked = f"label_values({selector}, {label})"
+    return Template(name=name, label=title, type="query", dataSource=SOURCE, query=asked, **more)
+
+
+def annotations(labels: Sequence[str], band_id: int) -> list[dict[str, Any]]:
+    """Deployments as lines; regressions as spans, those of the chosen series on its band alone."""
+    spans = f"max by ({', '.join(('signal', 'rule', 'severity', *labels))})"
+    regressions = {
+        "datasource": SOURCE,
+        "iconColor": "orange",
+        "titleFormat": "Regression: {{signal}}, {{rule}}",
+        "textFormat": legend_of(("severity", *labels)),
+        "tagKeys": "signal,severity",  # split at the commas; blanks would stay in the tags
+    }
+    return [
+        {
+            "name": "Deployments",
+            "enable": True,
+            "datasource": SOURCE,
+            "iconColor": "blue",
+            "titleFormat": "Deployment: {{service}} {{version}}",
+            "tagKeys": "service,version",
+            "useValueForTime": True,  # and the value is read as milliseconds
+            "target": annotated("plimsoll_deployment_timestamp_seconds * 1000"),
+        },
+        regressions
+        | {
+            "name": "Regressions of the chosen series",
+            "enable": True,
+            "filter": {"ids": [band_id]},
+            "target": annotated(f"{spans} (plimsoll_regression_open{chosen_series(labels)})"),
+        },
+        regressions
+        | {
+            "name": "All regressions",
+            "enable": False,
+            "target": annotated(f"{spans} (plimsoll_regression_open)"),
+        },
+    ]
+
+
+def annotated(expr: str) -> dict[str, str]:
+    """The query of an annotation."""
+    return {"expr": expr, "refId": "Anno"}
+
+
+def headline_stats(signals: Sequence[SignalPanel]) -> list[Viz]:
+    """What is open, what is down, and the worst series of each headline signal there is."""
+    known = {signal.name: signal for signal in signals}
+    return [
+        stat(
+            About(
+                "Open regressions",
+                "Regressions open now, over all signals.",
+                link=Link("Regressions as JSON", f"{PLIMSOLL}/api/v1/regressions"),
+            ),
+            # None open is no series at all, so nought is said only while Plimsoll is scraped.
+            query(
+                "sum(plimsoll_regression_open) or max(plimsoll_collector_up) * 0", shape=Shape.NOW
+            ),
+            one_is_too_many("orange"),
+        ),
+        stat(
+            About("Targets down", "Targets whose last collection failed."),
+            query("count(plimsoll_collector_up) - sum(plimsoll_collector_up)", shape=Shape.NOW),
+            one_is_too_many("red"),
+        ),
+        *(worst_of(known[name]) for name in HEADLINES if name in known),
+    ]
+
+
+def one_is_too_many(colour: str) -> list[dict[str, Any]]:
+    """The steps of a count that should be nought."""
+    return [{"color": "green", "value": None}, {"color": colour, "value": 1}]
+
+
+def worst_of(signal: SignalPanel) -> Viz:
+    """The worst series of a signal now, and how it came there."""
+    worst = "min" if signal.worse is Direction.DOWN else "max"
+    return stat(
+        About(
+            signal.title,
+            f"The worst series now. {signal.description}".strip(),
+            UNITS[signal.unit],
+            page_of(signal.name),
+        ),
+        query(f'{worst}(plimsoll_signal_value{{signal="{signal.name}"}})'),
+        steps_of(signal.thresholds),
+    )
+
+
+def states() -> Viz:
+    """Every signal as a row: steady, or how bad its worst open regression is."""
+    open_ones = "\n  or ".join(
+        f'plimsoll_regression_open{{severity="{severity}"}} * {number}'
+        for number, (severity, _) in STATES.items()
+        if number
+    )
+    return timeline(
+        About(
+            "State of every signal",
+            "How bad the worst open regression of each signal is; steady when none is open.",
+            link=page_of("${__field.labels.signal}"),
+        ),
+        query(
+            f"max by (signal) (\n  {open_ones}\n)\n"
+            "or count by (signal) (plimsoll_signal_value) * 0",
+            "{{signal}}",
+        ),
+        STATES,
+    )
+
+
+def open_now(labels: Sequence[str]) -> Viz:
+    """The regressions that are open now, one row each."""
+    columns = ("severity", "signal", "rule", *labels)
+    return table(
+        About(
+            "Open now",
+            "The regressions open at the end of the time range, and the series each is on.",
+            link=page_of("${__data.fields.signal}"),
+        ),
+        query(f"sum by ({', '.join(columns)}) (plimsoll_regression_open) > 0", shape=Shape.TABLE),
+        columns,
+        words={"severity": {word: (word, colour) for word, colour in STATES.values()}},
+        empty="No regression is open.",
+    )
+
+
+def chosen_band(signals: Sequence[SignalPanel], labels: Sequence[str]) -> Viz:
+    """The chosen series with its band, in the unit of whichever signal was chosen.
+
+    A panel has one unit, and the variable chooses among signals of several. So there is one set of
+    queries for each unit, of which all but one find nothing. The last set is for signals that this
+    dashboard was not written for; their numbers are shown plain.
+    """
+    names: dict[Unit, list[str]] = {}
+    for signal in signals:
+        names.setdefault(signal.unit, []).append(signal.name)
+    sets = [(ref.value, UNITS[ref], "=~", names[ref]) for ref in UNITS if ref in names]
+    sets.append(("unknown", "short", "!~", [signal.name for signal in signals]))
+
+    asked: list[Query] = []
+    units: list[dict[str, Any]] = []
+    for ref, unit, op, among in sets:
+        four = band(chosen_series(labels, f'signal{op}"{"|".join(among)}"'), f"{ref}_")
+        asked += four
+        units += [unit_of_query(one.refId, unit) for one in four]
+    return curves(
+        About(
+            BAND_TITLE,
+            "The series chosen above: its value, what was expected, and the band around that.",
+            link=page_of("${signal}"),
+        ),
+        asked,
+        overrides=[*units, *band_look()],
+    )
+
+
+def chosen_series(labels: Sequence[str], *more: str) -> str:
+    """The matchers of the one series that the variables choose."""
+    return "{" + ",".join([*(f'{name}="${name}"' for name in ("signal", *labels)), *more]) + "}"
+
+
+def signal_sections(signals: Sequence[SignalPanel]) -> list[Section]:
+    """A section for each kind of signal, with a panel for each signal."""
+    return [
+        Section(
+            KINDS.get(kind, kind.replace("_", " ").capitalize()),
+            shelves([signal_panel(signal) for signal in those]),
+        )
+        for kind, those in kinds_of(signals).items()
+    ]
+
+
+def signal_panel(signal: SignalPanel) -> Viz:
+    """A signal, its limits as dashed lines: one series with its band, or the worst of many."""
+    only = f'{{signal="{signal.name}"}}'
+    about = About(
+        signal.title,
+        signal.description or f"The signal {signal.name}.",
+        UNITS[signal.unit],
+        page_of(signal.name),
+    )
+    steps = steps_of(signal.thresholds) if signal.thresholds else ()
+    if not signal.by:
+        return curves(about, band(only), steps=steps, overrides=band_look())
+    worst = "bottomk" if signal.worse is Direction.DOWN else "topk"
+    asked = query(f"{worst}({MOST_SERIES}, plimsoll_signal_value{only})", legend_of(signal.by))
+    return curves(about, [asked], steps=steps)
+
+
+def legend_of(labels: Sequence[str]) -> str:
+    """The values of these labels, one after the other."""
+    return " ".join(f"{{{{{label}}}}}" for label in labels)
+
+
+def page_of(signal: str) -> Link:
+    """Where Plimsoll shows a signal."""
+    return Link("Open in Plimsoll", f"{PLIMSOLL}/?signal={signal}")

@@ -1,0 +1,48 @@
+"""What a dashboard must know of a signal: its name, how it is called, its unit, its limits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from detector.regression import Severity
+from detector.signal import Direction
+from detector.units import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A fixed level of an absolute rule: how bad it is to be beyond it, and on which side."""
+
+    level: float
+    severity: Severity
+    worse: Direction = Direction.UP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalPanel:
+    """One signal as a dashboard shows it.
+
+    `by` names every label that tells two series of the signal apart: a panel that draws one series
+    picks it by these. `kind` is the section it is shown in.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    kind: str = "other"
+    unit: Unit = Unit.COUNT
+    worse: Direction = Direction.UP
+    by: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+
+
+def labels_of(signals: Iterable[SignalPanel]) -> tuple[str, ...]:
+    """Every label that some signal has series by, in the order they first appear."""
+    return tuple(dict.fromkeys(label for signal in signals for label in signal.by))
+
+
+def kinds_of(signals: Sequence[SignalPanel]) -> dict[str, list[SignalPanel]]:
+    """The signals by kind; kinds and signals keep the order they came in."""
+    kinds: dict[str, list[SignalPanel]] = {}
+    for signal in signals:
+        kinds.setdefault(signal.kind, []).append(signal)
+    return kinds
