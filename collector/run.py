@@ -1,0 +1,284 @@
+"""Due targets -> collect -> history; no target can disturb another one.
+
+Whoever drives this reads the clock: `start_due(now)` starts a task for each target whose turn has
+come, `flush()` carries what came meanwhile into the history in one append. At every turn of a
+target one sample of `plimsoll_collector_up` is written: 1 or 0 after a run, 0 while it backs off
+or its previous run has not come back. That sample is how the detector knows a target was seen.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from time import perf_counter
+
+from collector.addresses import Resolve
+from collector.buffer import Buffer, Sink
+from collector.config import CollectorConfig
+from collector.failure import CollectFailure, Failure
+from collector.host import Host
+from collector.meters import CollectorMeters
+from collector.schedule import Cadence, Turn
+from collector.scrape import SHARE_OF_INTERVAL, Scrape
+from collector.source import TARGET, Collected, Source
+from storage.history import Samples
+from storage.series import NAME, Labels
+
+MOST_AT_ONCE = 20
+MOST_DOUBTFUL_AT_ONCE = 10
+"""Targets that did not work last time: hanging ones never take all places of those that work."""
+
+LOG_AGAIN_MS = 3_600_000
+UP = "plimsoll_collector_up"
+
+_log = logging.getLogger(__name__)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TargetState(StrEnum):
+    """How a target is doing."""
+
+    PENDING = "pending"
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStatus:
+    """What is known of one target: for REST and pages.
+
+    `reason` and `detail` say why it is down. `duration_seconds` and `samples` are those of the
+    last attempt. `next_attempt` skips the turns during which it backs off.
+    """
+
+    name: str
+    kind: str
+    state: TargetState
+    interval_seconds: float
+    reason: Failure | None = None
+    detail: str = ""
+    last_attempt: datetime | None = None
+    last_success: datetime | None = None
+    next_attempt: datetime | None = None
+    duration_seconds: float | None = None
+    samples: int = 0
+    dropped: int = 0
+
+
+class _Track:
+    """One source and what is remembered of it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.up_series = (Labels.of({NAME: UP, "collector": source.kind, TARGET: source.name}),)
+        self.cadence: Cadence | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.state = TargetState.PENDING
+        self.failure: CollectFailure | None = None
+        self.last_attempt_ms: int | None = None
+        self.last_success_ms: int | None = None
+        self.duration_seconds: float | None = None
+        self.samples = 0
+        self.dropped = 0
+        self.logged_ms: dict[Failure, int] = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self.task is not None and not self.task.done()
+
+    def status(self) -> TargetStatus:
+        """As others see it."""
+        failure = self.failure
+        return TargetStatus(
+            name=self.source.name,
+            kind=self.source.kind,
+            state=self.state,
+            interval_seconds=self.source.interval_seconds,
+            reason=None if failure is None else failure.reason,
+            detail="" if failure is None else failure.detail,
+            last_attempt=_time(self.last_attempt_ms),
+            last_success=_time(self.last_success_ms),
+            next_attempt=None if self.cadence is None else _time(self.cadence.attempt_ms),
+            duration_seconds=self.duration_seconds,
+            samples=self.samples,
+            dropped=self.dropped,
+        )
+
+
+class Collector:
+    """Runs all sources; all methods but `flush` belong to the event loop's thread.
+
+    `stopwatch` measures durations only; what time it is comes with `start_due`.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        sink: Sink,
+        meters: CollectorMeters,
+        *,
+        stopwatch: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._tracks = [_Track(source) for source in sources]
+        self._buffer = Buffer(sink, meters.buffer_dropped)
+        self._meters = meters
+        self._stopwatch = stopwatch
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._doubtful_places = asyncio.Semaphore(MOST_DOUBTFUL_AT_ONCE)
+
+    def start_due(self, now: datetime) -> list[asyncio.Task[None]]:
+        """Start a run of every target that is due at `now`; a run never overlaps itself.
+
+        Waiting for the tasks is not needed: they never raise, and the next call may come before
+        they have ended.
+        """
+        now_ms = _milliseconds(now)
+        started = []
+        for track in self._tracks:
+            source = track.source
+            if track.cadence is None:
+                track.cadence = Cadence.begin(
+                    f"{source.kind}/{source.name}",
+                    source.interval_seconds,
+                    now_ms,
+                    immediate=source.immediate,
+                )
+            if not track.cadence.due(now_ms):
+                continue
+            track.cadence, turn = track.cadence.take(now_ms, running=track.running)
+            match turn:
+                case Turn.RUN:
+                    track.task = asyncio.create_task(self._run(track, now_ms))
+                    started.append(track.task)
+                case Turn.BACKING_OFF:
+                    self._note(track, now_ms, up=False)
+                case Turn.STILL_RUNNING:
+                    self._still_running(track, now_ms)
+        return started
+
+    def next_due(self) -> datetime | None:
+        """The earliest turn of any target; None before the first `start_due`."""
+        turns = [track.cadence.turn_ms for track in self._tracks if track.cadence is not None]
+        return _time(min(turns)) if turns else None
+
+    def flush(self) -> int:
+        """Write all that came since the last time in one append; how many samples.
+
+        May be called in a thread. If the history refuses, its exception is raised, and the samples
+        wait for the next flush.
+        """
+        return self._buffer.flush()
+
+    async def stop(self) -> None:
+        """Cancel what runs, close connections, write what has come."""
+        tasks = [track.task for track in self._tracks if track.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(
+            *(track.source.close() for track in self._tracks), return_exceptions=True
+        )
+        await asyncio.to_thread(self.flush)
+
+    def status(self) -> tuple[TargetStatus, ...]:
+        """How every target is doing, in the order in which they were given."""
+        return tuple(track.status() for track in self._tracks)
+
+    async def _run(self, track: _Track, now_ms: int) -> None:
+        begun = self._stopwatch()
+        async with AsyncExitStack() as places:
+            if track.state is not TargetState.UP:
+                await places.enter_async_context(self._doubtful_places)
+            await places.enter_async_context(self._places)
+            started = self._stopwatch()
+            # Samples are as old as the start of the fetch, not as the wait for a place.
+            at_ms = now_ms + int((started - begun) * 1000)
+            try:
+                async with asyncio.timeout(track.source.timeout_seconds):
+                    collected = await track.source.collect(at_ms)
+            except CollectFailure as failure:
+                self._failed(track, failure, at_ms, started)
+            except TimeoutError:
+                seconds = track.source.timeout_seconds
+                late = CollectFailure(Failure.TIMEOUT, f"not done after {seconds:g} s")
+                self._failed(track, late, at_ms, started)
+            except Exception as error:
+                self._failed(track, _internal(error), at_ms, started)
+            else:
+                self._succeeded(track, collected, at_ms, started)
+
+    def _succeeded(self, track: _Track, collected: Collected, at_ms: int, started: float) -> None:
+        if track.state is TargetState.DOWN:
+            _log.info("%s %s is up again", track.source.kind, track.source.name)
+        track.state, track.failure = TargetState.UP, None
+        track.last_attempt_ms = track.last_success_ms = at_ms
+        track.duration_seconds = self._stopwatch() - started
+        track.samples = len(collected.samples)
+        track.dropped = sum(collected.dropped.values())
+        track.cadence = track.cadence and track.cadence.succeeded()
+        self._meters.succeeded(track.source, track.samples, track.duration_seconds, at_ms)
+        for reason, count in collected.dropped.items():
+            self._meters.dropped(track.source, reason, count)
+        self._buffer.add(collected.samples)
+        self._note(track, at_ms, up=True)
+
+    def _failed(self, track: _Track, failure: CollectFailure, at_ms: int, started: float) -> None:
+        track.state, track.failure = TargetState.DOWN, failure
+        track.last_attempt_ms = at_ms
+        track.duration_seconds = self._stopwatch() - started
+        track.samples = track.dropped = 0
+        if track.cadence is not None:
+            track.cadence = track.cadence.failed(failure.reason, at_ms)
+            self._meters.failed(track.source, failure.reason, track.duration_seconds, track.cadence)
+        self._log(track, failure, at_ms)
+        self._note(track, at_ms, up=False)
+
+    def _still_running(self, track: _Track, now_ms: int) -> None:
+        track.state = TargetState.DOWN
+        track.failure = CollectFailure(Failure.TIMEOUT, "the previous run has not ended")
+        self._meters.still_running(track.source)
+        self._log(track, track.failure, now_ms)
+        self._note(track, now_ms, up=False)
+
+    def _note(self, track: _Track, at_ms: int, *, up: bool) -> None:
+        self._buffer.add(Samples.at(track.up_series, at_ms, [float(up)]))
+
+    def _log(self, track: _Track, failure: CollectFailure, at_ms: int) -> None:
+        """Say it once per reason and hour."""
+        last_ms = track.logged_ms.get(failure.reason)
+        if last_ms is not None and 0 <= at_ms - last_ms < LOG_AGAIN_MS:
+            return
+        track.logged_ms[failure.reason] = at_ms
+        level = logging.ERROR if failure.reason is Failure.INTERNAL else logging.WARNING
+        who = (track.source.kind, track.source.name)
+        _log.log(level, "%s %s is down (%s): %s", *who, failure.reason, failure.detail)
+
+
+def sources(config: CollectorConfig, resolve: Resolve | None = None) -> list[Source]:
+    """All that the configuration names: this host first, then the targets in their order."""
+    found: list[Source] = []
+    if config.host:
+        timeout_seconds = min(config.timeout, SHARE_OF_INTERVAL * config.interval)
+        found.append(Host(config.interval, timeout_seconds))
+    found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
+    return found
+
+
+def _internal(error: Exception) -> CollectFailure:
+    """A bug of ours. Where it happened is told, not what it says: that may quote a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))
+    return CollectFailure(Failure.INTERNAL, f"{type(error).__name__} in {places}")
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _time(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else _EPOCH + timedelta(milliseconds=at_ms)

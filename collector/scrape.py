@@ -1,0 +1,299 @@
+"""Fetching pages over HTTP. The only file of the collector that knows httpx.
+
+The page is streamed and given up as soon as it is too long, decompressed by hand, since a
+decompressor without a limit turns 64 KiB into 64 MiB before anybody can look. Redirects and the
+proxies of the environment are not followed. The connection goes to the address that was checked;
+the host's name stays in the Host header and in the TLS handshake.
+"""
+
+import base64
+import os
+import ssl
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from collector.addresses import Resolve, SystemResolver, checked
+from collector.config import CollectorConfig, Target
+from collector.exposition import Exposition
+from collector.failure import CollectFailure, Failure
+from collector.sidethread import SideThread, StillBusyError
+from collector.source import TARGET, Collected
+
+ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
+"""OpenMetrics is not named: some servers prefer it whatever weight it has, and it is slower."""
+
+SHARE_OF_INTERVAL = 0.8
+MOST_ADDRESSES = 4
+
+
+class Scrape:
+    """One target that serves a page of metrics."""
+
+    kind = "scrape"
+
+    def __init__(
+        self,
+        target: Target,
+        config: CollectorConfig,
+        *,
+        resolve: Resolve | None = None,
+        immediate: bool = False,
+    ) -> None:
+        self.name = target.name
+        self.interval_seconds = target.interval or config.interval
+        self.timeout_seconds = min(
+            target.timeout or config.timeout, SHARE_OF_INTERVAL * self.interval_seconds
+        )
+        self.immediate = immediate
+        self._target = target
+        self._url = httpx.URL(target.url)
+        self._body_bytes = config.limits.body_bytes
+        self._resolve = resolve or SystemResolver()
+        self._page = Exposition(
+            {**target.labels, TARGET: target.name},
+            config.limits,
+            allow=target.allow,
+            any_content_type=target.any_content_type,
+        )
+        self._reader = SideThread(f"plimsoll-page-{target.name}")
+        self._client: httpx.AsyncClient | None = None
+
+    def __repr__(self) -> str:
+        return f"Scrape({self.name!r})"
+
+    async def collect(self, at_ms: int) -> Collected:
+        """Fetch the page and read it; every way to fail is a CollectFailure."""
+        body, content_type = await self._fetch()
+        try:
+            # In a thread: a page of 10 MiB that was never seen takes a second to read.
+            return await self._reader.run(lambda: self._page.read(body, content_type, at_ms))
+        except StillBusyError:
+            raise CollectFailure(Failure.TIMEOUT, "the previous page is still being read") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def _fetch(self) -> tuple[bytes, str]:
+        host = self._url.raw_host.decode("ascii")
+        port = self._url.port or (443 if self._url.scheme == "https" else 80)
+        addresses = (await checked(host, port, self._resolve))[:MOST_ADDRESSES]
+        client, headers = self._open(), self._headers()
+        for address in addresses[:-1]:
+            try:
+                return await self._get(client, address, headers, len(addresses))
+            except httpx.ConnectError as error:
+                if _cause(error, ssl.SSLError) is not None:
+                    raise _failure(error) from None
+            except httpx.ConnectTimeout:
+                continue
+            except httpx.HTTPError as error:
+                raise _failure(error) from None
+        try:
+            return await self._get(client, addresses[-1], headers, len(addresses))
+        except httpx.HTTPError as error:
+            raise _failure(error) from None
+
+    async def _get(
+        self, client: httpx.AsyncClient, address: str, headers: dict[str, str], addresses: int
+    ) -> tuple[bytes, str]:
+        # Only connecting has a limit of its own, so that a dead address leaves time for the next
+        # one; the whole is limited by whoever calls collect().
+        limits = httpx.Timeout(None, connect=self.timeout_seconds / addresses)
+        async with client.stream(
+            "GET",
+            self._url.copy_with(host=address),
+            headers=headers,
+            timeout=limits,
+            extensions={"sni_hostname": self._url.raw_host.decode("ascii")},
+        ) as response:
+            _check_status(response.status_code)
+            body = await self._body(response)
+            if _may_be_cut(response, body):
+                raise CollectFailure(Failure.PROTOCOL, "the page ends in the middle of a line")
+            return body, response.headers.get("content-type", "")
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        announced = response.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self._body_bytes:
+            raise self._too_large()
+        unpacker = _unpacker(response.headers.get("content-encoding", ""))
+        chunks: list[bytes] = []
+        room, packed = self._body_bytes, 0
+        async for raw in response.aiter_raw():
+            packed += len(raw)
+            for chunk in unpacker.unpack(raw, room + 1):
+                room -= len(chunk)
+                chunks.append(chunk)
+                if room < 0:
+                    raise self._too_large()
+            if packed > self._body_bytes:
+                raise self._too_large()
+        unpacker.finish()
+        return b"".join(chunks)
+
+    def _too_large(self) -> CollectFailure:
+        return CollectFailure(
+            Failure.TOO_LARGE, f"the page is longer than {self._body_bytes} bytes"
+        )
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                verify=self._trust(),
+                trust_env=False,
+                follow_redirects=False,
+                # A kept connection is often dead when the next scrape comes, and a target that is
+                # up would be shown as down.
+                limits=httpx.Limits(max_keepalive_connections=0),
+            )
+        return self._client
+
+    def _trust(self) -> ssl.SSLContext:
+        if self._url.scheme == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; trusts nobody
+        try:
+            return ssl.create_default_context(
+                cafile=None if self._target.ca_file is None else str(self._target.ca_file)
+            )
+        except (OSError, ssl.SSLError):
+            raise CollectFailure(
+                Failure.TLS, "the ca_file cannot be read, or holds no certificates in PEM form"
+            ) from None
+
+    def _headers(self) -> dict[str, str]:
+        headers = {
+            "Host": self._url.netloc.decode("ascii"),
+            "User-Agent": "plimsoll",
+            "Accept": ACCEPT,
+            "Accept-Encoding": "gzip",
+            "Connection": "close",
+        }
+        target = self._target
+        if target.token is not None or target.token_file is not None:
+            token = _secret(target.token, target.token_file, "token")
+            headers["Authorization"] = f"Bearer {token}"
+        elif target.username is not None:
+            password = _secret(target.password, target.password_file, "password")
+            pair = base64.b64encode(f"{target.username}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        return headers
+
+
+def _secret(value: SecretStr | None, file: Path | None, what: str) -> str:
+    """The secret, its file read anew, because secrets are rotated."""
+    if value is not None:
+        secret = value.get_secret_value().strip()
+    else:
+        try:
+            secret = Path(str(file)).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise CollectFailure(Failure.AUTH, f"the {what}_file cannot be read") from None
+    if not secret:
+        raise CollectFailure(Failure.AUTH, f"the {what} is empty")
+    if what == "token" and not (secret.isascii() and secret.isprintable()):
+        raise CollectFailure(Failure.AUTH, "the token holds characters that a header cannot carry")
+    return secret
+
+
+class _Plain:
+    """No compression."""
+
+    def unpack(self, raw: bytes, most: int) -> Iterator[bytes]:
+        yield raw
+
+    def finish(self) -> None:
+        return None
+
+
+class _Gzip:
+    """gzip, never more than asked for at once; several members in a row are one page."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._begun = False
+
+    def unpack(self, raw: bytes, most: int) -> Iterator[bytes]:
+        while raw:
+            if self._zlib.eof:
+                self._zlib = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            self._begun = True
+            try:
+                chunk = self._zlib.decompress(raw, most)
+            except zlib.error:
+                raise CollectFailure(Failure.PROTOCOL, "the page is not proper gzip") from None
+            raw = self._zlib.unconsumed_tail or self._zlib.unused_data
+            yield chunk
+
+    def finish(self) -> None:
+        if self._begun and not self._zlib.eof:
+            raise CollectFailure(Failure.PROTOCOL, "the gzip data ends too early")
+
+
+def _unpacker(encoding: str) -> "_Plain | _Gzip":
+    match encoding.strip().lower():
+        case "" | "identity":
+            return _Plain()
+        case "gzip" | "x-gzip":
+            return _Gzip()
+        case _:
+            raise CollectFailure(
+                Failure.PROTOCOL, "the page is compressed in a way that was not asked for"
+            )
+
+
+def _check_status(status: int) -> None:
+    if status == 200:
+        return
+    if status == 401:
+        raise CollectFailure(Failure.AUTH, "answered 401: it wants other credentials")
+    if status == 403:
+        raise CollectFailure(Failure.PERMISSION, "answered 403: these credentials may not read it")
+    if 300 <= status < 400:
+        raise CollectFailure(
+            Failure.HTTP_STATUS,
+            f"answered {status}: redirects are not followed, give the final URL",
+        )
+    raise CollectFailure(Failure.HTTP_STATUS, f"answered {status}")
+
+
+def _may_be_cut(response: httpx.Response, body: bytes) -> bool:
+    """Whether a connection that simply ended may have ended too early.
+
+    With a length or in chunks the HTTP layer notices; otherwise `12345` cut to `12` would look
+    like a counter that was reset.
+    """
+    told = "content-length" in response.headers or "transfer-encoding" in response.headers
+    return not told and body != b"" and not body.endswith(b"\n")
+
+
+def _failure(error: httpx.HTTPError) -> CollectFailure:
+    """The reason behind an exception of httpx, whose own text may quote headers."""
+    if isinstance(error, httpx.TimeoutException):
+        return CollectFailure(Failure.TIMEOUT, "no connection in time")
+    tls = _cause(error, ssl.SSLError)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return CollectFailure(Failure.TLS, f"the certificate is refused: {tls.verify_message}")
+    if tls is not None:
+        return CollectFailure(Failure.TLS, "the TLS handshake failed")
+    if isinstance(error, httpx.ConnectError):
+        system = _cause(error, OSError)
+        code = system.errno if isinstance(system, OSError) else None
+        return CollectFailure(Failure.REFUSED, os.strerror(code) if code else "cannot connect")
+    return CollectFailure(Failure.PROTOCOL, "the connection broke, or it did not speak HTTP")
+
+
+def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """The exception of this kind in the chain behind an error."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, kind):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
