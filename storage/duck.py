@@ -13,9 +13,8 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
-from storage.history import NO_LAYOUT, Floats, Ints, Samples, Windows
+from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.series import Labels, Selector
 
 VERSION = 1
@@ -33,7 +32,7 @@ CREATE TABLE windows (
 
 
 CHOSEN = (
-    "FROM windows WHERE end_ms > ? AND end_ms <= ? "
+    "FROM windows WHERE end_ms > ? AND end_ms <= ? AND (? IS NULL OR seconds = ?) "
     "AND series IN (SELECT id FROM wanted) ORDER BY series, end_ms"
 )
 
@@ -135,7 +134,7 @@ class DuckHistory:
         return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept])
 
     def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction; those with the same signal, series and end replace."""
+        """Store windows in one transaction, in place of those of the same series, end and length."""
         if not len(windows):
             return
         with self.write, transaction(self.file, self.window_series) as cursor:
@@ -165,7 +164,7 @@ class DuckHistory:
             )
             cursor.execute(
                 "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
-                "AND w.series = r.series AND w.end_ms = r.end_ms",
+                "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
                 [int(windows.end_ms.min()), int(windows.end_ms.max())],
             )
             cursor.execute(
@@ -195,16 +194,17 @@ class DuckHistory:
         end_ms: int,
         labels: Labels | None = None,
         *,
+        seconds: float | None = None,
         counts: bool = True,
     ) -> Windows:
-        """The windows of a signal that end in `(start, end]`; of one series if labels are given."""
+        """The windows of a signal that end in `(start, end]`, of one series or one length if given."""
         found = self.window_series.find(signal, lambda known: labels is None or known == labels)
         cursor = self.file.cursor()
         cursor.register("wanted", ids_of(found))
         table = cursor.execute(
             "SELECT series, end_ms, seconds, value, n, "
             + (f"layout, counts {CHOSEN}" if counts else f"{NO_LAYOUT} AS layout {CHOSEN}"),
-            [start_ms, end_ms],
+            [start_ms, end_ms, seconds, seconds],
         ).fetchnumpy()
         if not len(table["series"]):
             return Windows.of(signal, ())
@@ -354,7 +354,7 @@ def numbers(column: Floats) -> Floats:
     return np.ma.filled(column, np.nan)
 
 
-def last_of_equal(series: Ints, ts: Ints) -> NDArray[np.bool_]:
+def last_of_equal(series: Ints, ts: Ints) -> Flags:
     """Which rows to keep so that each (series, time) stands once: the one written last."""
     if not len(series):
         return np.empty(0, np.bool_)

@@ -16,6 +16,7 @@ from storage.series import Labels, Sample, Selector, Window
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class History(Protocol):
         ...
 
     def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction; those with the same signal, series and end replace."""
+        """Store windows in one transaction, in place of those of the same series, end and length."""
         ...
 
     def windows(
@@ -153,11 +154,13 @@ class History(Protocol):
         end_ms: int,
         labels: Labels | None = None,
         *,
+        seconds: float | None = None,
         counts: bool = True,
     ) -> Windows:
-        """The windows of a signal that end in `(start, end]`; of one series when labels are given.
+        """The windows of a signal that end in `(start, end]`, of one series or one length if given.
 
-        Without `counts` the buckets are left out (`layout` is -1 everywhere), which is faster.
+        A signal has windows of several lengths: short ones for the recent past, longer ones merged
+        from them. Without `counts` the buckets are left out (`layout` is -1), which is faster.
         """
         ...
 

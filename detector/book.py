@@ -1,0 +1,291 @@
+"""Regressions, incidents and deployments on disk.
+
+Every method takes the session of the caller's unit of work, so that what belongs together is
+committed together.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlmodel import Session, col, select
+
+from detector.deployments import BEFORE_MS, correlated
+from detector.group import incident_for, subject
+from detector.lifecycle import identity
+from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
+from detector.tables import (
+    DeploymentRow,
+    IncidentRow,
+    ProgressRow,
+    RegressionRow,
+    TransitionRow,
+)
+
+EVERYTHING = 10_000
+
+
+class BadCursorError(ValueError):
+    """A cursor that this API did not hand out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which regressions: each given condition narrows the answer. Newest opened come first."""
+
+    phase: Phase | None = None
+    severity: Severity | None = None
+    signal: str | None = None
+    rule: str | None = None
+    target: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of regressions, and the cursor of the next one."""
+
+    regressions: tuple[Regression, ...]
+    next_cursor: str | None
+
+
+class Book:
+    """What the detector has concluded."""
+
+    def open_regressions(self, session: Session) -> list[Regression]:
+        """All that are open, oldest first."""
+        rows = session.exec(
+            select(RegressionRow)
+            .where(RegressionRow.phase == Phase.OPEN)
+            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
+        )
+        return [row.domain() for row in rows]
+
+    def spans(self, session: Session, since_ms: int) -> list[Regression]:
+        """The regressions that were open at some time after `since`: no baseline may hold them."""
+        rows = session.exec(
+            select(RegressionRow).where(
+                or_(
+                    col(RegressionRow.resolved_ms).is_(None),
+                    col(RegressionRow.resolved_ms) > since_ms,
+                )
+            )
+        )
+        return [row.domain() for row in rows]
+
+    def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
+        """Store a new regression in the incident it belongs to; one with its id stays as it was."""
+        known = session.get(RegressionRow, regression.id)
+        if known is not None:
+            return known.domain()
+        open_incidents = self.incidents(session, IncidentRow.phase == Phase.OPEN)
+        incident = incident_for(regression, open_incidents)
+        deployment = self.deployment_for(session, regression)
+        if incident is None:
+            row = IncidentRow(
+                id=identity("inc", regression.id),
+                labels=subject(regression.labels).as_dict(),
+                phase=Phase.OPEN,
+                severity=regression.severity,
+                opened_ms=regression.opened_ms,
+                resolved_ms=None,
+                version=1,
+                deployment_id=deployment.id if deployment else None,
+            )
+            session.add(row)
+            session.flush()
+        else:
+            row = session.get_one(IncidentRow, incident.id)
+            row.version += 1
+            row.severity = max(regression.severity, incident.severity, key=lambda s: s.rank)
+            if row.deployment_id is None and deployment:
+                row.deployment_id = deployment.id
+            session.add(row)
+        stored = replace(regression, incident_id=row.id)
+        session.add(RegressionRow.of(stored))
+        session.flush()
+        session.add(TransitionRow.of(step))
+        return stored
+
+    def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
+        """Store an open regression after a tick; with steps its incident gets a new version."""
+        session.merge(RegressionRow.of(regression))
+        session.add_all(TransitionRow.of(one) for one in steps)
+        session.flush()
+        if not steps:
+            return
+        row = session.get_one(IncidentRow, regression.incident_id)
+        members = self.of_incident(session, row.id)
+        row.severity = max((one.severity for one in members), key=lambda s: s.rank)
+        row.version += 1
+        if all(one.phase is Phase.RESOLVED for one in members):
+            row.phase = Phase.RESOLVED
+            row.resolved_ms = max(one.resolved_ms or 0 for one in members)
+        session.add(row)
+
+    def of_incident(self, session: Session, incident_id: str) -> list[Regression]:
+        """The regressions of one incident, oldest first."""
+        rows = session.exec(
+            select(RegressionRow)
+            .where(RegressionRow.incident_id == incident_id)
+            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
+        )
+        return [row.domain() for row in rows]
+
+    def incidents(
+        self, session: Session, condition: ColumnElement[bool] | bool, limit: int = EVERYTHING
+    ) -> list[Incident]:
+        """The incidents that meet a condition, oldest first."""
+        rows = session.exec(
+            select(IncidentRow)
+            .where(condition)
+            .order_by(col(IncidentRow.opened_ms), IncidentRow.id)
+            .limit(limit)
+        ).all()
+        result = []
+        for row in rows:
+            found = session.get(DeploymentRow, row.deployment_id) if row.deployment_id else None
+            members = tuple(self.of_incident(session, row.id))
+            result.append(row.domain(members, found.domain() if found else None))
+        return result
+
+    def incident(self, session: Session, incident_id: str) -> Incident | None:
+        """One incident, whole."""
+        return next(iter(self.incidents(session, IncidentRow.id == incident_id)), None)
+
+    def unannounced(self, session: Session) -> list[Incident]:
+        """The incidents whose newest version nobody has taken to tell, oldest first."""
+        return self.incidents(session, col(IncidentRow.announced) < col(IncidentRow.version))
+
+    def claim(self, session: Session, incident: Incident) -> bool:
+        """Take this version to tell it; False when it, or a newer one, is taken already."""
+        done = session.execute(
+            update(IncidentRow)
+            .where(col(IncidentRow.id) == incident.id)
+            .where(col(IncidentRow.announced) < incident.version)
+            .values(announced=incident.version)
+        )
+        return bool(getattr(done, "rowcount", 0) == 1)
+
+    def regression(self, session: Session, regression_id: str) -> Regression | None:
+        """One regression."""
+        row = session.get(RegressionRow, regression_id)
+        return row.domain() if row else None
+
+    def transitions(self, session: Session, regression_id: str) -> list[Transition]:
+        """Its steps, oldest first."""
+        rows = session.exec(
+            select(TransitionRow)
+            .where(TransitionRow.regression_id == regression_id)
+            .order_by(col(TransitionRow.id))
+        )
+        return [row.domain() for row in rows]
+
+    def page(self, session: Session, query: Query) -> Page:
+        """One page of history, newest first; stays right when rows are added meanwhile."""
+        chosen = select(RegressionRow).where(*conditions(query))
+        rows = session.exec(
+            chosen.order_by(
+                col(RegressionRow.opened_ms).desc(), col(RegressionRow.id).desc()
+            ).limit(query.limit + 1)
+        ).all()
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        cursor = written(shown[-1].opened_ms, shown[-1].id) if more else None
+        return Page(tuple(row.domain() for row in shown), cursor)
+
+    def add_deployment(self, session: Session, deployment: Deployment) -> bool:
+        """Store a deployment; False when the same service, version and time is known.
+
+        Open incidents that began about then and have none yet are linked to it: CI often reports
+        after the fact.
+        """
+        if session.get(DeploymentRow, deployment.id) is not None:
+            return False
+        values = {name: getattr(deployment, name) for name in DeploymentRow.model_fields}
+        session.add(DeploymentRow(**values))
+        session.flush()
+        unlinked = and_(
+            col(IncidentRow.phase) == Phase.OPEN, col(IncidentRow.deployment_id).is_(None)
+        )
+        for incident in self.incidents(session, unlinked):
+            for one in incident.regressions:
+                if correlated([deployment], one.labels, one.began_lo_ms, one.began_hi_ms):
+                    row = session.get_one(IncidentRow, incident.id)
+                    row.deployment_id, row.version = deployment.id, row.version + 1
+                    session.add(row)
+                    break
+        return True
+
+    def deployments(self, session: Session, since_ms: int, until_ms: int) -> list[Deployment]:
+        """Those in `[since, until]`, oldest first."""
+        rows = session.exec(
+            select(DeploymentRow)
+            .where(col(DeploymentRow.at_ms) >= since_ms, col(DeploymentRow.at_ms) <= until_ms)
+            .order_by(col(DeploymentRow.at_ms), DeploymentRow.id)
+        )
+        return [row.domain() for row in rows]
+
+    def deployment_for(self, session: Session, regression: Regression) -> Deployment | None:
+        """The deployment that fits a regression in time."""
+        lo_ms, hi_ms = regression.began_lo_ms, regression.began_hi_ms
+        near = self.deployments(session, lo_ms - BEFORE_MS, hi_ms)
+        return correlated(near, regression.labels, lo_ms, hi_ms)
+
+    def count_open(self, session: Session) -> int:
+        """How many regressions are open."""
+        chosen = select(func.count()).where(RegressionRow.phase == Phase.OPEN)
+        return session.exec(chosen).one()
+
+    def progress_ms(self, session: Session, name: str) -> int | None:
+        """How far a loop has come; None before its first step."""
+        row = session.get(ProgressRow, name)
+        return row.at_ms if row else None
+
+    def advance(self, session: Session, name: str, at_ms: int) -> None:
+        """Note how far a loop has come, with what it did in the same unit of work."""
+        session.merge(ProgressRow(name=name, at_ms=at_ms))
+
+
+def conditions(query: Query) -> list[ColumnElement[bool]]:
+    """The conditions of a query in SQL."""
+    row, found = RegressionRow, []
+    for column, value in (
+        (col(row.phase), query.phase),
+        (col(row.severity), query.severity),
+        (col(row.signal), query.signal),
+        (col(row.rule), query.rule),
+    ):
+        if value is not None:
+            found.append(column == value)
+    if query.target is not None:
+        found.append(col(row.labels)["target"].as_string() == query.target)
+    if query.since_ms is not None:
+        found.append(col(row.opened_ms) >= query.since_ms)
+    if query.until_ms is not None:
+        found.append(col(row.opened_ms) <= query.until_ms)
+    if query.cursor is not None:
+        at_ms, id_ = read(query.cursor)
+        earlier = col(row.opened_ms) < at_ms
+        found.append(or_(earlier, and_(col(row.opened_ms) == at_ms, col(row.id) < id_)))
+    return found
+
+
+def written(opened_ms: int, id_: str) -> str:
+    """A cursor: where a page ended. Opaque to callers."""
+    return base64.urlsafe_b64encode(f"{opened_ms}.{id_}".encode()).decode().rstrip("=")
+
+
+def read(cursor: str) -> tuple[int, str]:
+    """Where a page ended; `BadCursorError` for what we did not write."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        at_ms, _, id_ = text.partition(".")
+        return int(at_ms), id_
+    except (binascii.Error, ValueError):
+        raise BadCursorError("this cursor was not handed out by this API") from None

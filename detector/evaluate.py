@@ -1,0 +1,32 @@
+"""Signals into windows, on the history."""
+
+from collections.abc import Iterable
+
+from detector.increase import LOOKBACK_MS, UP, Seen, seen_times
+from detector.signal import Signal
+from detector.window import Span, merge, windows_of
+from storage.history import History, Windows
+from storage.series import Selector
+
+
+def seen(history: History, start_ms: int, end_ms: int) -> Seen:
+    """When each target was read, far enough back for windows that begin after `start`."""
+    return seen_times(history.samples([Selector(UP)], start_ms - LOOKBACK_MS, end_ms))
+
+
+def evaluate(history: History, signal: Signal, seen: Seen, start_ms: int, end_ms: int) -> Windows:
+    """The windows of a signal that end in `(start, end]`, from the samples in the history."""
+    samples = history.samples(signal.form.selectors(), start_ms - LOOKBACK_MS, end_ms)
+    return windows_of(signal, samples, seen, start_ms, end_ms)
+
+
+def coarse(history: History, signal: Signal, start_ms: int, end_ms: int) -> Windows:
+    """The windows of the length that is judged (`over`), merged from the stored ones."""
+    fine = history.windows(signal.name, start_ms, end_ms, seconds=signal.form.window)
+    step_ms = round(signal.form.over * 1000)
+    return merge(signal.form, fine, Span(start_ms, step_ms, (end_ms - start_ms) // step_ms))
+
+
+def metrics(signals: Iterable[Signal]) -> frozenset[str]:
+    """The metric names that the signals read."""
+    return frozenset(s.metric for one in signals for s in one.form.selectors())

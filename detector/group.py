@@ -1,0 +1,21 @@
+"""Which regressions are one incident: those of the same thing at the same time. Pure."""
+
+from collections.abc import Iterable
+
+from detector.regression import Incident, Regression
+from storage.series import Labels
+
+# What an on-call person would call one thing. Method, status and tier divide a thing; they do not
+# make two of it.
+SUBJECT = ("target", "service", "route", "cache", "datname", "fingerprint")
+
+
+def subject(labels: Labels) -> Labels:
+    """The labels that name the thing a series belongs to."""
+    return labels.only(SUBJECT)
+
+
+def incident_for(regression: Regression, open_incidents: Iterable[Incident]) -> Incident | None:
+    """The open incident that a new regression belongs to; None when it begins one."""
+    mine = subject(regression.labels)
+    return next((one for one in open_incidents if one.labels == mine), None)

@@ -1,0 +1,1 @@
+"""One method of judging per file: what the trigger of a rule means for each series."""

@@ -1,0 +1,190 @@
+"""The detector's tables, and the way between a row and what it stands for."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
+from detector.units import Unit
+from storage.series import Labels
+
+
+def milliseconds(*, index: bool = False, nullable: bool = False) -> Any:
+    """A column of milliseconds since the epoch; a plain integer would end in January 1970."""
+    return Field(sa_column=Column(BigInteger, index=index, nullable=nullable))
+
+
+def document() -> Any:
+    """A column of JSON."""
+    return Field(sa_column=Column(JSON, nullable=False))
+
+
+class IncidentRow(SQLModel, table=True):
+    """One incident; `announced` is the highest version that somebody took to tell it."""
+
+    __tablename__ = "incident"
+
+    id: str = Field(primary_key=True)
+    labels: dict[str, str] = document()
+    phase: str = Field(index=True)
+    severity: str
+    opened_ms: int = milliseconds(index=True)
+    resolved_ms: int | None = milliseconds(nullable=True)
+    version: int
+    announced: int = 0
+    deployment_id: str | None = Field(default=None, foreign_key="deployment.id")
+
+    def domain(
+        self, regressions: tuple[Regression, ...], deployment: Deployment | None
+    ) -> Incident:
+        """What the row stands for."""
+        return Incident(
+            id=self.id,
+            labels=Labels.of(self.labels),
+            phase=Phase(self.phase),
+            severity=Severity(self.severity),
+            opened_ms=self.opened_ms,
+            resolved_ms=self.resolved_ms,
+            version=self.version,
+            regressions=regressions,
+            deployment=deployment,
+        )
+
+
+class RegressionRow(SQLModel, table=True):
+    """One regression; `open_key` is its fingerprint while open, so that two cannot be open."""
+
+    __tablename__ = "regression"
+    __table_args__ = (
+        Index("ix_regression_page", "opened_ms", "id"),
+        Index("ix_regression_signal_page", "signal", "opened_ms", "id"),
+    )
+
+    id: str = Field(primary_key=True)
+    incident_id: str = Field(foreign_key="incident.id", index=True)
+    fingerprint: str = Field(index=True)
+    open_key: str | None = Field(default=None, unique=True)
+    rule: str
+    signal: str
+    title: str
+    unit: str
+    labels: dict[str, str] = document()
+    worse: str
+    severity: str
+    phase: str = Field(index=True)
+    value: float
+    worst: float
+    threshold: float
+    baseline: float | None
+    began_lo_ms: int = milliseconds()
+    began_hi_ms: int = milliseconds()
+    opened_ms: int = milliseconds()
+    updated_ms: int = milliseconds()
+    clear_since_ms: int | None = milliseconds(nullable=True)
+    resolved_ms: int | None = milliseconds(nullable=True)
+    runbook: str = ""
+    evidence: dict[str, Any] = document()
+
+    @classmethod
+    def of(cls, regression: Regression) -> "RegressionRow":
+        """The row of a regression."""
+        open_ = regression.phase is Phase.OPEN
+        values = {name: getattr(regression, name) for name in SAME}
+        return cls(
+            **values,
+            open_key=regression.fingerprint if open_ else None,
+            unit=str(regression.unit),
+            labels=regression.labels.as_dict(),
+            severity=str(regression.severity),
+            phase=str(regression.phase),
+            evidence=dict(regression.evidence),
+        )
+
+    def domain(self) -> Regression:
+        """What the row stands for."""
+        values = {name: getattr(self, name) for name in SAME}
+        return Regression(
+            **values,
+            unit=Unit(self.unit),
+            labels=Labels.of(self.labels),
+            severity=Severity(self.severity),
+            phase=Phase(self.phase),
+            evidence=self.evidence,
+        )
+
+
+# Members that are the same in the row and in the domain.
+SAME = (
+    "id", "incident_id", "fingerprint", "rule", "signal", "title", "worse", "value", "worst",
+    "threshold", "baseline", "began_lo_ms", "began_hi_ms", "opened_ms", "updated_ms",
+    "clear_since_ms", "resolved_ms", "runbook",
+)  # fmt: skip
+
+
+class TransitionRow(SQLModel, table=True):
+    """One step in the life of a regression."""
+
+    __tablename__ = "transition"
+
+    id: int | None = Field(default=None, primary_key=True)
+    regression_id: str = Field(foreign_key="regression.id", index=True)
+    at_ms: int = milliseconds()
+    actor: str
+    before: str
+    after: str
+    reason: str
+    evidence: dict[str, Any] = document()
+
+    @classmethod
+    def of(cls, transition: Transition) -> "TransitionRow":
+        """The row of a transition."""
+        return cls(
+            regression_id=transition.regression_id,
+            at_ms=transition.at_ms,
+            actor=transition.actor,
+            before=transition.before,
+            after=transition.after,
+            reason=transition.reason,
+            evidence=dict(transition.evidence),
+        )
+
+    def domain(self) -> Transition:
+        """What the row stands for."""
+        return Transition(
+            regression_id=self.regression_id,
+            at_ms=self.at_ms,
+            actor=self.actor,
+            before=self.before,
+            after=self.after,
+            reason=self.reason,
+            evidence=self.evidence,
+        )
+
+
+class DeploymentRow(SQLModel, table=True):
+    """One deployment; the same service, version and time is the same deployment."""
+
+    __tablename__ = "deployment"
+    __table_args__ = (UniqueConstraint("service", "version", "at_ms"),)
+
+    id: str = Field(primary_key=True)
+    service: str
+    version: str
+    at_ms: int = milliseconds(index=True)
+    sha: str = ""
+    environment: str = ""
+    url: str = ""
+
+    def domain(self) -> Deployment:
+        """What the row stands for."""
+        return Deployment(**self.model_dump())
+
+
+class ProgressRow(SQLModel, table=True):
+    """How far a loop has come: the end of the last tick that was completed."""
+
+    __tablename__ = "progress"
+
+    name: str = Field(primary_key=True)
+    at_ms: int = milliseconds()

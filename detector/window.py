@@ -1,0 +1,236 @@
+"""Windows from samples, and longer windows from shorter ones. Pure, over columns.
+
+A window `(end - seconds, end]` holds what was observed in it; a span without an observation has no
+window. Percentiles come from merged buckets, never from averaged percentiles.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import numpy as np
+
+from detector.buckets import Buckets, bounds_of_groups, edge, merged
+from detector.increase import Seen, increases, sums
+from detector.signal import AnySignal, Gauge, Mean, Quantile, Rate, Ratio, Signal
+from storage.history import NO_LAYOUT, Floats, Ints, Samples, Windows
+from storage.series import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Windows in a row: `count` of `step_ms` each, the first beginning after `start_ms`."""
+
+    start_ms: int
+    step_ms: int
+    count: int
+
+    @property
+    def end_ms(self) -> int:
+        """Where the last window ends."""
+        return self.start_ms + self.step_ms * self.count
+
+    def slot(self, at_ms: Ints) -> Ints:
+        """Which window each time falls into; -1 outside."""
+        slot = (at_ms - self.start_ms - 1) // self.step_ms
+        return np.where((slot >= 0) & (slot < self.count), slot, -1)
+
+    def windows(
+        self, signal: str, series: Sequence[Labels], cells: Ints, values: Floats, n: Floats
+    ) -> Windows:
+        """The windows of these cells (`group * count + slot`, ascending), without buckets."""
+        used, index = np.unique(cells // max(self.count, 1), return_inverse=True)
+        return Windows(
+            signal,
+            tuple(series[int(one)] for one in used),
+            index.astype(np.int64),
+            self.start_ms + (cells % max(self.count, 1) + 1) * self.step_ms,
+            np.full(len(cells), self.step_ms / 1000),
+            values,
+            n,
+            np.full(len(cells), NO_LAYOUT, np.int64),
+        )
+
+
+class Grid:
+    """Rows of samples put into cells: `group * count + slot`.
+
+    `group` says for each series which group it belongs to.
+    """
+
+    def __init__(self, group: Ints, groups: int, span: Span) -> None:
+        self.group, self.span = group, span
+        self.cells = groups * span.count
+
+    def cell(self, index: Ints, at_ms: Ints) -> Ints:
+        """The cell of each row; -1 outside the span."""
+        slot = self.span.slot(at_ms)
+        return np.where(slot >= 0, self.group[index] * self.span.count + slot, -1)
+
+    def total(self, cell: Ints, values: Floats) -> Floats:
+        """The sum of the values in each cell."""
+        inside = cell >= 0
+        return sums(cell[inside], values[inside], self.cells)
+
+
+def grouped(series: Sequence[Labels], by: Sequence[str]) -> tuple[Ints, tuple[Labels, ...]]:
+    """Which group each series belongs to by the labels that count, and the groups."""
+    position: dict[Labels, int] = {}
+    group = [position.setdefault(labels.only(by), len(position)) for labels in series]
+    return np.array(group, np.int64), tuple(position)
+
+
+def windows_of(signal: Signal, samples: Samples, seen: Seen, start_ms: int, end_ms: int) -> Windows:
+    """The windows of a signal that end in `(start, end]`; both on the signal's grid.
+
+    `samples` must reach back `increase.LOOKBACK_MS` before `start`, so that the first window has a
+    sample to grow from. Rows are sorted by (series, end).
+    """
+    form = signal.form
+    span = Span(start_ms, form.window_ms, (end_ms - start_ms) // form.window_ms)
+    match form:
+        case Quantile():
+            return histogram_windows(signal, form, samples, seen, span)
+        case Gauge():
+            return gauge_windows(signal, form, samples, span)
+        case Rate():
+            return rate_windows(signal, form, samples, seen, span)
+        case Mean() | Ratio():
+            return quotient_windows(signal, form, samples, seen, span)
+    assert_never(form)
+
+
+def gauge_windows(signal: Signal, form: Gauge, samples: Samples, span: Span) -> Windows:
+    """Average, minimum, maximum or last value of the samples; NaN samples are no samples."""
+    group, series = grouped(samples.series, form.by)
+    grid = Grid(group, len(series), span)
+    cell = grid.cell(samples.index, samples.at_ms)
+    usable = (cell >= 0) & ~np.isnan(samples.values)
+    cell, values, at_ms = cell[usable], samples.values[usable], samples.at_ms[usable]
+    n = np.bincount(cell, minlength=grid.cells).astype(np.float64)
+    cells = np.flatnonzero(n)
+    order = np.argsort(at_ms, kind="stable")
+    result = gauge_values(form.stat, cell[order], values[order], np.ones(len(cell)), grid.cells)
+    return span.windows(signal.name, series, cells, result[cells], n[cells])
+
+
+def gauge_values(stat: str, cell: Ints, values: Floats, weights: Floats, cells: int) -> Floats:
+    """One value for each cell from rows in the order of time; empty cells mean nothing."""
+    if stat == "avg":
+        weight = sums(cell, weights, cells)
+        return sums(cell, values * weights, cells) / np.where(weight > 0, weight, 1)
+    if stat == "last":
+        result = np.zeros(cells)
+        result[cell] = values  # of equal indexes the last assignment stays
+        return result
+    result = np.full(cells, np.inf if stat == "min" else -np.inf)
+    (np.minimum if stat == "min" else np.maximum).at(result, cell, values)
+    return result
+
+
+def rate_windows(signal: Signal, form: Rate, samples: Samples, seen: Seen, span: Span) -> Windows:
+    """Counter increase per second of the time it covers, summed over the series of a group.
+
+    Divided by the time covered, not by the window's length: after a gap a sample brings what was
+    added in two minutes, and that is no doubled rate.
+    """
+    grown = increases(samples, seen)
+    single = Grid(np.arange(len(samples.series)), len(samples.series), span)
+    cell = single.cell(grown.index, grown.at_ms)
+    added = single.total(cell, grown.values)
+    covered_ms = single.total(cell, grown.covered_ms.astype(np.float64))
+    filled = np.flatnonzero(covered_ms)
+    group, series = grouped(samples.series, form.by)
+    target = group[filled // max(span.count, 1)] * span.count + filled % max(span.count, 1)
+    cells, position = np.unique(target, return_inverse=True)
+    rates = sums(position, added[filled] / (covered_ms[filled] / 1000), len(cells))
+    n = sums(position, added[filled], len(cells))
+    return span.windows(signal.name, series, cells, rates, n)
+
+
+def quotient_windows(
+    signal: Signal, form: Mean | Ratio, samples: Samples, seen: Seen, span: Span
+) -> Windows:
+    """Increase over increase; n is the increase of the denominator.
+
+    A numerator without a series is zero: no errors is an error rate of 0, not an unknown one.
+    """
+    upper, lower = form.selectors()
+    grown = increases(samples, seen)
+    group, series = grouped(samples.series, form.by)
+    grid = Grid(group, len(series), span)
+    cell = grid.cell(grown.index, grown.at_ms)
+    is_upper = np.array([upper.matches(labels) for labels in samples.series], np.bool_)
+    is_lower = np.array([lower.matches(labels) for labels in samples.series], np.bool_)
+    numerator = grid.total(cell, grown.values * is_upper[grown.index])
+    denominator = grid.total(cell, grown.values * is_lower[grown.index])
+    cells = np.flatnonzero(denominator > 0)
+    n = denominator[cells]
+    return span.windows(signal.name, series, cells, numerator[cells] / n, n)
+
+
+def histogram_windows(
+    signal: Signal, form: Quantile, samples: Samples, seen: Seen, span: Span
+) -> Windows:
+    """Quantile of the merged increase of buckets; n is the increase of the last one.
+
+    Histograms of different layouts are merged on the bounds they share, which is exact; summing
+    series of different bounds would not be.
+    """
+    identity: dict[Labels, int] = {}
+    histogram = np.array(
+        [identity.setdefault(labels.without("le"), len(identity)) for labels in samples.series],
+        np.int64,
+    )
+    group, series = grouped(samples.series, form.by)
+    edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
+    bounds = bounds_of_groups(histogram, group, edges, len(series))
+    places = [{bound: place for place, bound in enumerate(one)} for one in bounds]
+    place = np.array(
+        [places[g].get(e, -1) for g, e in zip(group.tolist(), edges.tolist(), strict=True)],
+        np.int64,
+    )
+    grown = increases(samples, seen, histogram)
+    grid = Grid(group, len(series), span)
+    cell = grid.cell(grown.index, grown.at_ms)
+    column, width = place[grown.index], max(map(len, bounds), default=0)
+    usable = (cell >= 0) & (column >= 0)
+    cumulative = sums(
+        cell[usable] * width + column[usable], grown.values[usable], grid.cells * width
+    ).reshape(grid.cells, width)
+    cells = np.flatnonzero(cumulative.max(axis=1, initial=0) > 0)
+    buckets = Buckets(bounds, cells // max(span.count, 1), cumulative[cells])
+    plain = span.windows(signal.name, series, cells, buckets.quantile(form.q), buckets.totals())
+    return with_buckets(plain, buckets)
+
+
+def with_buckets(windows: Windows, buckets: Buckets) -> Windows:
+    """The same windows with their buckets, row by row."""
+    layout, layouts, counts = buckets.flat()
+    return replace(windows, layout=layout, layouts=layouts, counts=counts)
+
+
+def merge(form: AnySignal, windows: Windows, span: Span) -> Windows:
+    """Longer windows from shorter ones of the same signal: `span.step_ms` is the new length.
+
+    Nothing is averaged that must not be: quantiles come from added buckets, ratios and means from
+    added numerators and denominators, rates from the time they cover.
+    """
+    slot = span.slot(windows.end_ms)
+    cell = np.where(slot >= 0, windows.index * span.count + slot, -1)
+    total_cells = len(windows.series) * span.count
+    cells = np.unique(cell[cell >= 0])
+    inside = cell >= 0
+    at, values, n = cell[inside], windows.values[inside], windows.n[inside]
+    count = sums(at, n, total_cells)
+    if isinstance(form, Quantile):
+        owner = np.arange(total_cells) // max(span.count, 1)
+        whole = merged(windows, cell, total_cells, owner)
+        buckets = Buckets(whole.bounds, whole.owner[cells], whole.cumulative[cells])
+        value = buckets.quantile(form.q)
+        plain = span.windows(windows.signal, windows.series, cells, value, count[cells])
+        return with_buckets(plain, buckets)
+    stat = form.stat if isinstance(form, Gauge) else "avg"
+    weights = windows.seconds[inside] if isinstance(form, Rate) else n
+    value = gauge_values(stat, at, values, weights, total_cells)[cells]
+    return span.windows(windows.signal, windows.series, cells, value, count[cells])
