@@ -102,8 +102,7 @@ def report(
 ) -> Outcome:
     """Report that `version` of `service` went live at `at` (default: now) to the Plimsoll at `url`.
 
-    Raises `UnreachableError` or `RefusedError`. Keyword by keyword what a pipeline knows; only the first
-    three are needed.
+    Raises `UnreachableError` or `RefusedError`. The keywords say what else a pipeline may know.
     """
     deployment = Deployment(
         service=service,

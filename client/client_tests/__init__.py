@@ -1,0 +1,1 @@
+"""Tests of plimsoll-client, on the frameworks that its users have."""
