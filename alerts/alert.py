@@ -1,0 +1,148 @@
+"""What is said, to whom, and why; what became of saying it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from detector.regression import Incident, Phase, Severity
+
+
+class Reason(StrEnum):
+    """Why a message goes out, or why not; the same word in the log, the metrics and the outbox."""
+
+    UNDECIDED = "undecided"
+    OPENED = "opened"
+    CHANGED = "changed"
+    WORSE = "worse"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    NO_RECEIVER = "no_receiver"
+    BELOW_MIN_SEVERITY = "below_min_severity"
+    NOTHING_CHANGED = "nothing_changed"
+    CANNOT_EDIT = "cannot_edit"
+    ALREADY_QUEUED = "already_queued"
+
+
+class Action(StrEnum):
+    """What is done at the receiver."""
+
+    NOTHING = "nothing"
+    POST = "post"
+    UPDATE = "update"
+    FIND = "find"
+
+
+class Fate(StrEnum):
+    """Whether the receiver has the message; only `not_told` may be sent again without care."""
+
+    TOLD = "told"
+    NOT_TOLD = "not_told"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """What became of one call to a receiver."""
+
+    SENT = "sent"
+    FOUND = "found"
+    ABSENT = "absent"
+    BLIND = "blind"
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "unreachable"
+    SERVER_ERROR = "server_error"
+    REFUSED = "refused"
+    RECEIVER_BROKEN = "receiver_broken"
+    MESSAGE_REFUSED = "message_refused"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+    @property
+    def fate(self) -> Fate:
+        """What the outcome says about the message."""
+        if self in (Outcome.SENT, Outcome.FOUND):
+            return Fate.TOLD
+        if self in (Outcome.UNKNOWN, Outcome.BLIND):
+            return Fate.UNKNOWN
+        return Fate.NOT_TOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a message stands at the receiver, so that it can be edited."""
+
+    channel: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """What a sent message can be recognised by: the incident, and from when on to look."""
+
+    incident_id: str
+    since_ms: int
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The outcome of one call, with its evidence; `detail` holds no secrets.
+
+    `version` is that of the message a look-up found.
+    """
+
+    outcome: Outcome
+    detail: str = ""
+    reference: Reference | None = None
+    retry_after_seconds: float | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who hears of incidents; `edits` when a message can be changed after it was sent."""
+
+    name: str
+    edits: bool
+
+
+NOBODY = Receiver("none", edits=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a receiver knows of an incident.
+
+    `phase` and `severity` are those of the last message that went out or may have gone out (None
+    before the first); `digest` is that of the newest message, sent or not. `waiting` when the
+    newest has surely not gone out, so that it can still be replaced.
+    """
+
+    phase: Phase | None = None
+    severity: Severity | None = None
+    digest: str = ""
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One incident on its way to one receiver, and what was decided about it so far."""
+
+    incident: Incident
+    receiver: Receiver = NOBODY
+    action: Action = Action.NOTHING
+    reason: Reason = Reason.UNDECIDED
+    payload: Mapping[str, Any] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stage decided that nothing is sent."""
+        return self.action is Action.NOTHING and self.reason is not Reason.UNDECIDED
+
+    def stop(self, reason: Reason) -> "Alert":
+        """The same alert, not to be sent, and why."""
+        return replace(self, action=Action.NOTHING, reason=reason)
+
+    def send(self, action: Action, reason: Reason, payload: Mapping[str, Any]) -> "Alert":
+        """The same alert, to be sent, and why."""
+        return replace(self, action=action, reason=reason, payload=payload)

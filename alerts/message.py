@@ -1,0 +1,296 @@
+"""What Slack shows of an incident. Pure: the same incident gives the same message.
+
+The sentence in `text` is what a phone shows and what remains where nothing else is rendered; the
+blocks say the same in parts. A deployment is named as correlated, never as the cause.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from alerts.mrkdwn import code, cut, escape, link, plain
+from detector import units
+from detector.regression import Incident, Phase, Regression, Severity
+from storage.series import Labels
+
+HEADER_LIMIT = 150
+SECTION_LIMIT = 3000
+FIELD_LIMIT = 2000
+TEXT_LIMIT = 3000  # Slack takes 40,000 but advises to stay below 4,000
+OTHERS_LISTED = 10
+
+GREEN = "#2eb67d"
+COLOURS = {Severity.INFO: "#439fe0", Severity.WARNING: "#e8a317", Severity.CRITICAL: "#d32f2f"}
+EVENT_TYPE = "plimsoll_incident"
+REPEAT = (
+    "This may be a repeat: whether the first attempt to send it arrived could not be found out."
+)
+
+# Where a person looks first; of a series without these all labels are shown.
+PLACES = ("route", "path", "page", "handler", "endpoint", "operation", "query", "database", "cache")
+
+
+def render(incident: Incident, public_url: str) -> dict[str, Any]:
+    """The message about an incident as it is now, ready for `chat.postMessage`."""
+    first, *others = by_weight(incident.regressions)
+    return {
+        "text": sentence(incident, public_url),
+        "blocks": [head(incident, first, len(others))],
+        "attachments": [
+            {
+                "color": colour(incident),
+                "fallback": plain_head(incident, first, len(others)),
+                "blocks": numbered(body(incident, first, others, public_url), incident.version),
+            }
+        ],
+        "metadata": {
+            "event_type": EVENT_TYPE,
+            "event_payload": {"incident": incident.id, "version": incident.version},
+        },
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def head(incident: Incident, first: Regression, others: int) -> dict[str, Any]:
+    """The header block; `emoji` is off, or a route like `/a/:id:` would become a picture."""
+    return {
+        "type": "header",
+        "block_id": f"head.{incident.version}",
+        "text": {
+            "type": "plain_text",
+            "text": plain_head(incident, first, others),
+            "emoji": False,
+        },
+    }
+
+
+def plain_head(incident: Incident, first: Regression, others: int) -> str:
+    """`API p95 +42 % on GET /cart`, and how many more."""
+    size = first.change or f"at {units.text(first.worst, first.unit)}"
+    more = f" and {others} more" if others else ""
+    before = "Resolved: " if incident.phase is Phase.RESOLVED else ""
+    title = cut(escape(first.title or first.signal), 60)
+    place = where(first.labels)
+    room = HEADER_LIMIT - len(before) - len(title) - len(size) - len(more) - len("  on ")
+    on = f" on {cut(escape(place), max(10, room))}" if place else ""
+    return cut(f"{before}{title} {size}{on}{more}", HEADER_LIMIT)
+
+
+def body(
+    incident: Incident, first: Regression, others: list[Regression], public_url: str
+) -> list[dict[str, Any]]:
+    """Everything below the header, beside the bar of colour."""
+    page = f"{public_url}/regressions/{quote(first.id, safe='')}"
+    links = [link(page, "Chart and evidence")]
+    if first.runbook:
+        links.append(link(first.runbook, "Runbook"))
+    if incident.deployment is not None and incident.deployment.url:
+        links.append(link(incident.deployment.url, "Deployment"))
+    blocks: list[dict[str, Any]] = [
+        {"type": "section", "fields": [mrkdwn(f, FIELD_LIMIT) for f in fields(incident, first)]}
+    ]
+    if others:
+        blocks.append({"type": "section", "text": mrkdwn(also(others), SECTION_LIMIT)})
+    blocks.append({"type": "section", "text": mrkdwn("  ·  ".join(links), SECTION_LIMIT)})
+    blocks.append({"type": "context", "elements": [mrkdwn(small_print(incident), FIELD_LIMIT)]})
+    return blocks
+
+
+def fields(incident: Incident, first: Regression) -> list[str]:
+    """At most ten facts, each with its name; Slack shows them in two columns."""
+    now = units.text(first.value, first.unit)
+    worst = units.text(first.worst, first.unit)
+    told = [("Last" if incident.phase is Phase.RESOLVED else "Now", now)]
+    if worst != now:
+        told.append(("Worst", worst))
+    if first.baseline is not None:
+        told.append(("Baseline", units.text(first.baseline, first.unit)))
+        told.append(("Change", first.change or "-"))
+    else:
+        told.append(("Limit", units.text(first.threshold, first.unit)))
+    told.append(("Since", since(first)))
+    if incident.phase is Phase.RESOLVED:
+        told.append(("Lasted", lasted(incident)))
+    rows = [f"*{name}*\n{escape(value)}" for name, value in told]
+    rows.append(f"*Rule*\n{code(first.rule)}")
+    rows.append(f"*Severity*\n{state_word(incident)}")
+    if incident.deployment is not None:
+        rows.append(f"*Deployment*\n{escape(correlated(incident))}")
+    return rows
+
+
+def also(others: list[Regression]) -> str:
+    """The other regressions of the incident, the heaviest first, a line each."""
+    lines = ["*Also*"]
+    for other in others[:OTHERS_LISTED]:
+        size = other.change or f"at {units.text(other.worst, other.unit)}"
+        over = " (resolved)" if other.phase is Phase.RESOLVED else ""
+        place = f" on {code(where(other.labels), 80)}" if where(other.labels) else ""
+        title = cut(escape(other.title or other.signal), 60)
+        lines.append(f"• {title} {escape(size)}{place}, {other.severity.value}{over}")
+    if len(others) > OTHERS_LISTED:
+        lines.append(f"• and {len(others) - OTHERS_LISTED} more")
+    return "\n".join(lines)
+
+
+def small_print(incident: Incident) -> str:
+    """The incident's id and what its regressions share."""
+    shared = "  ".join(f"{name}={value}" for name, value in incident.labels)
+    return f"incident {code(incident.id, 80)}" + (f"  ·  {code(shared, 400)}" if shared else "")
+
+
+def sentence(incident: Incident, public_url: str) -> str:
+    """The whole news in one sentence: what, how much, since when, after which deployment."""
+    first, *others = by_weight(incident.regressions)
+    title = cut(escape(first.title or first.signal), 100)
+    place = f" on {cut(escape(where(first.labels)), 300)}" if where(first.labels) else ""
+    service = first.labels.get("service") or first.labels.get("job")
+    of = f" of {cut(escape(service), 100)}" if service and service != where(first.labels) else ""
+    began = escape(since(first))
+    if incident.phase is Phase.RESOLVED:
+        size = first.change or units.text(first.worst, first.unit)
+        told = f"{title}{place}{of} is back at {units.text(first.value, first.unit)}"
+        told += f" (was {size} at its worst) after {lasted(incident)}, since {began}"
+    else:
+        told = f"{title}{place}{of} is {units.text(first.value, first.unit)}, {against(first)}"
+        told += f", since {began}"
+    if others:
+        told += f", with {len(others)} more regression{'s' if len(others) > 1 else ''}"
+    if incident.deployment is not None:
+        told += f", {cut(escape(correlated(incident)), 300)}"
+    page = f"{public_url}/regressions/{quote(first.id, safe='')}"
+    text = f"{state_word(incident)}: {told}."
+    return f"{cut(text, TEXT_LIMIT - len(page) - 1)} {escape(page)}"
+
+
+def against(regression: Regression) -> str:
+    """`+42 % against 571 ms`, or against the limit."""
+    if regression.baseline is None:
+        return f"against the limit of {units.text(regression.threshold, regression.unit)}"
+    baseline = units.text(regression.baseline, regression.unit)
+    now = units.change(regression.value, regression.baseline)
+    if not now:
+        return f"normally {baseline}"
+    worst = f" (at its worst {regression.change})" if regression.change != now else ""
+    return f"{now} against its baseline of {baseline}{worst}"
+
+
+def correlated(incident: Incident) -> str:
+    """The deployment whose time fits; correlation is all that is claimed."""
+    deployment = incident.deployment
+    if deployment is None:
+        return ""
+    day = min((r.began_lo_ms for r in incident.regressions), default=incident.opened_ms)
+    same_day = moment(day)[:10] == moment(deployment.at_ms)[:10]
+    at = moment(deployment.at_ms)[11:] if same_day else moment(deployment.at_ms)
+    return f"correlated with {deployment.service} {deployment.version}, deployed {at}"
+
+
+def since(regression: Regression) -> str:
+    """When the change set in, as a span where it is not known to the minute."""
+    low, high = moment(regression.began_lo_ms), moment(regression.began_hi_ms)
+    if low == high:
+        return low
+    if low[:10] == high[:10]:
+        return f"{low.removesuffix(' UTC')}-{high[11:]}"
+    return f"{low.removesuffix(' UTC')} - {high}"
+
+
+def lasted(incident: Incident) -> str:
+    """How long the incident lasted, from where it began to where it was resolved."""
+    began = min((r.began_lo_ms for r in incident.regressions), default=incident.opened_ms)
+    ended = incident.resolved_ms
+    if ended is None:
+        ended = max((r.resolved_ms or r.updated_ms for r in incident.regressions), default=began)
+    return units.duration(max(0, ended - began) / 1000)
+
+
+def moment(at_ms: int) -> str:
+    """`2026-03-02 12:01 UTC`."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def where(labels: Labels) -> str:
+    """`GET /cart`: the place a person would look at; of other series all label values."""
+    place = next((labels.get(name) for name in PLACES if labels.get(name)), "")
+    if place:
+        return f"{labels.get('method')} {place}".strip()
+    plain_labels = labels.without("__name__", "service", "job")
+    return " ".join(value for _, value in plain_labels) or labels.get("service")
+
+
+def state_word(incident: Incident) -> str:
+    """The severity as a word, since colour alone says nothing to some; or that it is over."""
+    return "Resolved" if incident.phase is Phase.RESOLVED else incident.severity.value.capitalize()
+
+
+def colour(incident: Incident) -> str:
+    """Green when it is over, else that of the severity."""
+    return GREEN if incident.phase is Phase.RESOLVED else COLOURS[incident.severity]
+
+
+def by_weight(regressions: Iterable[Regression]) -> list[Regression]:
+    """The worst first: open before resolved, then severity, then the size of the change."""
+
+    def weight(regression: Regression) -> tuple[bool, int, float, str]:
+        base = regression.baseline or regression.threshold
+        ratio = abs(regression.worst / base - 1) if base else 0.0
+        over = regression.phase is Phase.RESOLVED
+        size = -ratio if ratio == ratio else 0.0
+        return over, -regression.severity.rank, size, regression.id
+
+    return sorted(regressions, key=weight)
+
+
+def mrkdwn(text: str, limit: int) -> dict[str, Any]:
+    """A text object within its limit; `verbatim`: Slack makes no links and mentions of its own."""
+    return {"type": "mrkdwn", "text": cut(text, limit), "verbatim": True}
+
+
+def numbered(blocks: list[dict[str, Any]], version: int) -> list[dict[str, Any]]:
+    """Blocks with ids that are new in every version, as Slack asks of edited messages."""
+    return [{**block, "block_id": f"{i}.{version}"} for i, block in enumerate(blocks)]
+
+
+def digest(payload: Mapping[str, Any]) -> str:
+    """What a person would see of it, as a hash; the version alone makes no difference."""
+
+    def visible(part: Any) -> Any:
+        if isinstance(part, Mapping):
+            hidden = ("block_id", "metadata")
+            return {name: visible(value) for name, value in part.items() if name not in hidden}
+        return [visible(item) for item in part] if isinstance(part, list) else part
+
+    shown = json.dumps(visible(payload), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def as_repeat(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The same message with the line that it may be a repeat; once, however often it is asked."""
+    if payload["text"].endswith(REPEAT):
+        return dict(payload)
+    note = {"type": "context", "block_id": "repeat", "elements": [mrkdwn(REPEAT, FIELD_LIMIT)]}
+    attachments = [
+        {**attachment, "blocks": [*attachment["blocks"], note]}
+        for attachment in payload["attachments"]
+    ]
+    return {**payload, "text": f"{payload['text']} {REPEAT}", "attachments": attachments}
+
+
+def only_text(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The sentence alone, for a receiver that refuses the layout; better bare than unsaid."""
+    return {**payload, "blocks": [], "attachments": []}
+
+
+def is_only_text(payload: Mapping[str, Any]) -> bool:
+    """Whether there is nothing left to leave out."""
+    return not payload["blocks"] and not payload["attachments"]
+
+
+def for_terminal(payload: Mapping[str, Any]) -> str:
+    """What a person reads of a message, without Slack: for the demo and the log."""
+    return plain(payload["text"])

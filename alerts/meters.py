@@ -1,0 +1,53 @@
+"""What the room tells about itself."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from alerts.alert import Action, Alert, Outcome
+from alerts.outbox import OutboxStatus
+
+
+class AlertsMeters:
+    """The metrics of the room, in the registry they are given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.notifications = Counter(
+            "plimsoll_notifications",
+            "Calls to receivers, by what was asked and what became of it.",
+            ("receiver", "action", "outcome"),
+            registry=registry,
+        )
+        self.decisions = Counter(
+            "plimsoll_alert_decisions",
+            "What was decided about changed incidents, and why.",
+            ("receiver", "action", "reason"),
+            registry=registry,
+        )
+        self.pending = Gauge(
+            "plimsoll_outbox_pending", "Messages still to be delivered.", registry=registry
+        )
+        self.oldest = Gauge(
+            "plimsoll_outbox_oldest_seconds",
+            "How long the oldest message in the outbox has been waiting.",
+            registry=registry,
+        )
+        self.broken = Gauge(
+            "plimsoll_receiver_broken",
+            "1 while a receiver refuses everything until somebody mends it.",
+            ("receiver",),
+            registry=registry,
+        )
+
+    def decided(self, alert: Alert) -> None:
+        """Count one decision."""
+        self.decisions.labels(alert.receiver.name, alert.action, alert.reason).inc()
+
+    def called(self, receiver: str, action: Action, outcome: Outcome) -> None:
+        """Count one call to a receiver."""
+        self.notifications.labels(receiver, action, outcome).inc()
+
+    def show(self, status: OutboxStatus) -> None:
+        """Set the gauges."""
+        self.pending.set(status.pending)
+        self.oldest.set(status.oldest_seconds)
+        for name, receiver in status.receivers.items():
+            self.broken.labels(name).set(receiver.broken)

@@ -1,0 +1,199 @@
+"""From changed incidents to delivered messages: announce, then deliver; recover at start.
+
+The two halves meet only in the outbox: deciding is one transaction without any network, delivering
+holds no transaction while it waits for somebody else's server.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlmodel import Session
+
+from alerts.alert import Action, Alert, Delivery, Marker, Outcome
+from alerts.config import AlertsConfig
+from alerts.meters import AlertsMeters
+from alerts.notifiers import Notifier
+from alerts.notifiers.slack import slack
+from alerts.outbox import Outbox, OutboxStatus
+from alerts.pipeline import Round, pipeline
+from alerts.redact import redacted
+from alerts.retry import Letter
+from detector.regression import Incident
+from storage.state import State
+
+log = logging.getLogger(__name__)
+
+# So that one call ends in reasonable time; what is left is due at the next.
+MOST_CALLS = 50
+# Far above any time-out: a message that long in flight was dropped by a fault of ours.
+LEASE = timedelta(minutes=5)
+
+
+class Book(Protocol):
+    """The detector's book, as far as this room reads it."""
+
+    def unannounced(self, session: Session) -> list[Incident]:
+        """Incidents with a version nobody was told of, the oldest first."""
+        ...
+
+    def claim(self, session: Session, incident: Incident) -> bool:
+        """Mark this version as told; False when another did so first."""
+        ...
+
+
+class Alerts:
+    """Tells receivers of incidents. Safe to call from several threads."""
+
+    def __init__(
+        self, state: State, book: Book, config: AlertsConfig, meters: AlertsMeters
+    ) -> None:
+        self._state = state
+        self._book = book
+        self._meters = meters
+        self._notifiers = {notifier.receiver.name: notifier for notifier in notifiers(config)}
+        self._outbox = Outbox()
+        receivers = tuple(notifier.receiver for notifier in self._notifiers.values())
+        self._pipeline = pipeline(receivers, config.min_severity, config.public_url, self._outbox)
+        self._delivering = threading.Lock()
+
+    def recover(self, now: datetime) -> int:
+        """At start, before anything else: what was being sent when the process ended is in doubt.
+
+        What waits for receivers that are no longer configured is given up, and said so.
+        """
+        now_ms = milliseconds(now)
+        with self._state.unit() as session:
+            count = self._outbox.recover(session, now_ms, now_ms)
+            given_up = self._outbox.abandon(session, tuple(self._notifiers))
+        if count:
+            log.warning("%d messages were being sent when the process ended", count)
+        if given_up:
+            log.warning("%d messages were for receivers that are not configured now", given_up)
+        self._show(now_ms)
+        return count
+
+    def announce(self, now: datetime) -> list[Alert]:
+        """Decide about every incident that changed, in one unit of work; what was decided."""
+        now_ms = milliseconds(now)
+        with self._state.unit() as session:
+            ours = [
+                incident
+                for incident in self._book.unannounced(session)
+                if self._book.claim(session, incident)
+            ]
+            alerts = self._pipeline.run(ours, Round(session, now_ms))
+        for alert in alerts:
+            self._meters.decided(alert)
+            log.info(
+                "incident %s version %d: %s to %s, %s",
+                alert.incident.id,
+                alert.incident.version,
+                alert.action,
+                alert.receiver.name,
+                alert.reason,
+            )
+        if alerts:
+            self._show(now_ms)
+        return alerts
+
+    def deliver(self, now: datetime) -> list[Outcome]:
+        """Send what is due, one after the other; at once when another thread is at it already."""
+        if not self._delivering.acquire(blocking=False):
+            return []
+        try:
+            now_ms = milliseconds(now)
+            with self._state.unit() as session:
+                self._outbox.recover(session, now_ms, now_ms - milliseconds_of(LEASE))
+            outcomes = self._deliver_due(now_ms)
+            self._show(now_ms)
+            return outcomes
+        finally:
+            self._delivering.release()
+
+    def status(self, now: datetime) -> OutboxStatus:
+        """What waits, how long, and which receivers are broken."""
+        with self._state.reading() as session:
+            return self._outbox.status(session, milliseconds(now), self._notifiers)
+
+    def retain(self, before: datetime) -> int:
+        """Forget what was told of incidents that were over before; how many rows went."""
+        with self._state.unit() as session:
+            return self._outbox.retain(session, milliseconds(before))
+
+    def _deliver_due(self, now_ms: int) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        resting: set[str] = set()
+        while len(outcomes) < MOST_CALLS:
+            with self._state.unit() as session:
+                letter = self._outbox.claim(session, now_ms, resting)
+            if letter is None:
+                break
+            delivery = self._call(letter)
+            with self._state.unit() as session:
+                state = self._outbox.settle(session, letter, delivery, now_ms)
+            outcomes.append(delivery.outcome)
+            self._told(letter, delivery, state)
+            if delivery.outcome is Outcome.UNKNOWN:
+                # It took a whole time-out; the others would take theirs one after the other.
+                resting.add(letter.receiver)
+        return outcomes
+
+    def _call(self, letter: Letter) -> Delivery:
+        notifier = self._notifiers.get(letter.receiver)
+        if notifier is None:
+            return Delivery(outcome=Outcome.RECEIVER_BROKEN, detail="no_receiver")
+        try:
+            if letter.call is Action.FIND:
+                return notifier.find(
+                    Marker(
+                        incident_id=letter.incident_id,
+                        since_ms=letter.first_attempt_ms,
+                        channel=letter.channel,
+                    )
+                )
+            if letter.call is Action.UPDATE and letter.reference is not None:
+                return notifier.update(letter.reference, letter.payload)
+            return notifier.post(letter.payload)
+        except Exception as error:
+            # A fault of the notifier must not end the delivery of everything else; whether it
+            # struck before or after sending is not known.
+            log.exception("the notifier %s failed", letter.receiver)
+            return Delivery(outcome=Outcome.UNKNOWN, detail=redacted(type(error).__name__))
+
+    def _told(self, letter: Letter, delivery: Delivery, state: str) -> None:
+        self._meters.called(letter.receiver, letter.call, delivery.outcome)
+        log.log(
+            logging.INFO if state == "sent" else logging.WARNING,
+            "incident %s version %d: %s to %s: %s%s, now %s",
+            letter.incident_id,
+            letter.version,
+            letter.call,
+            letter.receiver,
+            delivery.outcome,
+            f" ({delivery.detail})" if delivery.detail else "",
+            state,
+        )
+
+    def _show(self, now_ms: int) -> None:
+        with self._state.reading() as session:
+            self._meters.show(self._outbox.status(session, now_ms, self._notifiers))
+
+
+def notifiers(config: AlertsConfig) -> Sequence[Notifier]:
+    """One notifier for each receiver that is configured."""
+    return [slack(config.slack)] if config.slack is not None else []
+
+
+def milliseconds(at: datetime) -> int:
+    """Milliseconds since the epoch; a time without a zone is refused."""
+    if at.tzinfo is None:
+        raise ValueError("`now` needs a time zone: datetime.now(UTC)")
+    return round(at.timestamp() * 1000)
+
+
+def milliseconds_of(span: timedelta) -> int:
+    """A span in milliseconds."""
+    return round(span.total_seconds() * 1000)
