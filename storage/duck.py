@@ -134,7 +134,7 @@ class DuckHistory:
         return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept])
 
     def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction, in place of those of the same series, end and length."""
+        """Store windows in one transaction; same series, end and length replaces."""
         if not len(windows):
             return
         with self.write, transaction(self.file, self.window_series) as cursor:
@@ -197,7 +197,7 @@ class DuckHistory:
         seconds: float | None = None,
         counts: bool = True,
     ) -> Windows:
-        """The windows of a signal that end in `(start, end]`, of one series or one length if given."""
+        """The windows that end in `(start, end]`, of one series or one length if given."""
         found = self.window_series.find(signal, lambda known: labels is None or known == labels)
         cursor = self.file.cursor()
         cursor.register("wanted", ids_of(found))

@@ -144,7 +144,7 @@ class History(Protocol):
         ...
 
     def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction, in place of those of the same series, end and length."""
+        """Store windows in one transaction; same series, end and length replaces."""
         ...
 
     def windows(

@@ -1,0 +1,33 @@
+"""Everything that runs, built once and handed to those who need it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+
+from alerts.run import Alerts
+from api.settings import Settings
+from collector.run import Collector
+from detector.book import Book
+from detector.ledger import Ledger
+from detector.run import Detector
+from storage.duck import DuckFile, DuckHistory
+from storage.state import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The rooms of one running Plimsoll. `now` is the clock, given by `api.loops`."""
+
+    settings: Settings
+    file: DuckFile
+    history: DuckHistory
+    state: State
+    book: Book
+    ledger: Ledger
+    detector: Detector
+    collector: Collector
+    alerts: Alerts
+    registry: CollectorRegistry
+    now: Callable[[], datetime]

@@ -1,0 +1,1 @@
+"""The signals and rules that ship, as data."""

@@ -1,0 +1,50 @@
+"""The detector's sections of plimsoll.yaml: `signals`, `rules`, `detector`."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from detector.rule import Rule
+from detector.signal import AnySignal, Signal
+from storage.duration import Seconds
+
+
+class DetectorConfig(BaseModel):
+    """How the detector runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    delay: Seconds = Field(
+        default=10.0, description="How long after its end a window is evaluated, for late samples."
+    )
+    shipped: bool = Field(default=True, description="Whether the shipped signals and rules run.")
+
+
+SIGNAL: TypeAdapter[AnySignal] = TypeAdapter(AnySignal)
+
+
+def shipped() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The signals and rules of the catalogue, as they stand in its files."""
+    signals: dict[str, Any] = {}
+    rules: dict[str, Any] = {}
+    for file in sorted(files("detector.catalogue").iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".yaml"):
+            part = yaml.safe_load(file.read_text(encoding="utf-8"))
+            signals |= part.get("signals", {})
+            rules |= part.get("rules", {})
+    return signals, rules
+
+
+def build_signals(texts: Mapping[str, Any]) -> dict[str, Signal]:
+    """Signals by name; the texts are valid (`api.settings` reports what is not)."""
+    return {
+        name: Signal(name=name, form=SIGNAL.validate_python(text)) for name, text in texts.items()
+    }
+
+
+def build_rules(texts: Mapping[str, Any]) -> dict[str, Rule]:
+    """Rules by name; the texts are valid (`api.settings` reports what is not)."""
+    return {name: Rule.model_validate(text) for name, text in texts.items()}

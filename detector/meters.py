@@ -1,0 +1,31 @@
+"""What the detector tells about itself in `/metrics`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class DetectorMeters:
+    """Metrics of the tick, registered once."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.tick_seconds = Histogram(
+            "plimsoll_tick_duration_seconds",
+            "Time of one detection tick.",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+        self.judgements = Counter(
+            "plimsoll_judgements",
+            "Judgements by verdict and reason.",
+            ["rule", "verdict", "reason"],
+            registry=registry,
+        )
+        self.skipped = Counter(
+            "plimsoll_ticks_skipped",
+            "Ticks left out because the process was down for too long.",
+            registry=registry,
+        )
+        self.last_tick = Gauge(
+            "plimsoll_tick_last_end_timestamp_seconds",
+            "End of the last window that was judged.",
+            registry=registry,
+        )

@@ -1,0 +1,307 @@
+"""One tick, written once, in order.
+
+windows -> baselines -> trigger, sustain, gates -> ledger -> lifecycle, grouping, deployment
+
+A tick belongs to a time, not to the clock: the same history and state give the same result, so a
+tick that was cut off by a crash is run again as a whole.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import assert_never
+
+import numpy as np
+from sqlmodel import Session
+
+from detector import evaluate
+from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
+from detector.book import Book
+from detector.judgement import Background, Judged, Judgement, Verdict, Verdicts, conclude
+from detector.judges.absolute import AbsoluteJudge
+from detector.judges.relative import RelativeJudge
+from detector.judges.sigma import SigmaJudge
+from detector.ledger import Ledger
+from detector.lifecycle import continued, fingerprint, opened
+from detector.meters import DetectorMeters
+from detector.regression import Regression
+from detector.rule import Absolute, Relative, Rule, Sigma, Span
+from detector.signal import Signal, weights_are_counts
+from detector.window import Span as WindowSpan
+from detector.window import merge
+from storage.history import History, Windows
+from storage.series import Labels
+from storage.state import State
+
+TICK = "tick"
+MAX_CATCH_UP_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The newest judged span of one series, beside what is normal; for pages and `/metrics`."""
+
+    signal: str
+    labels: Labels
+    end_ms: int
+    value: float
+    n: float
+    mean: float
+    deviation: float
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """The signals and rules in force."""
+
+    signals: Mapping[str, Signal]
+    rules: Mapping[str, Rule]
+
+    @property
+    def step_ms(self) -> int:
+        """The shortest window, which is the distance between ticks."""
+        return min((one.form.window_ms for one in self.signals.values()), default=60_000)
+
+    def due(self, now_ms: int) -> list[Signal]:
+        """The signals that have a window ending at this time."""
+        return [one for one in self.signals.values() if now_ms % one.form.window_ms == 0]
+
+    def rules_of(self, signal: str) -> dict[str, Rule]:
+        """The enabled rules that judge a signal."""
+        return {k: r for k, r in self.rules.items() if r.signal == signal and r.enabled}
+
+
+@dataclass(slots=True)
+class Detector:
+    """Runs ticks over a history and keeps what it concludes in the book and the ledger."""
+
+    definitions: Definitions
+    history: History
+    state: State
+    book: Book
+    ledger: Ledger
+    meters: DetectorMeters
+    readings: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
+    _baselines: dict[str, tuple[int, int, Flat]] = field(default_factory=dict)
+
+    def due_ticks(self, now_ms: int) -> list[int]:
+        """The ticks from the last completed one until now, oldest first.
+
+        After a long stop only the last hour is caught up; what is left out is counted.
+        """
+        step_ms = self.definitions.step_ms
+        newest_ms = now_ms // step_ms * step_ms
+        with self.state.reading() as session:
+            done_ms = self.book.progress_ms(session, TICK)
+        if done_ms is None:
+            return [newest_ms]
+        first_ms = max(done_ms + step_ms, newest_ms - MAX_CATCH_UP_MS)
+        self.meters.skipped.inc(max(0, (first_ms - done_ms) // step_ms - 1))
+        return list(range(first_ms, newest_ms + 1, step_ms))
+
+    def tick(self, now_ms: int) -> list[Verdicts]:
+        """Evaluate and judge the windows that end at `now`, store everything, give the verdicts."""
+        began = perf_counter()
+        signals = self.definitions.due(now_ms)
+        self.store_windows(signals, now_ms)
+        with self.state.reading() as session:
+            open_ = self.book.open_regressions(session)
+            spans = self.book.spans(session, baseline_end_ms(now_ms) - DAYS * DAY_MS)
+        verdicts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
+        self.ledger.write(now_ms, verdicts)
+        with self.state.unit() as session:
+            self.live(session, verdicts)
+            self.book.advance(session, TICK, now_ms)
+        for one in verdicts:
+            for row in one.rows():
+                self.meters.judgements.labels(one.rule, row.verdict, row.reason).inc()
+        self.meters.last_tick.set(now_ms / 1000)
+        self.meters.tick_seconds.observe(perf_counter() - began)
+        return verdicts
+
+    def store_windows(self, signals: Sequence[Signal], now_ms: int) -> None:
+        """Write the windows that end now, short ones first, longer ones where their grid says."""
+        if not signals:
+            return
+        longest_ms = max(one.form.window_ms for one in signals)
+        seen = evaluate.seen(self.history, now_ms - longest_ms, now_ms)
+        for one in signals:
+            start_ms = now_ms - one.form.window_ms
+            self.history.put_windows(evaluate.evaluate(self.history, one, seen, start_ms, now_ms))
+            over_ms = round(one.form.over * 1000)
+            if now_ms % over_ms == 0 and over_ms > one.form.window_ms:
+                self.history.put_windows(
+                    evaluate.coarse(self.history, one, now_ms - over_ms, now_ms)
+                )
+
+    def judge(
+        self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
+    ) -> list[Verdicts]:
+        """The verdicts of all rules on one signal, and its newest readings."""
+        rules = self.definitions.rules_of(signal.name)
+        over_ms = round(signal.form.over * 1000)
+        span_of = {k: r.span(signal.form.window, signal.form.over) for k, r in rules.items()}
+        back_ms = max([over_ms, *(span.total_ms for span in span_of.values())])
+        fine = self.history.windows(
+            signal.name, now_ms - back_ms, now_ms, seconds=signal.form.window
+        )
+        baseline = self.baseline(signal, now_ms, spans)
+        newest = matrix(signal, fine, Span(over_ms, 1, 1), now_ms, fine.series)
+        self.readings[signal.name] = read(signal.name, newest, baseline)
+        result = []
+        for name, rule in rules.items():
+            mine = {r.labels: r for r in open_ if r.rule == name and r.signal == signal.name}
+            series = tuple(dict.fromkeys([*fine.series, *mine]))
+            if not series:
+                continue
+            judged = matrix(signal, fine, span_of[name], now_ms, series)
+            background = frozen(baseline.background(series), series, mine)
+            limits = judge_of(rule).judge(background)
+            result.append(conclude(name, rule, span_of[name], judged, background, limits))
+        return result
+
+    def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
+        """The flat baselines of a signal, made anew each hour and when a regression begins or ends.
+
+        Windows in which any rule on the signal had a regression open are left out.
+        """
+        end_ms = baseline_end_ms(now_ms)
+        excluded: dict[Labels, list[tuple[int, int]]] = {}
+        for one in spans:
+            if one.signal == signal.name:
+                until_ms = one.resolved_ms if one.resolved_ms is not None else now_ms
+                excluded.setdefault(one.labels, []).append((one.began_lo_ms, until_ms))
+        reach = hash(
+            tuple(
+                (labels, lo, min(hi, end_ms))
+                for labels, spans_ in excluded.items()
+                for lo, hi in spans_
+                if lo < end_ms
+            )
+        )
+        known = self._baselines.get(signal.name)
+        if known and known[:2] == (end_ms, reach):
+            return known[2]
+        windows = self.history.windows(
+            signal.name, end_ms - DAYS * DAY_MS, end_ms, seconds=signal.form.over, counts=False
+        )
+        made = flat(windows, end_ms, excluded, weigh_by_n=weights_are_counts(signal.form))
+        self._baselines[signal.name] = (end_ms, reach, made)
+        return made
+
+    def live(self, session: Session, all_verdicts: Sequence[Verdicts]) -> None:
+        """Open, continue and resolve regressions according to the verdicts of one tick."""
+        known = {one.fingerprint: one for one in self.book.open_regressions(session)}
+        for verdicts in all_verdicts:
+            rule = self.definitions.rules[verdicts.rule]
+            signal = self.definitions.signals[verdicts.signal]
+            for judgement in verdicts.rows():
+                self.apply(session, signal, rule, judgement, known)
+
+    def apply(
+        self,
+        session: Session,
+        signal: Signal,
+        rule: Rule,
+        judgement: Judgement,
+        known: Mapping[str, Regression],
+    ) -> None:
+        """What one judgement means for the book."""
+        print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels)
+        if print_ in known:
+            regression, steps = continued(known[print_], rule, judgement)
+            self.book.save(session, regression, steps)
+        elif judgement.verdict is Verdict.REGRESSED:
+            self.book.open(session, *opened(signal, rule, judgement))
+
+    def preview(self, now_ms: int) -> None:
+        """Read the running window of signals that have no reading yet; stores nothing.
+
+        A page that is opened seconds after the first start shall show something true.
+        """
+        waiting = [s for n, s in self.definitions.signals.items() if not self.readings.get(n)]
+        for one in waiting:
+            start_ms = now_ms - one.form.window_ms
+            seen = evaluate.seen(self.history, start_ms, now_ms)
+            fine = evaluate.evaluate(self.history, one, seen, start_ms, now_ms)
+            newest = matrix(one, fine, Span(one.form.window_ms, 1, 1), now_ms, fine.series)
+            nothing = flat(Windows.of(one.name, ()), 0, {}, weigh_by_n=False)
+            self.readings[one.name] = read(one.name, newest, nothing)
+
+
+def judge_of(rule: Rule) -> AbsoluteJudge | RelativeJudge | SigmaJudge:
+    """The judge that a rule's trigger asks for."""
+    part, clear = rule.trigger.part, rule.clear.level
+    # Sigmas are distances on either side, levels and multiples are values.
+    furthest = math.inf if rule.upwards or isinstance(part, Sigma) else -math.inf
+    critical = furthest if rule.critical is None else rule.critical
+    match part:
+        case Absolute():
+            return AbsoluteJudge(part.level, clear, critical)
+        case Relative():
+            return RelativeJudge(part.level, clear, critical)
+        case Sigma():
+            return SigmaJudge(part.level, clear, critical, rule.upwards)
+    assert_never(part)
+
+
+def matrix(
+    signal: Signal, fine: Windows, span: Span, end_ms: int, series: Sequence[Labels]
+) -> Judged:
+    """The judged windows of these series as rows, the newest column last; NaN where none is."""
+    whole = WindowSpan(end_ms - span.total_ms, span.each_ms, span.of)
+    merged = merge(signal.form, fine, whole)
+    values = np.full((len(series), span.of), np.nan)
+    n = np.zeros((len(series), span.of))
+    place = {labels: row for row, labels in enumerate(series)}
+    rows = np.array([place[labels] for labels in merged.series], np.int64)[merged.index]
+    slots = whole.slot(merged.end_ms)
+    values[rows, slots], n[rows, slots] = merged.values, merged.n
+    return Judged(tuple(series), values, n, end_ms)
+
+
+def frozen(
+    background: Background, series: Sequence[Labels], open_: Mapping[Labels, Regression]
+) -> Background:
+    """The baselines, but for series with an open regression those from when it opened.
+
+    So that a regression cannot become its own normal and resolve itself.
+    """
+    mean, deviation = background.mean.copy(), background.deviation.copy()
+    n, days = background.n.copy(), background.days.copy()
+    for row, labels in enumerate(series):
+        regression = open_.get(labels)
+        if regression is not None and regression.baseline is not None:
+            evidence = regression.evidence
+            mean[row] = regression.baseline
+            deviation[row] = evidence["deviation"]
+            n[row], days[row] = evidence["baseline_n"], evidence["days"]
+    return Background(mean, deviation, n, days)
+
+
+def read(signal: str, newest: Judged, baseline: Flat) -> tuple[Reading, ...]:
+    """The newest values with their baselines, in the order of the labels."""
+    background = baseline.background(newest.series)
+    rows = [
+        Reading(
+            signal,
+            labels,
+            newest.end_ms,
+            float(newest.values[i, -1]),
+            float(newest.n[i, -1]),
+            float(background.mean[i]),
+            float(background.deviation[i]),
+            int(background.days[i]),
+        )
+        for i, labels in enumerate(newest.series)
+        if not np.isnan(newest.values[i, -1])
+    ]
+    return tuple(sorted(rows, key=lambda one: one.labels.pairs))
+
+
+def milliseconds(now: datetime) -> int:
+    """An aware time as milliseconds since the epoch."""
+    return round(now.astimezone(UTC).timestamp() * 1000)
