@@ -113,13 +113,20 @@ def counted(registry: CollectorRegistry) -> dict[tuple[str, str, str], float]:
     }
 
 
-def plain(status: int = 200, *parts: bytes) -> App:
-    """An application without any framework that answers with these parts."""
+class Plain:
+    """An application without any framework; an instance, so that a route takes it as ASGI."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        for part in parts:
+    def __init__(self, status: int, parts: Sequence[bytes]) -> None:
+        self.status = status
+        self.parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        for part in self.parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    return app
+
+def plain(status: int = 200, *parts: bytes) -> Plain:
+    """An application that answers with these parts."""
+    return Plain(status, parts)
