@@ -1,0 +1,280 @@
+"""The configuration as a whole: the rooms' sections, checked together, all faults at once."""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from alerts.config import AlertsConfig
+from api.config import ServerConfig
+from api.document import Document, Fault, read
+from collector.config import CollectorConfig
+from dashboards.config import DashboardsConfig
+from detector.config import SIGNAL, DetectorConfig, shipped
+from detector.rule import Rule
+from detector.run import Definitions
+from detector.signal import Gauge, Mean, Quantile, Rate, Ratio, Signal, check_name
+from storage.config import StorageConfig
+from storage.duration import written
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "server": ServerConfig,
+    "storage": StorageConfig,
+    "collector": CollectorConfig,
+    "detector": DetectorConfig,
+    "alerts": AlertsConfig,
+    "dashboards": DashboardsConfig,
+}
+DEFINED = ("signals", "rules")
+RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
+FILE = Path("plimsoll.yaml")
+FORMS: dict[str, type[BaseModel]] = {
+    "quantile": Quantile,
+    "mean": Mean,
+    "ratio": Ratio,
+    "rate": Rate,
+    "gauge": Gauge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The sections of all rooms, and the signals and rules in force."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+    collector: CollectorConfig = field(default_factory=CollectorConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
+    definitions: Definitions = field(default_factory=lambda: Definitions({}, {}))
+
+
+class SettingsError(Exception):
+    """The configuration has faults; all of them are in it."""
+
+    def __init__(self, path: Path | None, faults: Iterable[Fault]) -> None:
+        self.path = path
+        self.faults = sorted(faults, key=lambda fault: (fault.line or 0, fault.key))
+        count = len(self.faults)
+        super().__init__(
+            f"{path or 'the configuration'} has {count} fault{'s' if count > 1 else ''}"
+        )
+
+
+def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a file, or the defaults when there is none; `SettingsError` for faults.
+
+    Without a path `plimsoll.yaml` in the working directory is read if it is there.
+    """
+    chosen = path or (FILE if FILE.exists() else None)
+    if chosen is None:
+        return build(Document())
+    try:
+        text = chosen.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SettingsError(chosen, [Fault("", "is not UTF-8 text", "Save it as UTF-8.")]) from None
+    except OSError as error:
+        hint = "Give the right path with --config, or leave it out to run with the defaults."
+        raise SettingsError(
+            chosen, [Fault("", f"cannot be read: {error.strerror}", hint)]
+        ) from None
+    try:
+        return build(read(text, os.environ if environment is None else environment))
+    except SettingsError as error:
+        raise SettingsError(chosen, error.faults) from None
+
+
+def build(document: Document) -> Settings:
+    """Check a document and compose the settings; `SettingsError` holds every fault."""
+    faults = list(document.faults)
+    known = [*SECTIONS, *DEFINED]
+    for name in document.data:
+        if name not in known:
+            faults.append(unknown(document, (name,), known))
+    sections = {name: section(document, name, model, faults) for name, model in SECTIONS.items()}
+    detector = sections["detector"]
+    with_shipped = not isinstance(detector, DetectorConfig) or detector.shipped
+    definitions = define(document, faults, with_shipped=with_shipped)
+    collector = sections["collector"]
+    if isinstance(collector, CollectorConfig):
+        faults += too_short(document, definitions, collector.interval)
+    if faults:
+        raise SettingsError(None, faults)
+    return Settings(**sections, definitions=definitions)  # type: ignore[arg-type]
+
+
+def section(
+    document: Document, name: str, model: type[BaseModel], faults: list[Fault]
+) -> BaseModel | None:
+    """One room's section; None when it has faults."""
+    data = document.data.get(name)
+    try:
+        return model.model_validate({} if data is None else data)
+    except ValidationError as error:
+        faults += [fault(document, (name,), one, model) for one in error.errors()]
+        return None
+
+
+def define(document: Document, faults: list[Fault], *, with_shipped: bool) -> Definitions:
+    """The shipped signals and rules, overlaid by the user's own, key by key."""
+    texts = dict(zip(DEFINED, shipped() if with_shipped else ({}, {}), strict=True))
+    signals: dict[str, Signal] = {}
+    rules: dict[str, Rule] = {}
+    for kind in DEFINED:
+        own = document.data.get(kind) or {}
+        if not isinstance(own, dict):
+            hint = f"Write {kind} as `name:` with its keys below."
+            faults.append(
+                Fault(kind, "must hold names with their definitions", hint, document.line((kind,)))
+            )
+            own = {}
+        for name, text in own.items():
+            base = texts[kind].get(name, {})
+            # A user may change one key of a shipped definition: `enabled: false` is enough.
+            merge = isinstance(base, dict) and isinstance(text, dict)
+            texts[kind][name] = {**base, **text} if merge else text
+        for name, text in texts[kind].items():
+            path = (kind, name)
+            try:
+                check_name(name)
+                if kind == "signals":
+                    signals[name] = Signal(name=name, form=SIGNAL.validate_python(text))
+                else:
+                    rules[name] = RULE.validate_python(text)
+            except ValidationError as error:
+                model = model_of(kind, text)
+                faults += [fault(document, path, one, model) for one in error.errors()]
+            except ValueError as error:
+                faults.append(Fault(".".join(path), str(error), "", document.line(path)))
+    faults += unfit_rules(document, signals, rules)
+    return Definitions(signals, rules)
+
+
+def model_of(kind: str, text: Any) -> type[BaseModel]:
+    """The model that a definition is checked against, for its known keys."""
+    if kind == "rules":
+        return Rule
+    return FORMS.get(text.get("form") if isinstance(text, dict) else "", Gauge)
+
+
+def unfit_rules(
+    document: Document, signals: Mapping[str, Signal], rules: Mapping[str, Rule]
+) -> Iterable[Fault]:
+    """Rules whose signal is not there, or that do not fit the windows of their signal."""
+    for name, rule in rules.items():
+        path = ("rules", name)
+        signal = signals.get(rule.signal)
+        if signal is None:
+            faulty = rule.signal in document.data.get("signals", {})
+            if not faulty:
+                near = difflib.get_close_matches(rule.signal, signals, 1)
+                hint = f"Did you mean {near[0]}?" if near else "plimsoll signals lists them."
+                key = ".".join((*path, "signal"))
+                line = document.line((*path, "signal"))
+                yield Fault(key, f"there is no signal {rule.signal!r}", hint, line)
+            continue
+        lasting = rule.sustain.for_
+        if lasting is not None and (lasting % signal.form.window or lasting < signal.form.window):
+            hint = f"Windows of {rule.signal} are {written(signal.form.window)} long."
+            key = ".".join((*path, "sustain", "for"))
+            reason = "must be a whole number of windows of its signal"
+            yield Fault(key, reason, hint, document.line((*path, "sustain", "for")))
+
+
+def too_short(document: Document, definitions: Definitions, interval: float) -> Iterable[Fault]:
+    """Signals whose windows are shorter than the time between two collections."""
+    for name, signal in definitions.signals.items():
+        if signal.form.window < interval:
+            path = ("signals", name, "window")
+            hint = "Make `window` longer, or `collector.interval` shorter."
+            reason = (
+                f"windows of {written(signal.form.window)} would often be empty: "
+                f"samples come every {written(interval)}"
+            )
+            yield Fault(".".join(path), reason, hint, document.line(path))
+
+
+def fault(
+    document: Document, prefix: tuple[str, ...], error: ErrorDetails, model: type[BaseModel]
+) -> Fault:
+    """A fault from what pydantic found: with the key as it stands in the file, and a hint."""
+    path = located(document, prefix, error["loc"])
+    if error["type"] == "extra_forbidden":
+        parent = at(document.data, path[:-1])
+        siblings = known_keys(model, error["loc"][:-1])
+        return unknown(document, path, [*siblings, *(parent if isinstance(parent, dict) else {})])
+    reason, hint = HINTS.get(error["type"], ("", ""))
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return Fault(".".join(path), "is missing", f"Add `{path[-1]}:`.", document.line(path))
+    expected = (error.get("ctx") or {}).get("expected_tags") or ""
+    hint = hint.format(expected=str(expected).replace("'", ""))
+    return Fault(".".join(path), reason or plain(message), hint, document.line(path))
+
+
+HINTS = {
+    "union_tag_not_found": ("has no `form`", "Choose one of quantile, mean, ratio, rate, gauge."),
+    "union_tag_invalid": ("`form` is none of the forms", "Choose one of {expected}."),
+    "model_type": ("must hold keys with values", "Write its keys below it, indented."),
+    "model_attributes_type": ("must hold keys with values", "Write its keys below it, indented."),
+    "dict_type": ("must hold keys with values", "Write its keys below it, indented."),
+    "list_type": ("must be a list", "Write each entry on a line of its own that begins with `- `."),
+    "tuple_type": ("must be a list", "Write it like [target, route]."),
+    "path_not_file": ("there is no such file", "Check the path and who may read it."),
+}
+
+
+def plain(message: str) -> str:
+    """A message of pydantic as part of a sentence."""
+    return message[:1].lower() + message[1:]
+
+
+def located(
+    document: Document, prefix: tuple[str, ...], location: tuple[int | str, ...]
+) -> tuple[str, ...]:
+    """The path of a fault in the file: pydantic also names the chosen form, which is no key."""
+    path, node = prefix, at(document.data, prefix)
+    for i, part in enumerate(location):
+        if i == 0 and part in FORMS and prefix[:1] == ("signals",):
+            continue
+        path = (*path, str(part))
+        node = at(node, (str(part),))
+    return path
+
+
+def at(data: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path; None where nothing does."""
+    for part in path:
+        if isinstance(data, dict):
+            data = data.get(part)
+        elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
+            data = data[int(part)]
+        else:
+            return None
+    return data
+
+
+def known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that a model knows at a place, as far as plain models reach."""
+    for part in location:
+        found = model.model_fields.get(str(part))
+        inner = found.annotation if found else None
+        for candidate in (inner, *getattr(inner, "__args__", ())):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+                break
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def unknown(document: Document, path: tuple[str, ...], known: Iterable[str]) -> Fault:
+    """The fault of a key that nobody reads."""
+    names = sorted(set(known) - {path[-1]})
+    near = difflib.get_close_matches(path[-1], names, 1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}."
+    return Fault(".".join(path), "is no known key", hint, document.line(path))
