@@ -8,6 +8,8 @@ A route serves `/metrics` itself. A mount (`app.mount("/metrics", ...)`) works t
 
 import asyncio
 import gzip
+from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
@@ -48,8 +50,11 @@ class MetricsPage:
         return gzip.compress(text, compresslevel=GZIP_LEVEL, mtime=0) if compressed else text
 
 
-def metrics_app(registry: CollectorRegistry = REGISTRY) -> MetricsPage:
-    """An ASGI application that serves `registry`."""
+def metrics_app(registry: CollectorRegistry = REGISTRY) -> Callable[..., Any]:
+    """An ASGI application that serves `registry`.
+
+    Of a loose type, because `add_route()` takes ASGI applications but does not say so.
+    """
     return MetricsPage(registry)
 
 
