@@ -33,6 +33,8 @@ class Section:
 
 def shelves(panels: Sequence[Viz], *, height: int = 8, at_most: int = 3) -> list[Shelf]:
     """The panels on as few shelves as hold them, filled evenly: four are 2 + 2, not 3 + 1."""
+    if not panels:
+        return []
     count = math.ceil(len(panels) / at_most)
     cuts = [math.ceil(len(panels) * shelf / count) for shelf in range(count + 1)]
     return [Shelf(height, panels[start:end]) for start, end in pairwise(cuts)]

@@ -29,8 +29,9 @@ def collection() -> list[Viz]:
             About("Failed collections", "Collections that failed, by reason.", "cps"),
             [
                 query(
-                    "sum by (reason) (rate(plimsoll_collector_failures_total[$__rate_interval]))",
-                    "{{reason}}",
+                    "sum by (target, reason)"
+                    " (rate(plimsoll_collector_failures_total[$__rate_interval]))",
+                    "{{target}} {{reason}}",
                 )
             ],
         ),

@@ -38,6 +38,7 @@ TAG = "plimsoll"
 BAND_TITLE = "One series and its band"
 HEADLINES = ("api_p95", "api_error_rate", "host_cpu_usage", "host_memory_usage")
 MOST_SERIES = 10
+TAKEN = frozenset({"datasource", "plimsoll_job", "plimsoll_url", "signal"})
 
 KINDS = {
     "api": "API",
@@ -98,10 +99,12 @@ def variables(
     The series is chosen label by label. A label that the signal does not have is empty, and
     `route=""` finds the series without a route.
     """
-    chosen: list[Template] = []
-    for at, label in enumerate(labels):
-        so_far = chosen_series(labels[:at])
-        chosen.append(values_of(label, label, f"plimsoll_signal_value{so_far}", label))
+    chosen = [
+        values_of(
+            chooser(label), label, f"plimsoll_signal_value{chosen_series(labels[:at])}", label
+        )
+        for at, label in enumerate(labels)
+    ]
     first = signals[0].name if signals else None
     return [
         Template(
@@ -296,7 +299,13 @@ def chosen_band(signals: Sequence[SignalPanel], labels: Sequence[str]) -> Viz:
 
 def chosen_series(labels: Sequence[str], *more: str) -> str:
     """The matchers of the one series that the variables choose."""
-    return "{" + ",".join([*(f'{name}="${name}"' for name in ("signal", *labels)), *more]) + "}"
+    matchers = ['signal="$signal"', *(f'{label}="${chooser(label)}"' for label in labels), *more]
+    return "{" + ",".join(matchers) + "}"
+
+
+def chooser(label: str) -> str:
+    """The variable that chooses the value of a label: its name, unless that is taken."""
+    return f"{label}_of_series" if label in TAKEN else label
 
 
 def signal_sections(signals: Sequence[SignalPanel]) -> list[Section]:

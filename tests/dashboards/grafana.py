@@ -1,0 +1,61 @@
+"""What Grafana does with a dashboard before Prometheus sees it, as far as ours need it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dashboards import overview
+from dashboards.normalise import normalise
+from storage.duration import seconds
+from tests.dashboards.shop import SCRAPE_SECONDS, SIGNALS
+
+VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::\w+)?\}|(?P<plain>\w+))")
+
+Json = dict[str, Any]
+
+
+def overview_json() -> Json:
+    """The overview of the shop, normalised; a fresh one, so that a test may spoil it."""
+    return normalise(overview.dashboard(SIGNALS))
+
+
+def panels(dashboard: Json) -> list[Json]:
+    """Every panel that asks something; headings are left out."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def panel_titled(dashboard: Json, title: str) -> Json:
+    """The one panel of this title."""
+    [panel] = [panel for panel in panels(dashboard) if panel["title"] == title]
+    return panel
+
+
+def queries(dashboard: Json) -> Iterator[tuple[str, str]]:
+    """Every query, of panels and of annotations, with a name that tells where it stands."""
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            yield f"p{panel['id']}_{target['refId']}", target["expr"]
+    for at, annotation in enumerate(dashboard["annotations"]["list"]):
+        yield f"annotation{at}", annotation["target"]["expr"]
+
+
+def variables(dashboard: Json) -> list[Json]:
+    """The variables, in order."""
+    listed: list[Json] = dashboard["templating"]["list"]
+    return listed
+
+
+def rate_interval(min_step: str = "") -> str:
+    """`$__rate_interval`: four scrapes, or four of the least steps that the query asks for."""
+    return f"{4 * (seconds(min_step) if min_step else SCRAPE_SECONDS):.0f}s"
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A text with its variables replaced; an unknown one is a KeyError, where Grafana is silent."""
+    return VARIABLE.sub(lambda found: values[found["braced"] or found["plain"]], text)
+
+
+def anything(dashboard: Json) -> dict[str, str]:
+    """A value for each variable that any query can be read with."""
+    names = [variable["name"] for variable in variables(dashboard)]
+    return dict.fromkeys(names, ".+") | {"__rate_interval": "1m"}

@@ -1,0 +1,170 @@
+"""A small shop as Plimsoll's `/metrics` tells of it: the signals, and an hour of samples.
+
+The slow route became slow, and a regression was opened, in the second half of the hour.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from dashboards.signals import SignalPanel, Threshold
+from detector.regression import Severity
+from detector.signal import Direction
+from detector.units import Unit
+from storage.series import Labels
+
+END = datetime(2026, 3, 2, 11, 55, tzinfo=UTC)
+START = END - timedelta(hours=1)
+SLOW_FROM = END - timedelta(minutes=25)
+DEPLOYED = END - timedelta(minutes=26)
+SCRAPE_SECONDS = 15
+
+SIGNALS = (
+    SignalPanel(
+        name="api_p95",
+        title="API p95",
+        description="95 of 100 requests are answered within this time.",
+        kind="api",
+        unit=Unit.SECONDS,
+        by=("method", "route"),
+        thresholds=(Threshold(0.5, Severity.CRITICAL),),
+    ),
+    SignalPanel(
+        name="api_error_rate",
+        title="API errors",
+        description="Share of requests that failed.",
+        kind="api",
+        unit=Unit.RATIO,
+        by=("method", "route"),
+        thresholds=(Threshold(0.01, Severity.CRITICAL),),
+    ),
+    SignalPanel(
+        name="db_mean",
+        title="Database, mean time",
+        kind="database",
+        unit=Unit.SECONDS,
+        by=("database",),
+        thresholds=(Threshold(0.1, Severity.WARNING),),
+    ),
+    SignalPanel(
+        name="cache_hit_rate",
+        title="Cache hits",
+        description="Share of look-ups that the cache answered.",
+        kind="cache",
+        unit=Unit.RATIO,
+        worse=Direction.DOWN,
+        by=("cache",),
+        thresholds=(Threshold(0.85, Severity.WARNING, Direction.DOWN),),
+    ),
+    SignalPanel(
+        name="host_cpu_usage",
+        title="CPU",
+        description="Share of all processors in use.",
+        kind="resource",
+        unit=Unit.RATIO,
+        thresholds=(Threshold(0.8, Severity.WARNING),),
+    ),
+    SignalPanel(
+        name="host_memory_usage",
+        title="Memory",
+        description="Share of memory in use.",
+        kind="resource",
+        unit=Unit.RATIO,
+        thresholds=(Threshold(0.85, Severity.WARNING),),
+    ),
+    SignalPanel(name="orders", title="Orders", kind="shop", unit=Unit.PER_SECOND, by=("region",)),
+)
+
+# A signal that somebody added after the dashboards were written.
+NEW_SIGNAL = "queue_length"
+
+SERIES: dict[str, tuple[float, tuple[dict[str, str], ...]]] = {
+    "api_p95": (0.2, ({"method": "GET", "route": "/"}, {"method": "GET", "route": "/cart"})),
+    "api_error_rate": (0.002, ({"method": "GET", "route": "/cart"},)),
+    "db_mean": (0.02, ({"database": "shop"},)),
+    "cache_hit_rate": (0.93, ({"cache": "pages"}, {"cache": "prices"})),
+    "host_cpu_usage": (0.3, ({},)),
+    "host_memory_usage": (0.5, ({},)),
+    "orders": (12.0, ({"region": "north"}, {"region": "south"})),
+    NEW_SIGNAL: (40.0, ({},)),
+}
+REGRESSED = {"signal": "api_p95", "method": "GET", "route": "/cart"}
+
+
+def openmetrics() -> str:
+    """An hour of samples, one every 15 seconds, in the form that promtool makes blocks of."""
+    lines: list[str] = []
+    for name, labels, value, since in all_series():
+        series = Labels.of({"job": "plimsoll", "instance": "127.0.0.1:8750"} | labels)
+        at = START
+        while at <= END:
+            if at >= since:
+                elapsed = (at - START).total_seconds()
+                lines.append(f"{name}{series} {value(elapsed)} {at.timestamp():.0f}")
+            at += timedelta(seconds=SCRAPE_SECONDS)
+    return "\n".join([*lines, "# EOF", ""])
+
+
+Series = tuple[str, dict[str, str], Callable[[float], float], datetime]
+
+
+def all_series() -> Iterator[Series]:
+    """Name, labels, value by the seconds since the start, and from when on it is there."""
+    yield from signal_series()
+    rule = {"rule": "api_p95_slow", "severity": "critical"}
+    yield "plimsoll_regression_open", REGRESSED | rule, steady(1), SLOW_FROM
+    service = {"service": "shop", "version": "1.4.2"}
+    yield "plimsoll_deployment_timestamp_seconds", service, steady(DEPLOYED.timestamp()), DEPLOYED
+    for target, up in (("127.0.0.1:9000", 1), ("127.0.0.1:9001", 0)):
+        who = {"collector": "scrape", "target": target}
+        yield "plimsoll_collector_up", who, steady(up), START
+        yield "plimsoll_collector_scrape_duration_seconds", who, steady(0.012), START
+    yield "plimsoll_collector_failures_total", {"reason": "refused"}, growing(1 / 15), START
+    yield from own_series()
+
+
+def signal_series() -> Iterator[Series]:
+    """Value, expectation and band of every signal."""
+    for signal, (level, series) in SERIES.items():
+        for labels in series:
+            named = {"signal": signal} | labels
+            slow = named == REGRESSED
+            yield "plimsoll_signal_value", named, stepping(level, 2.8 if slow else 1), START
+            for edge, factor in (("expected", 1.0), ("upper", 1.2), ("lower", 0.8)):
+                yield f"plimsoll_signal_{edge}", named, steady(level * factor), START
+
+
+def own_series() -> Iterator[Series]:
+    """What Plimsoll says of itself."""
+    yield from histogram("plimsoll_tick_duration_seconds", {}, 1 / 60)
+    route = {"method": "GET", "route": "/api/v1/signals"}
+    yield from histogram("http_server_request_duration_seconds", route | {"status_class": "2xx"}, 2)
+    yield "http_server_requests_total", route | {"status": "200"}, growing(2), START
+    yield "plimsoll_outbox_pending", {}, steady(0), START
+    sent = {"receiver": "slack", "action": "post", "outcome": "sent"}
+    yield "plimsoll_notifications_total", sent, growing(1 / 300), START
+    yield "process_cpu_seconds_total", {}, growing(0.04), START
+    yield "process_resident_memory_bytes", {}, steady(140e6), START
+
+
+def histogram(name: str, labels: dict[str, str], per_second: float) -> Iterator[Series]:
+    """A histogram of which nine in ten observations are below 0.1 and all below 1."""
+    for le, share in (("0.1", 0.9), ("1.0", 1.0), ("+Inf", 1.0)):
+        yield f"{name}_bucket", labels | {"le": le}, growing(per_second * share), START
+    yield f"{name}_sum", labels, growing(per_second * 0.08), START
+    yield f"{name}_count", labels, growing(per_second), START
+
+
+def steady(value: float) -> Callable[[float], float]:
+    """Always the same."""
+    return lambda elapsed: value
+
+
+def growing(per_second: float) -> Callable[[float], float]:
+    """A counter."""
+    return lambda elapsed: elapsed * per_second
+
+
+def stepping(level: float, factor: float) -> Callable[[float], float]:
+    """A level that is multiplied from `SLOW_FROM` on."""
+    since = (SLOW_FROM - START).total_seconds()
+    return lambda elapsed: level * (factor if elapsed >= since else 1)

@@ -1,0 +1,113 @@
+"""Every query of the overview against a real Prometheus that holds an hour of a shop."""
+
+from datetime import timedelta
+
+import pytest
+
+from dashboards import overview
+from tests.dashboards.asked import Asked
+from tests.dashboards.grafana import Json, overview_json, panel_titled, panels, variables
+from tests.dashboards.shop import DEPLOYED, NEW_SIGNAL, REGRESSED, SERIES, SIGNALS, SLOW_FROM
+
+OVERVIEW = overview_json()
+
+
+def value_of(asked: Asked, title: str) -> float:
+    """The number that a stat shows."""
+    [target] = panel_titled(OVERVIEW, title)["targets"]
+    [(_, points)] = asked.drawn(target, asked.chosen(OVERVIEW))
+    return points[-1]
+
+
+# Of the queries of the chosen band only those of one unit find anything; it is tested by signal.
+FIXED = [panel for panel in panels(OVERVIEW) if panel["title"] != overview.BAND_TITLE]
+
+
+@pytest.mark.parametrize("panel", FIXED, ids=lambda panel: panel["title"])
+def test_no_query_of_a_panel_is_empty(shop: Asked, panel: Json) -> None:
+    values = shop.chosen(OVERVIEW)
+    for target in panel["targets"]:
+        assert shop.drawn(target, values), target["expr"]
+
+
+@pytest.mark.parametrize("signal", SERIES)
+def test_whatever_signal_is_chosen_one_series_and_one_band_are_drawn(
+    shop: Asked, signal: str
+) -> None:
+    panel = panel_titled(OVERVIEW, overview.BAND_TITLE)
+    values = shop.chosen(OVERVIEW, signal=signal)
+    drawn = {
+        target["refId"]: names
+        for target in panel["targets"]
+        if (names := [name for name, _ in shop.drawn(target, values)])
+    }
+    assert sorted(name for names in drawn.values() for name in names) == [
+        "expected",
+        "lower",
+        "upper",
+        "value",
+    ]
+    units = {signal.name: signal.unit.value for signal in SIGNALS} | {NEW_SIGNAL: "unknown"}
+    assert {ref.rpartition("_")[0] for ref in drawn} == {units[signal]}
+
+
+def test_the_band_is_that_of_the_series_that_was_chosen(shop: Asked) -> None:
+    panel = panel_titled(OVERVIEW, overview.BAND_TITLE)
+    values = shop.chosen(OVERVIEW, **REGRESSED)
+    last = {
+        name: points[-1]
+        for target in panel["targets"]
+        for name, points in shop.drawn(target, values)
+    }
+    assert last == pytest.approx({"value": 0.56, "expected": 0.2, "upper": 0.24, "lower": 0.16})
+    quiet = shop.chosen(OVERVIEW, signal="api_p95", route="/")
+    assert shop.drawn(panel["targets"][0], quiet)[0][1][-1] == pytest.approx(0.2)
+
+
+def test_every_variable_has_something_to_choose(shop: Asked) -> None:
+    offered = {name for labels in SERIES.values() for label in labels[1] for name in label}
+    assert offered <= {variable["name"] for variable in variables(OVERVIEW)}
+    assert shop.chosen(OVERVIEW, signal="cache_hit_rate")["cache"] == "pages"
+    assert shop.chosen(OVERVIEW, signal="cache_hit_rate")["route"] == ""
+    assert shop.chosen(OVERVIEW)["plimsoll_job"] == "plimsoll"
+
+
+def test_the_headlines_say_what_is_wrong(shop: Asked) -> None:
+    assert value_of(shop, "Open regressions") == 1
+    assert value_of(shop, "Targets down") == 1
+    worst = panels(OVERVIEW)[2]
+    assert worst["title"] == "API p95"
+    [(_, points)] = shop.drawn(worst["targets"][0], {})
+    assert points[-1] == pytest.approx(0.56)
+
+
+def test_before_the_regression_the_stat_says_nought_and_not_nothing(shop: Asked) -> None:
+    [target] = panel_titled(OVERVIEW, "Open regressions")["targets"]
+    before = SLOW_FROM - timedelta(minutes=10)
+    assert shop.drawn(target, {}, before) == [("", [0.0])]
+
+
+def test_the_timeline_has_a_row_for_every_signal_and_the_severity_of_the_one_regressed(
+    shop: Asked,
+) -> None:
+    [target] = panel_titled(OVERVIEW, "State of every signal")["targets"]
+    states = {name: points[-1] for name, points in shop.drawn(target, {})}
+    assert states == dict.fromkeys(SERIES, 0) | {"api_p95": 3}
+
+
+def test_the_table_shows_the_series_that_regressed(shop: Asked) -> None:
+    [target] = panel_titled(OVERVIEW, "Open now")["targets"]
+    [(labels, _)] = shop.now(target["expr"])
+    assert labels == REGRESSED | {"rule": "api_p95_slow", "severity": "critical"}
+
+
+def test_annotations_find_the_deployment_in_milliseconds_and_the_regression(shop: Asked) -> None:
+    deployments, chosen, every = OVERVIEW["annotations"]["list"]
+    [(labels, at_ms)] = shop.now(deployments["target"]["expr"])
+    assert at_ms == DEPLOYED.timestamp() * 1000
+    assert labels["version"] == "1.4.2"
+    values = shop.chosen(OVERVIEW, **REGRESSED)
+    target = chosen["target"] | {"instant": True}
+    assert len(shop.drawn(target, values)) == 1
+    assert shop.drawn(target, shop.chosen(OVERVIEW, signal="orders")) == []
+    assert len(shop.now(every["target"]["expr"])) == 1

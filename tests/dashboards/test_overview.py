@@ -1,0 +1,165 @@
+"""The overview as a file: its form, its golden copy, and what every panel of it has."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dashboards import overview
+from dashboards.normalise import text
+from dashboards.signals import SignalPanel
+from tests.dashboards.grafana import Json, overview_json, panel_titled, panels, variables
+from tests.dashboards.shape import DASHBOARD
+from tests.dashboards.shop import SIGNALS
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "dashboards" / "plimsoll-overview.json"
+
+
+def test_the_overview_is_the_golden_file() -> None:
+    written = text(overview.dashboard(SIGNALS))
+    if os.environ.get("PLIMSOLL_REWRITE_GOLDEN") == "1":
+        GOLDEN.write_text(written)
+    assert written == GOLDEN.read_text(), "look at the change, then PLIMSOLL_REWRITE_GOLDEN=1"
+
+
+def test_twice_gives_the_same_bytes() -> None:
+    assert text(overview.dashboard(SIGNALS)) == text(overview.dashboard(SIGNALS))
+
+
+def test_every_key_and_value_is_one_that_grafana_knows() -> None:
+    faults = Draft202012Validator(DASHBOARD).iter_errors(overview_json())
+    assert [f"{fault.json_path}: {fault.message}" for fault in faults] == []
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        (lambda d: d, "sharedCrosshair"),
+        (lambda d: d["panels"][0], "maxDataPoints"),
+        (lambda d: d["panels"][0]["options"], "legned"),
+        (lambda d: d["panels"][0]["targets"][0], "intervalFactor"),
+        (lambda d: d["templating"]["list"][0], "useTags"),
+        (lambda d: d["annotations"]["list"][0], "expr"),
+    ],
+)
+def test_a_key_that_grafana_does_not_know_is_seen(where: Callable[[Json], Json], key: str) -> None:
+    spoiled = overview_json()
+    where(spoiled)[key] = 1
+    assert not Draft202012Validator(DASHBOARD).is_valid(spoiled)
+
+
+def test_curves_have_a_table_with_last_and_largest_value_and_a_shared_tooltip() -> None:
+    curves = [panel for panel in panels(overview_json()) if panel["type"] == "timeseries"]
+    assert len(curves) > 5
+    for panel in curves:
+        legend, tooltip = panel["options"]["legend"], panel["options"]["tooltip"]
+        assert legend["displayMode"] == "table"
+        assert legend["calcs"] == ["lastNotNull", "max"]
+        assert tooltip["mode"] == "multi"
+
+
+def test_every_panel_leads_to_plimsoll() -> None:
+    for panel in panels(overview_json()):
+        [link] = panel["fieldConfig"]["defaults"]["links"]
+        assert link["url"].startswith("${plimsoll_url}/")
+
+
+def test_clicks_lead_to_the_address_that_was_given() -> None:
+    [url] = [
+        variable.query
+        for variable in overview.dashboard(SIGNALS, "https://p.example.org").templating.list
+        if variable.name == "plimsoll_url"
+    ]
+    assert url == "https://p.example.org"
+
+
+def test_panels_neither_overlap_nor_leave_the_grid() -> None:
+    cells: set[tuple[int, int]] = set()
+    for panel in overview_json()["panels"]:
+        place = panel["gridPos"]
+        covered = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not covered & cells
+        assert max(x for x, _ in covered) < 24
+        cells |= covered
+    height = max(y for _, y in cells) + 1
+    assert len(cells) == 24 * height, "a hole in the grid"
+
+
+def fills(panel: Json) -> list[str]:
+    return [
+        one["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "custom.fillBelowTo"
+    ]
+
+
+def test_the_lower_edge_of_every_band_is_a_series_of_the_same_panel() -> None:
+    bands = [panel for panel in panels(overview_json()) if fills(panel)]
+    assert {panel["title"] for panel in bands} == {overview.BAND_TITLE, "CPU", "Memory"}
+    for panel in bands:
+        names = [target["legendFormat"] for target in panel["targets"]]
+        assert set(names) == {"value", "expected", "upper", "lower"}
+        assert set(fills(panel)) == {"lower"}
+
+
+def test_a_signal_is_drawn_with_its_limits_on_the_right_side() -> None:
+    hits = panel_titled(overview_json(), "Cache hits")["fieldConfig"]["defaults"]
+    assert hits["thresholds"]["steps"] == [
+        {"color": "orange", "value": None},
+        {"color": "green", "value": 0.85},
+    ]
+    assert hits["custom"]["thresholdsStyle"] == {"mode": "dashed"}
+    orders = panel_titled(overview_json(), "Orders")["fieldConfig"]["defaults"]
+    assert "thresholds" not in orders
+    assert orders["custom"]["thresholdsStyle"] == {"mode": "off"}
+
+
+def test_the_worst_of_a_signal_that_falls_is_the_lowest() -> None:
+    hits = panel_titled(overview_json(), "Cache hits")
+    assert hits["targets"][0]["expr"].startswith("bottomk(")
+    p95 = [panel for panel in panels(overview_json()) if panel["title"] == "API p95"]
+    assert [panel["targets"][0]["expr"].partition("(")[0] for panel in p95] == ["max", "topk"]
+
+
+def test_a_label_named_like_a_variable_of_ours_gets_another_one() -> None:
+    signals = [SignalPanel(name="a", title="A", by=("datasource", "route"))]
+    names = [variable.name for variable in overview.dashboard(signals).templating.list]
+    assert names == [
+        "datasource",
+        "signal",
+        "datasource_of_series",
+        "route",
+        "plimsoll_job",
+        "plimsoll_url",
+    ]
+
+
+def test_without_any_signal_there_is_still_an_overview() -> None:
+    titles = [panel.title for panel in overview.dashboard([]).panels]
+    assert "Open regressions" in titles
+    assert "Tick" in titles
+
+
+def test_the_first_signal_is_shown_first() -> None:
+    by_name = {variable["name"]: variable for variable in variables(overview_json())}
+    assert by_name["signal"]["current"]["value"] == "api_p95"
+
+
+def test_deployments_are_lines_and_regressions_are_spans_on_the_band() -> None:
+    dashboard = overview_json()
+    band = panel_titled(dashboard, overview.BAND_TITLE)
+    deployments, chosen, every = dashboard["annotations"]["list"]
+    assert deployments["enable"]
+    assert deployments["useValueForTime"]
+    assert deployments["target"]["expr"].endswith("* 1000")
+    assert chosen["enable"]
+    assert chosen["filter"] == {"ids": [band["id"]]}
+    assert not every["enable"]
+    assert "filter" not in every
