@@ -160,7 +160,8 @@ def model_of(kind: str, text: Any) -> type[BaseModel]:
     """The model that a definition is checked against, for its known keys."""
     if kind == "rules":
         return Rule
-    return FORMS.get(text.get("form") if isinstance(text, dict) else "", Gauge)
+    form = text.get("form") if isinstance(text, dict) else None
+    return FORMS.get(str(form), Gauge)
 
 
 def unfit_rules(

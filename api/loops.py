@@ -1,0 +1,138 @@
+"""The loops that keep everything going, and the only place that reads the clock.
+
+`collect` starts what is due, `judge` writes what came and runs the ticks, `deliver` sends messages,
+`retain` forgets what is old. A loop survives a failed round: it is logged, counted, and the next
+round finds everything as it was.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from api.house import House
+from detector.run import milliseconds
+
+log = logging.getLogger(__name__)
+
+PULSE_SECONDS = 2.0
+DELIVER_SECONDS = 5.0
+RETAIN_SECONDS = 3600.0
+KEEP_MESSAGES = timedelta(days=400)
+
+
+def clock() -> datetime:
+    """What time it is."""
+    return datetime.now(UTC)
+
+
+class LoopMeters:
+    """How the loops are doing, registered once."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.failures = Counter(
+            "plimsoll_loop_failures",
+            "Rounds of a loop that failed.",
+            ["loop"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "plimsoll_loop_round_seconds",
+            "Time of one round of a loop.",
+            ["loop"],
+            buckets=(0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+
+
+class Loops:
+    """Runs the loops of a house until it is told to stop."""
+
+    def __init__(self, house: House, meters: LoopMeters) -> None:
+        self.house = house
+        self.meters = meters
+        self.stopping = asyncio.Event()
+        self.news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run all loops; returns once `stop` was called and what came is written."""
+        house = self.house
+        await asyncio.to_thread(house.alerts.recover, house.now())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.repeat("collect", self.collect))
+            group.create_task(self.repeat("judge", self.judge))
+            group.create_task(self.repeat("deliver", self.deliver))
+            group.create_task(self.repeat("retain", self.retain))
+        await house.collector.stop()
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self.stopping.set()
+        self.news.set()
+
+    async def repeat(self, name: str, round_: Callable[[], Awaitable[float]]) -> None:
+        """One loop: a round gives the seconds to the next one."""
+        while not self.stopping.is_set():
+            began = perf_counter()
+            try:
+                seconds = await round_()
+            except Exception:
+                log.exception("a round of the loop %r failed; the next one follows", name)
+                self.meters.failures.labels(name).inc()
+                seconds = PULSE_SECONDS
+            self.meters.seconds.labels(name).observe(perf_counter() - began)
+            waiting = self.news if name == "deliver" else self.stopping
+            try:
+                await asyncio.wait_for(waiting.wait(), seconds)
+            except TimeoutError:
+                continue
+
+    async def collect(self) -> float:
+        """Start the collections that are due."""
+        now = self.house.now()
+        self.house.collector.start_due(now)
+        due = self.house.collector.next_due()
+        wait = (due - now).total_seconds() if due else PULSE_SECONDS
+        return min(max(wait, 0.05), PULSE_SECONDS)
+
+    async def judge(self) -> float:
+        """Write what came, run the ticks whose windows have ended, decide whom to tell."""
+        await asyncio.to_thread(self.judge_due, self.house.now())
+        self.news.set()
+        return PULSE_SECONDS
+
+    def judge_due(self, now: datetime) -> None:
+        """One round of `judge`, in a thread of its own."""
+        house = self.house
+        house.collector.flush()
+        delay = timedelta(seconds=house.settings.detector.delay)
+        for tick_ms in house.detector.due_ticks(milliseconds(now - delay)):
+            if self.stopping.is_set():
+                return
+            house.detector.tick(tick_ms)
+        house.detector.preview(milliseconds(now))
+        house.alerts.announce(now)
+
+    async def deliver(self) -> float:
+        """Send what is due."""
+        self.news.clear()
+        await asyncio.to_thread(self.house.alerts.deliver, self.house.now())
+        return DELIVER_SECONDS
+
+    async def retain(self) -> float:
+        """Forget what is older than the configuration keeps."""
+        await asyncio.to_thread(self.forget, self.house.now())
+        return RETAIN_SECONDS
+
+    def forget(self, now: datetime) -> None:
+        """One round of `retain`, in a thread of its own."""
+        house, storage = self.house, self.house.settings.storage
+        house.history.retain(
+            milliseconds(now - timedelta(seconds=storage.keep_samples)),
+            milliseconds(now - timedelta(seconds=storage.keep_windows)),
+        )
+        house.ledger.retain(milliseconds(now - timedelta(seconds=storage.keep_judgements)))
+        house.alerts.retain(now - KEEP_MESSAGES)

@@ -1,0 +1,184 @@
+"""The command line: builds what a command needs, runs it, and says plainly what is wrong."""
+
+import logging
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from api.settings import FILE, Settings, SettingsError, load
+
+app = typer.Typer(
+    name="plimsoll",
+    help="Says what got slower, since when, by how much and after which deployment.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+dashboards_app = typer.Typer(help="Grafana dashboards from the signals.", no_args_is_help=True)
+deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
+app.add_typer(dashboards_app, name="dashboards")
+app.add_typer(deployments_app, name="deployments")
+
+out, err = (
+    Console(highlight=False, soft_wrap=True),
+    Console(stderr=True, highlight=False, soft_wrap=True),
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help=f"Configuration; {FILE} is read when it is there."),
+]
+
+
+def main() -> None:
+    """The entry point: errors that a person can mend end in one message, not in a traceback."""
+    from api.serve import StartError  # the servers' libraries load only where they are needed
+    from storage.duck import HistoryError
+    from storage.state import StateError
+
+    try:
+        app()
+    except SettingsError as error:
+        show(error)
+        sys.exit(1)
+    except (StartError, HistoryError, StateError) as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(1)
+
+
+def show(error: SettingsError) -> None:
+    """Every fault of a configuration, in the order of the file."""
+    err.print(f"[bold red]error:[/] {escape(str(error))}")
+    for fault in error.faults:
+        where = f"line {fault.line}: " if fault.line else ""
+        err.print(f"  {where}[bold]{escape(fault.key or 'the file')}[/] {escape(fault.reason)}")
+        if fault.hint:
+            err.print(f"      [dim]{escape(fault.hint)}[/]")
+
+
+@app.callback()
+def before(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+    if show_version:
+        out.print(f"plimsoll {installed_version('plimsoll')}")
+        raise typer.Exit
+
+
+@app.command(
+    epilog="Example: [bold]plimsoll run[/], then open http://127.0.0.1:8750",
+)
+def run(
+    config: Config = None, verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False
+) -> None:
+    """Collect, judge, tell and serve, until Ctrl-C."""
+    from api.serve import run as run_until_stopped
+
+    settings = load(config)
+    speak(verbose=verbose)
+    out.print(f"Plimsoll {installed_version('plimsoll')}, data in {settings.storage.directory}/")
+    run_until_stopped(settings, lambda house: greet(house.settings))
+    out.print("stopped")
+
+
+def greet(settings: Settings) -> None:
+    """What a person who just started it wants to know."""
+    out.print(f"Open [bold]{settings.server.url}[/] (Ctrl-C stops)")
+    if not settings.collector.targets:
+        out.print(
+            f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
+            "(see plimsoll.example.yaml)."
+        )
+    if settings.alerts.slack is None:
+        out.print("Nobody is told of regressions: Slack is not configured.")
+
+
+def speak(*, verbose: bool) -> None:
+    """Log to standard error; libraries only when something is wrong."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for room in ("alerts", "api", "collector", "dashboards", "detector", "storage"):
+        logging.getLogger(room).setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+@app.command(epilog="Example: [bold]plimsoll check --config plimsoll.yaml[/]")
+def check(config: Config = None) -> None:
+    """Check the configuration: every fault at once, with its line, its reason and a hint."""
+    settings = load(config)
+    definitions = settings.definitions
+    name = config or (FILE if FILE.exists() else "the defaults")
+    out.print(
+        f"[bold green]ok:[/] {name}: {len(settings.collector.targets)} targets, "
+        f"{len(definitions.signals)} signals, "
+        f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
+        f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
+    )
+
+
+@dashboards_app.command(
+    "write", epilog="Example: [bold]plimsoll dashboards write /etc/plimsoll/grafana[/]"
+)
+def write_dashboards(
+    directory: Annotated[Path, typer.Argument(help="Where the files go; made when not there.")],
+    config: Config = None,
+) -> None:
+    """Write Grafana dashboards and provisioning files; only what changed is touched."""
+    from api.panels import signal_panels
+    from dashboards.run import write
+
+    settings = load(config)
+    try:
+        for one in write(directory, signal_panels(settings.definitions), settings.dashboards):
+            out.print(f"{one.outcome:>9} {one.path}")
+    except OSError as error:
+        err.print(f"[bold red]error:[/] {escape(str(error.filename))}: {error.strerror}")
+        raise typer.Exit(1) from None
+
+
+@deployments_app.command(
+    "report", epilog="Example: [bold]plimsoll deployments report shop 1.4.2[/]"
+)
+def report_deployment(
+    service: Annotated[str, typer.Argument(help="What was deployed.")],
+    version: Annotated[str, typer.Argument(help="Its version.")],
+    url: Annotated[str, typer.Option(help="Where Plimsoll runs.")] = "http://127.0.0.1:8750",
+    sha: Annotated[str, typer.Option(help="The commit.")] = "",
+    environment: Annotated[str, typer.Option(help="Such as production.")] = "",
+) -> None:
+    """Tell a running Plimsoll that a version of a service is live since now."""
+    from plimsoll_client.deployments import ReportError, report
+
+    try:
+        outcome = report(url, service, version, sha=sha, environment=environment)
+    except (ReportError, ValueError) as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(1) from None
+    out.print(f"{service} {version}: {outcome.replace('_', ' ')}")
+
+
+@app.command(epilog="Example: [bold]plimsoll demo --seed 7[/]")
+def demo(
+    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 7,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages.")] = 8750,
+    stay: Annotated[
+        bool, typer.Option(help="Keep running after the story, to look around.")
+    ] = True,
+) -> None:
+    """A small shop under real traffic, a deployment that slows one route, and what you are told."""
+    from api.demo.story import tell
+
+    speak(verbose=False)
+    logging.getLogger().setLevel(logging.ERROR)
+    if not tell(out, seed=seed, port=port, stay=stay):
+        raise typer.Exit(1)

@@ -1,0 +1,139 @@
+"""From settings to a running process: build the rooms, listen, run the loops, stop cleanly."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import uvicorn
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+)
+
+from alerts.meters import AlertsMeters
+from alerts.run import Alerts
+from api.app import create_app
+from api.house import House
+from api.loops import LoopMeters, Loops, clock
+from api.settings import Settings
+from collector.config import Target
+from collector.meters import CollectorMeters
+from collector.run import Collector, sources
+from detector.book import Book
+from detector.ledger import Ledger
+from detector.meters import DetectorMeters
+from detector.run import Detector
+from storage.duck import DuckFile, DuckHistory
+from storage.state import State
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """Plimsoll cannot start; the message says what to do."""
+
+
+def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
+    """All rooms, opened and wired; `HistoryError` and `StateError` say what cannot be opened."""
+    registry = CollectorRegistry()
+    for standard in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(standard)
+    file = DuckFile(settings.storage.history_path, memory=settings.storage.memory)
+    history = DuckHistory(file)
+    state = State(settings.storage.url())
+    state.migrate()
+    book, ledger = Book(), Ledger(file)
+    own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
+    return House(
+        settings=settings,
+        file=file,
+        history=history,
+        state=state,
+        book=book,
+        ledger=ledger,
+        detector=Detector(
+            settings.definitions, history, state, book, ledger, DetectorMeters(registry)
+        ),
+        collector=Collector(
+            sources(settings.collector, own_page=own_page),
+            history.append,
+            CollectorMeters(registry),
+        ),
+        alerts=Alerts(state, book, settings.alerts, AlertsMeters(registry)),
+        registry=registry,
+        now=now,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on that address, or a `StartError` that says who may hold it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=512)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {host}:{port} ({error.strerror}): stop what listens there, or "
+            "choose another `server.port` in plimsoll.yaml"
+        ) from None
+
+
+class Server(uvicorn.Server):
+    """uvicorn that leaves the signals to us: it would raise them again after a clean stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing to capture."""
+        yield
+
+
+async def serve(house: House, listener: socket.socket, started: Callable[[], None]) -> None:
+    """Run until SIGINT or SIGTERM; a second signal does not wait for open requests."""
+    loops = Loops(house, LoopMeters(house.registry))
+    server = Server(
+        uvicorn.Config(
+            create_app(house),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=3,
+            server_header=False,
+            lifespan="off",
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    def asked_to_stop() -> None:
+        server.force_exit = server.should_exit
+        stop()
+
+    running = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        running.add_signal_handler(one, asked_to_stop)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    started()
+    looping = asyncio.create_task(loops.run())
+    await asyncio.wait({serving, looping}, return_when=asyncio.FIRST_COMPLETED)
+    stop()  # loops end by themselves only when they cannot begin
+    loops.stop()
+    await asyncio.gather(serving, looping)
+
+
+def run(settings: Settings, started: Callable[[House], None]) -> None:
+    """Build, listen and serve until told to stop; everything is closed on the way out."""
+    listener = listen(settings.server.host, settings.server.port)
+    with contextlib.closing(listener):
+        house = build(settings)
+        try:
+            asyncio.run(serve(house, listener, lambda: started(house)))
+        finally:
+            house.state.close()
+            house.file.close()
