@@ -160,8 +160,9 @@ class Alerts:
         except Exception as error:
             # A fault of the notifier must not end the delivery of everything else; whether it
             # struck before or after sending is not known.
-            log.exception("the notifier %s failed", letter.receiver)
-            return Delivery(outcome=Outcome.UNKNOWN, detail=redacted(type(error).__name__))
+            detail = redacted(f"{type(error).__name__}: {error}")
+            log.error("the notifier %s failed: %s", letter.receiver, detail)
+            return Delivery(outcome=Outcome.UNKNOWN, detail=detail)
 
     def _told(self, letter: Letter, delivery: Delivery, state: str) -> None:
         self._meters.called(letter.receiver, letter.call, delivery.outcome)

@@ -1,0 +1,62 @@
+"""A small book of incidents in the same database, so that it shares the unit of work."""
+
+import pickle
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from alerts.outbox import OutboxRow
+from detector.regression import Incident
+from storage.state import State
+
+# Of its own, so that the tables of the rooms are not joined by one of the tests.
+METADATA = sa.MetaData()
+TABLE = sa.Table(
+    "book_of_tests",
+    METADATA,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("announced", sa.Integer, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+
+def opened(url: str) -> State:
+    """A state with the outbox and the book in it."""
+    state = State(url)
+    METADATA.create_all(state.engine)
+    OutboxRow.metadata.create_all(state.engine, tables=[OutboxRow.metadata.tables["outbox"]])
+    return state
+
+
+class TestBook:
+    """What the detector's book offers to the room."""
+
+    __test__ = False
+
+    def write(self, session: Session, incident: Incident) -> None:
+        """The newest version of an incident."""
+        content = pickle.dumps(incident)
+        values = {"version": incident.version, "content": content}
+        connection = session.connection()
+        done = connection.execute(
+            sa.update(TABLE).where(TABLE.c.id == incident.id).values(**values)
+        )
+        if done.rowcount == 0:
+            connection.execute(sa.insert(TABLE).values(id=incident.id, announced=0, **values))
+
+    def unannounced(self, session: Session) -> list[Incident]:
+        rows = session.connection().execute(
+            sa.select(TABLE.c.content)
+            .where(TABLE.c.announced < TABLE.c.version)
+            .order_by(sa.text("rowid"))
+        )
+        return [pickle.loads(content) for (content,) in rows]
+
+    def claim(self, session: Session, incident: Incident) -> bool:
+        done = session.connection().execute(
+            sa.update(TABLE)
+            .where(TABLE.c.id == incident.id, TABLE.c.announced < incident.version)
+            .values(announced=incident.version)
+        )
+        return done.rowcount == 1

@@ -1,0 +1,95 @@
+"""The room as a test sees it: a file, a fake Slack, and a clock."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from sqlmodel import col, select
+
+from alerts.alert import Alert, Outcome
+from alerts.config import AlertsConfig, SlackConfig
+from alerts.meters import AlertsMeters
+from alerts.outbox import OutboxRow, OutboxStatus
+from alerts.run import Alerts
+from detector.regression import Incident
+from storage.state import State
+from tests.alerts.books import TestBook, opened
+from tests.slack_fake import CHANNEL, FakeSlack
+
+
+class Desk:
+    """The room on a database file, a fake Slack, and a clock that only the test moves."""
+
+    def __init__(self, path: Path, slack: FakeSlack, now: datetime) -> None:
+        self.path = path
+        self.slack = slack
+        self.now = now
+        self.book = TestBook()
+        self.config = self.by_token()
+        self.state: State
+        self.alerts: Alerts
+        self.registry: CollectorRegistry
+        self.start()
+
+    def start(self) -> None:
+        """A new process on the same file."""
+        self.state = opened(f"sqlite:///{self.path}")
+        self.registry = CollectorRegistry()
+        self.alerts = Alerts(self.state, self.book, self.config, AlertsMeters(self.registry))
+
+    def crash(self) -> None:
+        """Everything in memory is gone; start anew and recover."""
+        self.state.close()
+        self.start()
+        self.alerts.recover(self.now)
+
+    def reconfigure(self, config: AlertsConfig) -> None:
+        """Stop, change plimsoll.yaml, start."""
+        self.config = config
+        self.crash()
+
+    def by_token(self, **changes: object) -> AlertsConfig:
+        given = {
+            "bot_token": self.slack.token,
+            "channel": CHANNEL,
+            "api_url": self.slack.api_url,
+            "timeout": 5,
+        }
+        return AlertsConfig(slack=SlackConfig.model_validate({**given, **changes}))
+
+    def by_webhook(self, **changes: object) -> AlertsConfig:
+        given = {"webhook_url": self.slack.webhook_url, "timeout": 5}
+        return AlertsConfig(slack=SlackConfig.model_validate({**given, **changes}))
+
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def write(self, *incidents: Incident) -> None:
+        with self.state.unit() as session:
+            for incident in incidents:
+                self.book.write(session, incident)
+
+    def announce(self, *incidents: Incident) -> list[Alert]:
+        """What the detector found, and what the room decides about it."""
+        self.write(*incidents)
+        return self.alerts.announce(self.now)
+
+    def deliver(self) -> list[Outcome]:
+        return self.alerts.deliver(self.now)
+
+    def tell(self, *incidents: Incident) -> list[Outcome]:
+        self.announce(*incidents)
+        return self.deliver()
+
+    def rows(self) -> list[OutboxRow]:
+        with self.state.unit() as session:
+            return list(session.exec(select(OutboxRow).order_by(col(OutboxRow.id))).all())
+
+    def states(self) -> list[str]:
+        return [row.state for row in self.rows()]
+
+    def status(self) -> OutboxStatus:
+        return self.alerts.status(self.now)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
