@@ -59,11 +59,11 @@ def plimsoll_itself() -> list[Viz]:
         requests(),
         answer_time(),
         curves(
-            About("Memory", "Memory that Plimsoll's process holds.", "bytes"),
+            About("Process memory", "Memory that Plimsoll's process holds.", "bytes"),
             [query(f"process_resident_memory_bytes{{{OURS}}}", "{{instance}}")],
         ),
         curves(
-            About("Processor", "Share of one processor that Plimsoll uses.", "percentunit"),
+            About("Process CPU", "Share of one processor that Plimsoll uses.", "percentunit"),
             [query(f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval])", "{{instance}}")],
         ),
     ]
@@ -86,7 +86,7 @@ def tick_duration() -> Viz:
 def requests() -> Viz:
     """What Plimsoll's own API is asked."""
     return curves(
-        About("Requests", "Requests that Plimsoll's own API answers, by status.", "reqps"),
+        About("Requests answered", "Requests that Plimsoll's own API answers, by status.", "reqps"),
         [
             query(
                 f"sum by (status) (rate(http_server_requests_total{{{OURS}}}[$__rate_interval]))",

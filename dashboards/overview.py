@@ -38,7 +38,6 @@ TAG = "plimsoll"
 BAND_TITLE = "One series and its band"
 HEADLINES = ("api_p95", "api_error_rate", "host_cpu_usage", "host_memory_usage")
 MOST_SERIES = 10
-TAKEN = frozenset({"datasource", "plimsoll_job", "plimsoll_url", "signal"})
 
 KINDS = {
     "api": "API",
@@ -65,7 +64,7 @@ def dashboard(
         [
             Section("", [Shelf(4, headline_stats(signals))]),
             Section("Regressions", [Shelf(8, [states(), open_now(labels)])]),
-            Section("A series of your choice", [Shelf(10, [chosen_band(signals, labels)])]),
+            Section("A series of your choice", [Shelf(10, [chosen_band(signals)])]),
             *signal_sections(signals),
             Section("Collection", shelves(collection())),
             Section("Plimsoll itself", shelves(plimsoll_itself())),
@@ -94,18 +93,7 @@ def dashboard(
 def variables(
     signals: Sequence[SignalPanel], labels: Sequence[str], plimsoll_url: str
 ) -> list[Template]:
-    """The data source, the chosen signal and series, which Plimsoll, and where its pages are.
-
-    The series is chosen label by label. A label that the signal does not have is empty, and
-    `route=""` finds the series without a route.
-    """
-    chosen = [
-        values_of(
-            chooser(label), label, f"plimsoll_signal_value{chosen_series(labels[:at])}", label
-        )
-        for at, label in enumerate(labels)
-    ]
-    first = signals[0].name if signals else None
+    """The data source, the chosen signal and series, which Plimsoll, and where its pages are."""
     return [
         Template(
             name="datasource",
@@ -114,13 +102,17 @@ def variables(
             query="prometheus",
             default="default",
         ),
-        values_of("signal", "signal", "plimsoll_signal_value", "signal", default=first),
-        *chosen,
-        values_of(
+        chooser(
+            "signal",
+            "signal",
+            "label_values(plimsoll_signal_value, signal)",
+            default=signals[0].name if signals else None,
+        ),
+        series_chooser(labels),
+        chooser(
             "plimsoll_job",
             "job of Plimsoll",
-            "plimsoll_collector_up",
-            "job",
+            "label_values(plimsoll_collector_up, job)",
             includeAll=True,
             multi=True,
             default="$__all",
@@ -136,21 +128,35 @@ def variables(
     ]
 
 
-def values_of(name: str, title: str, selector: str, label: str, **more: Any) -> Template:
-    """A variable whose choices are the values of a label in Prometheus."""
-    asked = f"label_values({selector}, {label})"
+def series_chooser(labels: Sequence[str]) -> Template:
+    """Chooses one series of the signal: each choice is the matchers that find it.
+
+    One list serves signals with whatever labels, where a list for each label would fill the screen
+    with lists that are mostly empty. Grafana does not escape what it lists, so a series with a
+    quotation mark or a backslash in a label cannot be chosen here; its own panel still shows it.
+    """
+    series = f'count by ({", ".join(labels)}) (plimsoll_signal_value{{signal="$signal"}})'
+    return chooser("series", "series", f"query_result({series})", regex=r"/\{(.*)\}/")
+
+
+def chooser(name: str, title: str, asked: str, **more: Any) -> Template:
+    """A variable whose choices come from Prometheus."""
     return Template(name=name, label=title, type="query", dataSource=SOURCE, query=asked, **more)
 
 
 def annotations(labels: Sequence[str], band_id: int) -> list[dict[str, Any]]:
-    """Deployments as lines; regressions as spans, those of the chosen series on its band alone."""
+    """Deployments as lines; regressions as spans, those of the chosen series on its band alone.
+
+    Titles and texts name only labels that are always there: in place of another Grafana writes its
+    name. Tags leave out what is missing, so they tell the series.
+    """
     spans = f"max by ({', '.join(('signal', 'rule', 'severity', *labels))})"
     regressions = {
         "datasource": SOURCE,
         "iconColor": "orange",
-        "titleFormat": "Regression: {{signal}}, {{rule}}",
-        "textFormat": legend_of(("severity", *labels)),
-        "tagKeys": "signal,severity",  # split at the commas; blanks would stay in the tags
+        "titleFormat": "Regression: {{signal}}",
+        "textFormat": "{{rule}}, {{severity}}",
+        "tagKeys": ",".join(labels),  # split at the commas; blanks would be part of the names
     }
     return [
         {
@@ -161,14 +167,16 @@ def annotations(labels: Sequence[str], band_id: int) -> list[dict[str, Any]]:
             "titleFormat": "Deployment: {{service}} {{version}}",
             "tagKeys": "service,version",
             "useValueForTime": True,  # and the value is read as milliseconds
-            "target": annotated("plimsoll_deployment_timestamp_seconds * 1000"),
+            "target": annotated(
+                "max by (service, version) (plimsoll_deployment_timestamp_seconds) * 1000"
+            ),
         },
         regressions
         | {
             "name": "Regressions of the chosen series",
             "enable": True,
             "filter": {"ids": [band_id]},
-            "target": annotated(f"{spans} (plimsoll_regression_open{chosen_series(labels)})"),
+            "target": annotated(f"{spans} (plimsoll_regression_open{chosen_series()})"),
         },
         regressions
         | {
@@ -267,7 +275,7 @@ def open_now(labels: Sequence[str]) -> Viz:
     )
 
 
-def chosen_band(signals: Sequence[SignalPanel], labels: Sequence[str]) -> Viz:
+def chosen_band(signals: Sequence[SignalPanel]) -> Viz:
     """The chosen series with its band, in the unit of whichever signal was chosen.
 
     A panel has one unit, and the variable chooses among signals of several. So there is one set of
@@ -283,7 +291,7 @@ def chosen_band(signals: Sequence[SignalPanel], labels: Sequence[str]) -> Viz:
     asked: list[Query] = []
     units: list[dict[str, Any]] = []
     for ref, unit, op, among in sets:
-        four = band(chosen_series(labels, f'signal{op}"{"|".join(among)}"'), f"{ref}_")
+        four = band(chosen_series(f'signal{op}"{"|".join(among)}"'), f"{ref}_")
         asked += four
         units += [unit_of_query(one.refId, unit) for one in four]
     return curves(
@@ -297,15 +305,11 @@ def chosen_band(signals: Sequence[SignalPanel], labels: Sequence[str]) -> Viz:
     )
 
 
-def chosen_series(labels: Sequence[str], *more: str) -> str:
+def chosen_series(*more: str) -> str:
     """The matchers of the one series that the variables choose."""
-    matchers = ['signal="$signal"', *(f'{label}="${chooser(label)}"' for label in labels), *more]
-    return "{" + ",".join(matchers) + "}"
-
-
-def chooser(label: str) -> str:
-    """The variable that chooses the value of a label: its name, unless that is taken."""
-    return f"{label}_of_series" if label in TAKEN else label
+    # Raw, because a choice is matchers already. It is last, as it may be empty: PromQL lets a list
+    # of matchers end with a comma, and not begin with one.
+    return "{" + ",".join(['signal="$signal"', *more, "${series:raw}"]) + "}"
 
 
 def signal_sections(signals: Sequence[SignalPanel]) -> list[Section]:

@@ -12,7 +12,8 @@ import httpx
 from tests.dashboards.grafana import Json, filled, rate_interval, variables
 from tests.dashboards.shop import END
 
-LABEL_VALUES = re.compile(r"label_values\((.+), *(\w+)\)")
+LABEL_VALUES = re.compile(r"label_values\((.+), (\w+)\)")
+QUERY_RESULT = re.compile(r"query_result\((.+)\)")
 LEGEND = re.compile(r"\{\{(\w+)\}\}")
 LOOK_BACK = timedelta(minutes=30)
 STEP_SECONDS = 60
@@ -39,12 +40,17 @@ class Asked:
 
     def choices(self, variable: Json, values: Mapping[str, str]) -> list[str]:
         """What a query variable offers."""
-        parts = LABEL_VALUES.fullmatch(variable["query"])
+        if of_label := LABEL_VALUES.fullmatch(variable["query"]):
+            selector = filled(of_label[1], values)
+            values_found: list[str] = self._get(
+                f"label/{of_label[2]}/values", {"match[]": selector}
+            )
+            return values_found
+        parts = QUERY_RESULT.fullmatch(variable["query"])
         assert parts is not None
-        found: list[str] = self._get(
-            f"label/{parts[2]}/values", {"match[]": filled(parts[1], values)}
-        )
-        return found
+        pattern = re.compile(variable["regex"].strip("/"))
+        lines = [as_listed(labels, value) for labels, value in self.now(filled(parts[1], values))]
+        return sorted(match[1] for line in lines if (match := pattern.search(line)))
 
     def chosen(self, dashboard: Json, **wanted: str) -> dict[str, str]:
         """A value for each variable: the wanted one, else the first, else the empty string."""
@@ -89,6 +95,12 @@ class Asked:
         answer = self._client.get(path, params=dict(parameters))
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
+
+
+def as_listed(labels: Mapping[str, str], value: float) -> str:
+    """A result of query_result() as Grafana writes it before the regular expression is applied."""
+    inner = ",".join(f'{name}="{text}"' for name, text in labels.items() if name != "__name__")
+    return f"{labels.get('__name__', '')}{{{inner}}} {value:g} {END.timestamp() * 1000:.0f}"
 
 
 def legend(form: str, labels: Mapping[str, str]) -> str:

@@ -58,4 +58,4 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 def anything(dashboard: Json) -> dict[str, str]:
     """A value for each variable that any query can be read with."""
     names = [variable["name"] for variable in variables(dashboard)]
-    return dict.fromkeys(names, ".+") | {"__rate_interval": "1m"}
+    return dict.fromkeys(names, ".+") | {"series": 'route=".+"', "__rate_interval": "1m"}

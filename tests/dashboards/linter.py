@@ -7,13 +7,12 @@ and what is asked of signals names a signal, or keeps them apart.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
 
-from storage.series import Selector
 from tests.dashboards.grafana import Json, anything, filled, panels, queries, variables
 from tests.servers import promtool
 
@@ -25,7 +24,7 @@ IN_RATE = re.compile(r"\b(?:rate|irate|increase)\(\s*$")
 RANGE = re.compile(r"\[([^\]]*)\]")
 SHARED_NAME = re.compile(r"\b(?:process|http_server|python)_\w+(\{[^}]*\})?")
 OF_SIGNALS = re.compile(r"\bplimsoll_signal_\w+(\{[^}]*\})?")
-LABEL_VALUES = re.compile(r"label_values\((.+), *(\w+)\)")
+CHOICES = re.compile(r"(?:label_values\((?P<expr>.+), \w+\)|query_result\((?P<result>.+)\))")
 
 Rule = Callable[[Json], Iterator[str]]
 
@@ -59,16 +58,14 @@ def template_instance(dashboard: Json) -> Iterator[str]:
 
 
 def template_label_promql(dashboard: Json) -> Iterator[str]:
-    """What label_values() selects can be parsed."""
+    """Prometheus can parse what variables ask for."""
     for one in variables(dashboard):
         if one["type"] == "query":
-            parts = LABEL_VALUES.fullmatch(one["query"])
-            try:
-                if parts is None:
-                    raise ValueError("not of the form label_values(selector, label)")
-                Selector.parse(filled(parts[1], anything(dashboard)))
-            except (KeyError, ValueError) as error:
-                yield f"{one['name']}: {error!r}"
+            parts = CHOICES.fullmatch(one["query"])
+            if parts is None:
+                yield f"{one['name']}: {one['query']}"
+            else:
+                yield from unparsed(dashboard, [(one["name"], parts["expr"] or parts["result"])])
 
 
 def template_on_time_change_reload(dashboard: Json) -> Iterator[str]:
@@ -117,11 +114,15 @@ def panel_no_targets(dashboard: Json) -> Iterator[str]:
 
 def target_promql(dashboard: Json) -> Iterator[str]:
     """Prometheus can parse every query: each is checked as a recording rule."""
+    yield from unparsed(dashboard, queries(dashboard))
+
+
+def unparsed(dashboard: Json, expressions: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What promtool says of expressions that are no PromQL."""
     try:
         values = anything(dashboard)
         rules = [
-            {"record": f"check:{name}", "expr": filled(expr, values)}
-            for name, expr in queries(dashboard)
+            {"record": f"check:{name}", "expr": filled(expr, values)} for name, expr in expressions
         ]
         with TemporaryDirectory() as directory:
             file = Path(directory, "panels.yml")

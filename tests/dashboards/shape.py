@@ -243,6 +243,7 @@ VARIABLE = closed(
     current=closed({"selected": YES_NO, "text": TEXT, "value": TEXT}),
     datasource=SOURCE,
     refresh=one_of(2),
+    regex=TEXT,
 )
 DASHBOARD_LINK = closed(
     {

@@ -19,6 +19,7 @@ def value_of(asked: Asked, title: str) -> float:
     return points[-1]
 
 
+REGRESSED_SERIES = 'method="GET",route="/carts/{id}",target="shop"'
 # Of the queries of the chosen band only those of one unit find anything; it is tested by signal.
 FIXED = [panel for panel in panels(OVERVIEW) if panel["title"] != overview.BAND_TITLE]
 
@@ -53,22 +54,27 @@ def test_whatever_signal_is_chosen_one_series_and_one_band_are_drawn(
 
 def test_the_band_is_that_of_the_series_that_was_chosen(shop: Asked) -> None:
     panel = panel_titled(OVERVIEW, overview.BAND_TITLE)
-    values = shop.chosen(OVERVIEW, **REGRESSED)
+    values = shop.chosen(OVERVIEW, signal="api_p95", series=REGRESSED_SERIES)
     last = {
         name: points[-1]
         for target in panel["targets"]
         for name, points in shop.drawn(target, values)
     }
     assert last == pytest.approx({"value": 0.56, "expected": 0.2, "upper": 0.24, "lower": 0.16})
-    quiet = shop.chosen(OVERVIEW, signal="api_p95", route="/")
+    quiet = shop.chosen(OVERVIEW, signal="api_p95")
     assert shop.drawn(panel["targets"][0], quiet)[0][1][-1] == pytest.approx(0.2)
 
 
-def test_every_variable_has_something_to_choose(shop: Asked) -> None:
-    offered = {name for labels in SERIES.values() for label in labels[1] for name in label}
-    assert offered <= {variable["name"] for variable in variables(OVERVIEW)}
-    assert shop.chosen(OVERVIEW, signal="cache_hit_rate")["cache"] == "pages"
-    assert shop.chosen(OVERVIEW, signal="cache_hit_rate")["route"] == ""
+def test_a_series_is_chosen_by_the_matchers_that_find_it(shop: Asked) -> None:
+    series = {one["name"]: one for one in variables(OVERVIEW)}["series"]
+    assert shop.choices(series, {"signal": "api_p95"}) == [
+        'method="GET",route="/",target="shop"',
+        REGRESSED_SERIES,
+    ]
+    assert shop.choices(series, {"signal": "orders"}) == [""]
+
+
+def test_plimsoll_is_found_by_its_job(shop: Asked) -> None:
     assert shop.chosen(OVERVIEW)["plimsoll_job"] == "plimsoll"
 
 
@@ -106,7 +112,7 @@ def test_annotations_find_the_deployment_in_milliseconds_and_the_regression(shop
     [(labels, at_ms)] = shop.now(deployments["target"]["expr"])
     assert at_ms == DEPLOYED.timestamp() * 1000
     assert labels["version"] == "1.4.2"
-    values = shop.chosen(OVERVIEW, **REGRESSED)
+    values = shop.chosen(OVERVIEW, signal="api_p95", series=REGRESSED_SERIES)
     target = chosen["target"] | {"instant": True}
     assert len(shop.drawn(target, values)) == 1
     assert shop.drawn(target, shop.chosen(OVERVIEW, signal="orders")) == []

@@ -1,6 +1,7 @@
 """The overview as a file: its form, its golden copy, and what every panel of it has."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from jsonschema import Draft202012Validator
 
 from dashboards import overview
 from dashboards.normalise import text
-from dashboards.signals import SignalPanel
 from tests.dashboards.grafana import Json, overview_json, panel_titled, panels, variables
 from tests.dashboards.shape import DASHBOARD
 from tests.dashboards.shop import SIGNALS
@@ -102,7 +102,7 @@ def fills(panel: Json) -> list[str]:
 
 def test_the_lower_edge_of_every_band_is_a_series_of_the_same_panel() -> None:
     bands = [panel for panel in panels(overview_json()) if fills(panel)]
-    assert {panel["title"] for panel in bands} == {overview.BAND_TITLE, "CPU", "Memory"}
+    assert {panel["title"] for panel in bands} == {overview.BAND_TITLE, "Memory", "Orders"}
     for panel in bands:
         names = [target["legendFormat"] for target in panel["targets"]]
         assert set(names) == {"value", "expected", "upper", "lower"}
@@ -128,19 +128,6 @@ def test_the_worst_of_a_signal_that_falls_is_the_lowest() -> None:
     assert [panel["targets"][0]["expr"].partition("(")[0] for panel in p95] == ["max", "topk"]
 
 
-def test_a_label_named_like_a_variable_of_ours_gets_another_one() -> None:
-    signals = [SignalPanel(name="a", title="A", by=("datasource", "route"))]
-    names = [variable.name for variable in overview.dashboard(signals).templating.list]
-    assert names == [
-        "datasource",
-        "signal",
-        "datasource_of_series",
-        "route",
-        "plimsoll_job",
-        "plimsoll_url",
-    ]
-
-
 def test_without_any_signal_there_is_still_an_overview() -> None:
     titles = [panel.title for panel in overview.dashboard([]).panels]
     assert "Open regressions" in titles
@@ -163,3 +150,10 @@ def test_deployments_are_lines_and_regressions_are_spans_on_the_band() -> None:
     assert chosen["filter"] == {"ids": [band["id"]]}
     assert not every["enable"]
     assert "filter" not in every
+
+
+def test_annotations_name_only_labels_that_are_always_there() -> None:
+    always = {"signal", "rule", "severity", "service", "version"}
+    for annotation in overview_json()["annotations"]["list"]:
+        forms = annotation["titleFormat"] + annotation.get("textFormat", "")
+        assert set(re.findall(r"\{\{(\w+)\}\}", forms)) <= always
