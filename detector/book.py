@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
 from detector.deployments import BEFORE_MS, correlated
-from detector.group import incident_for, subject
+from detector.group import incident_for, is_news, subject
 from detector.lifecycle import identity
 from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
 from detector.tables import (
@@ -101,10 +101,11 @@ class Book:
             session.flush()
         else:
             row = session.get_one(IncidentRow, incident.id)
-            row.version += 1
             row.severity = max(regression.severity, incident.severity, key=lambda s: s.rank)
-            if row.deployment_id is None and deployment:
+            linked = row.deployment_id is None and deployment is not None
+            if linked and deployment:
                 row.deployment_id = deployment.id
+            row.version += 1 if linked or is_news(regression, incident) else 0
             session.add(row)
         stored = replace(regression, incident_id=row.id)
         session.add(RegressionRow.of(stored))
@@ -113,7 +114,10 @@ class Book:
         return stored
 
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
-        """Store an open regression after a tick; with steps its incident gets a new version."""
+        """Store an open regression after a tick.
+
+        Its incident gets a new version when it becomes worse as a whole, or is over as a whole.
+        """
         session.merge(RegressionRow.of(regression))
         session.add_all(TransitionRow.of(one) for one in steps)
         session.flush()
@@ -121,11 +125,14 @@ class Book:
             return
         row = session.get_one(IncidentRow, regression.incident_id)
         members = self.of_incident(session, row.id)
-        row.severity = max((one.severity for one in members), key=lambda s: s.rank)
-        row.version += 1
+        severity = max((one.severity for one in members), key=lambda s: s.rank)
+        if severity != row.severity:
+            row.severity = severity
+            row.version += 1
         if all(one.phase is Phase.RESOLVED for one in members):
             row.phase = Phase.RESOLVED
             row.resolved_ms = max(one.resolved_ms or 0 for one in members)
+            row.version += 1
         session.add(row)
 
     def of_incident(self, session: Session, incident_id: str) -> list[Regression]:

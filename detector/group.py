@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from detector.regression import Incident, Regression
+from detector.regression import Incident, Phase, Regression
 from storage.series import Labels
 
 # What an on-call person would call one thing. Method, status and tier divide a thing; they do not
@@ -19,3 +19,17 @@ def incident_for(regression: Regression, open_incidents: Iterable[Incident]) -> 
     """The open incident that a new regression belongs to; None when it begins one."""
     mine = subject(regression.labels)
     return next((one for one in open_incidents if one.labels == mine), None)
+
+
+def is_news(regression: Regression, incident: Incident) -> bool:
+    """Whether somebody who knows of the incident should hear of one more regression in it.
+
+    The mean of what is known to be slow at its 95th percentile is the same news twice.
+    """
+    return not any(
+        known.unit is regression.unit
+        and known.worse == regression.worse
+        and known.severity.rank >= regression.severity.rank
+        and known.phase is Phase.OPEN
+        for known in incident.regressions
+    )

@@ -7,7 +7,7 @@ tick that was cut off by a crash is run again as a whole.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -136,6 +136,22 @@ class Detector:
                 self.history.put_windows(
                     evaluate.coarse(self.history, one, now_ms - over_ms, now_ms)
                 )
+
+    def backfill(self, start_ms: int, end_ms: int) -> Iterator[float]:
+        """Evaluate the samples in the history into windows, without judging; gives the share done.
+
+        A day at a time, so that a week of samples never stands in memory at once.
+        """
+        signals = list(self.definitions.signals.values())
+        steps = [(one, day) for day in range(start_ms, end_ms, DAY_MS) for one in signals]
+        for done, (one, day_ms) in enumerate(steps, 1):
+            over_ms = round(one.form.over * 1000)
+            first_ms, last_ms = day_ms // over_ms * over_ms, min(day_ms + DAY_MS, end_ms)
+            last_ms = last_ms // over_ms * over_ms
+            seen = evaluate.seen(self.history, first_ms, last_ms)
+            self.history.put_windows(evaluate.evaluate(self.history, one, seen, first_ms, last_ms))
+            self.history.put_windows(evaluate.coarse(self.history, one, first_ms, last_ms))
+            yield done / len(steps)
 
     def judge(
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
