@@ -332,12 +332,17 @@ def signal_panel(signal: SignalPanel) -> Viz:
         UNITS[signal.unit],
         page_of(signal.name),
     )
-    steps = steps_of(signal.thresholds) if signal.thresholds else ()
     if not signal.by:
-        return curves(about, band(only), steps=steps, overrides=band_look())
+        return curves(
+            about,
+            band(only),
+            limits=signal.thresholds,
+            worse=signal.worse,
+            overrides=band_look(),
+        )
     worst = "bottomk" if signal.worse is Direction.DOWN else "topk"
     asked = query(f"{worst}({MOST_SERIES}, plimsoll_signal_value{only})", legend_of(signal.by))
-    return curves(about, [asked], steps=steps)
+    return curves(about, [asked], limits=signal.thresholds, worse=signal.worse)
 
 
 def legend_of(labels: Sequence[str]) -> str:

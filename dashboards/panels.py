@@ -136,37 +136,43 @@ def curves(
     about: About,
     asked: Sequence[Query],
     *,
-    steps: Sequence[Mapping[str, Any]] = (),
+    limits: Sequence[Threshold] = (),
+    worse: Direction = Direction.UP,
     overrides: Sequence[Mapping[str, Any]] = (),
 ) -> Viz:
-    """Curves over time, each with its last and its largest value in a table below."""
+    """Curves over time, each with its last and its largest value in a table below.
+
+    Limits are dashed lines. What is worse when it falls has its smallest value in the table too,
+    and an axis that does not start at nought: such values stay near the top.
+    """
+    falling = worse is Direction.DOWN
     custom = {
         "axisPlacement": "auto",
-        "axisSoftMin": 0,
         "drawStyle": "line",
         "fillOpacity": 0,
         "lineWidth": 1,
         "showPoints": "auto",  # a lone sample between gaps must be seen
         "spanNulls": False,  # gaps stay gaps
-        "thresholdsStyle": {"mode": "dashed" if steps else "off"},
+        "thresholdsStyle": {"mode": "dashed" if limits else "off"},
     }
-    defaults: dict[str, Any] = {"color": {"mode": "palette-classic"}, "custom": custom}
-    if steps:
-        defaults["thresholds"] = {"mode": "absolute", "steps": list(steps)}
     return viz(
         "timeseries",
         about,
         asked,
         options={
             "legend": {
-                "calcs": ["lastNotNull", "max"],
+                "calcs": ["lastNotNull", "max", "min"] if falling else ["lastNotNull", "max"],
                 "displayMode": "table",
                 "placement": "bottom",
                 "showLegend": True,
             },
-            "tooltip": {"mode": "multi", "sort": "desc"},
+            "tooltip": {"mode": "multi", "sort": "asc" if falling else "desc"},
         },
-        defaults=defaults,
+        defaults={
+            "color": {"mode": "palette-classic"},
+            "custom": custom if falling else {**custom, "axisSoftMin": 0},
+            "thresholds": {"mode": "absolute", "steps": lines_of(limits)},
+        },
         overrides=overrides,
     )
 
@@ -348,6 +354,22 @@ def steps_of(thresholds: Sequence[Threshold]) -> list[dict[str, Any]]:
     return [
         {"color": colour_at(value, thresholds), "value": start}
         for start, value in zip(starts, inside, strict=True)
+    ]
+
+
+def lines_of(thresholds: Sequence[Threshold]) -> list[dict[str, Any]]:
+    """Threshold steps that are only drawn as lines, each in the colour of its severity.
+
+    Grafana gives a line the colour of what is above it. With the steps of `steps_of`, the line that
+    a value must not fall below would be green.
+    """
+    if not thresholds:
+        return []
+    lines = sorted(thresholds, key=lambda threshold: (threshold.level, threshold.severity.rank))
+    colours = {threshold.level: COLOURS[threshold.severity] for threshold in lines}
+    return [
+        {"color": "text", "value": None},
+        *({"color": colour, "value": level} for level, colour in colours.items()),
     ]
 
 

@@ -75,14 +75,14 @@ HIDE_FROM = closed({"legend": YES_NO, "tooltip": YES_NO, "viz": YES_NO})
 CURVE_CUSTOM = closed(
     {
         "axisPlacement": one_of("auto"),
-        "axisSoftMin": NUMBER,
         "drawStyle": one_of("line"),
         "fillOpacity": NATURAL,
         "lineWidth": NATURAL,
         "showPoints": one_of("auto", "never"),
         "spanNulls": one_of(False),
         "thresholdsStyle": closed({"mode": one_of("off", "dashed")}),
-    }
+    },
+    axisSoftMin=NUMBER,
 )
 CUSTOM = {
     "stat": closed({}),
@@ -92,7 +92,7 @@ CUSTOM = {
 }
 LEGEND = closed(
     {
-        "calcs": each(one_of("lastNotNull", "max")),
+        "calcs": each(one_of("lastNotNull", "max", "min")),
         "displayMode": one_of("table", "list"),
         "placement": one_of("bottom"),
         "showLegend": YES_NO,
@@ -115,7 +115,10 @@ OPTIONS = {
         }
     ),
     "timeseries": closed(
-        {"legend": LEGEND, "tooltip": closed({"mode": one_of("multi"), "sort": one_of("desc")})}
+        {
+            "legend": LEGEND,
+            "tooltip": closed({"mode": one_of("multi"), "sort": one_of("asc", "desc")}),
+        }
     ),
     "state-timeline": closed(
         {

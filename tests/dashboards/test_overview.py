@@ -56,7 +56,7 @@ def test_curves_have_a_table_with_last_and_largest_value_and_a_shared_tooltip() 
     for panel in curves:
         legend, tooltip = panel["options"]["legend"], panel["options"]["tooltip"]
         assert legend["displayMode"] == "table"
-        assert legend["calcs"] == ["lastNotNull", "max"]
+        assert legend["calcs"][:2] == ["lastNotNull", "max"]
         assert tooltip["mode"] == "multi"
 
 
@@ -109,16 +109,25 @@ def test_the_lower_edge_of_every_band_is_a_series_of_the_same_panel() -> None:
         assert set(fills(panel)) == {"lower"}
 
 
-def test_a_signal_is_drawn_with_its_limits_on_the_right_side() -> None:
-    hits = panel_titled(overview_json(), "Cache hits")["fieldConfig"]["defaults"]
-    assert hits["thresholds"]["steps"] == [
-        {"color": "orange", "value": None},
-        {"color": "green", "value": 0.85},
-    ]
-    assert hits["custom"]["thresholdsStyle"] == {"mode": "dashed"}
+def test_the_limit_of_a_signal_is_a_line_in_the_colour_of_its_severity() -> None:
+    for title, colour, level in (("Cache hits", "orange", 0.85), ("Database p95", "orange", 0.1)):
+        shown = panel_titled(overview_json(), title)["fieldConfig"]["defaults"]
+        assert shown["thresholds"]["steps"][1:] == [{"color": colour, "value": level}]
+        assert shown["custom"]["thresholdsStyle"] == {"mode": "dashed"}
+
+
+def test_a_signal_without_a_limit_has_no_line() -> None:
     orders = panel_titled(overview_json(), "Orders")["fieldConfig"]["defaults"]
     assert "thresholds" not in orders
     assert orders["custom"]["thresholdsStyle"] == {"mode": "off"}
+
+
+def test_what_is_worse_when_it_falls_shows_its_smallest_value_and_no_empty_axis() -> None:
+    hits = panel_titled(overview_json(), "Cache hits")
+    orders = panel_titled(overview_json(), "Orders")
+    assert "min" in hits["options"]["legend"]["calcs"]
+    assert "axisSoftMin" not in hits["fieldConfig"]["defaults"]["custom"]
+    assert orders["fieldConfig"]["defaults"]["custom"]["axisSoftMin"] == 0
 
 
 def test_the_worst_of_a_signal_that_falls_is_the_lowest() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from dashboards.panels import UNITS, About, Shape, curves, query, stat, steps_of
+from dashboards.panels import UNITS, About, Shape, curves, lines_of, query, stat, steps_of
 from dashboards.signals import Threshold
 from detector.regression import Severity
 from detector.signal import Direction
@@ -60,6 +60,12 @@ def test_a_query_is_either_for_now_or_for_the_range() -> None:
 
 
 def test_building_a_panel_twice_gives_the_same_panel() -> None:
-    steps = steps_of([Threshold(1, WARNING)])
-    panel = curves(About("A", "What it shows."), [query("up")], steps=steps)
+    limits = [Threshold(1, WARNING)]
+    panel = curves(About("A", "What it shows."), [query("up")], limits=limits)
     assert panel.to_json_data() == panel.to_json_data()
+
+
+def test_two_limits_of_one_level_are_one_line_of_the_worse_colour() -> None:
+    limits = [Threshold(5, CRITICAL), Threshold(5, WARNING), Threshold(2, WARNING, DOWN)]
+    lines = [(step["color"], step["value"]) for step in lines_of(limits)]
+    assert lines == [("text", None), ("orange", 2), ("red", 5)]
