@@ -21,6 +21,8 @@ from storage.duration import Seconds
 from storage.series import check_regex
 
 RESERVED_NAMES = ("host", "self")
+"""What Plimsoll calls the machine it runs on, and its own page."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -108,8 +110,6 @@ class Target(BaseModel):
     @field_validator("name")
     @classmethod
     def _name_is_usable(cls, value: str) -> str:
-        if value in RESERVED_NAMES:
-            raise ValueError(f"{value!r} is the name of a built-in target; choose another one")
         if not _NAME.fullmatch(value):
             raise ValueError(
                 "must be 1 to 100 letters, digits or any of _ . : - and begin with a letter or "
@@ -177,6 +177,8 @@ class CollectorConfig(BaseModel):
     @classmethod
     def _names_are_unique(cls, value: list[Target]) -> list[Target]:
         for name, count in Counter(target.name for target in value).items():
+            if name in RESERVED_NAMES:
+                raise ValueError(f"{name!r} is the name of a built-in target; choose another one")
             if count > 1:
                 raise ValueError(f"{count} targets are called {name!r}; give each its own name")
         return value

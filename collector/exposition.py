@@ -221,6 +221,8 @@ class _Series:
         numbers = _numbers([tail])
         if numbers is None or not _same(numbers[0], float_of(sample)):
             return
+        if not head.decode().strip():  # to the parser, the line `NaN` is a metric called `Na`
+            return
         if isinstance(slot, int):
             self.heads[head] = slot
         elif len(self._refused) < self._limits.samples:

@@ -18,7 +18,7 @@ from time import perf_counter
 
 from collector.addresses import Resolve
 from collector.buffer import Buffer, Sink
-from collector.config import CollectorConfig
+from collector.config import CollectorConfig, Target
 from collector.failure import CollectFailure, Failure
 from collector.host import Host
 from collector.meters import CollectorMeters
@@ -32,6 +32,7 @@ MOST_AT_ONCE = 20
 MOST_DOUBTFUL_AT_ONCE = 10
 """Targets that did not work last time: hanging ones never take all places of those that work."""
 
+ALIGNED_WITHIN = 0.01
 LOG_AGAIN_MS = 3_600_000
 UP = "plimsoll_collector_up"
 
@@ -137,7 +138,7 @@ class Collector:
         Waiting for the tasks is not needed: they never raise, and the next call may come before
         they have ended.
         """
-        now_ms = _milliseconds(now)
+        now_ms, called = _milliseconds(now), self._stopwatch()
         started = []
         for track in self._tracks:
             source = track.source
@@ -153,7 +154,10 @@ class Collector:
             track.cadence, turn = track.cadence.take(now_ms, running=track.running)
             match turn:
                 case Turn.RUN:
-                    track.task = asyncio.create_task(self._run(track, now_ms))
+                    track.task = asyncio.create_task(
+                        self._run(track, now_ms, called),
+                        name=f"collect {source.kind}/{source.name}",
+                    )
                     started.append(track.task)
                 case Turn.BACKING_OFF:
                     self._note(track, now_ms, up=False)
@@ -189,15 +193,18 @@ class Collector:
         """How every target is doing, in the order in which they were given."""
         return tuple(track.status() for track in self._tracks)
 
-    async def _run(self, track: _Track, now_ms: int) -> None:
-        begun = self._stopwatch()
+    async def _run(self, track: _Track, now_ms: int, called: float) -> None:
         async with AsyncExitStack() as places:
             if track.state is not TargetState.UP:
                 await places.enter_async_context(self._doubtful_places)
             await places.enter_async_context(self._places)
             started = self._stopwatch()
-            # Samples are as old as the start of the fetch, not as the wait for a place.
-            at_ms = now_ms + int((started - begun) * 1000)
+            # Samples are as old as the start of the fetch, not as the wait for a place; a short
+            # wait is passed over, to keep samples evenly apart.
+            waited = started - called
+            if waited <= ALIGNED_WITHIN * track.source.interval_seconds:
+                waited = 0
+            at_ms = now_ms + round(waited * 1000)
             try:
                 async with asyncio.timeout(track.source.timeout_seconds):
                     collected = await track.source.collect(at_ms)
@@ -259,12 +266,16 @@ class Collector:
         _log.log(level, "%s %s is down (%s): %s", *who, failure.reason, failure.detail)
 
 
-def sources(config: CollectorConfig, resolve: Resolve | None = None) -> list[Source]:
-    """All that the configuration names: this host first, then the targets in their order."""
+def sources(
+    config: CollectorConfig, *, own_page: Target | None = None, resolve: Resolve | None = None
+) -> list[Source]:
+    """All that the configuration names: this host, Plimsoll's own page, the targets in order."""
     found: list[Source] = []
     if config.host:
         timeout_seconds = min(config.timeout, SHARE_OF_INTERVAL * config.interval)
         found.append(Host(config.interval, timeout_seconds))
+    if own_page is not None:
+        found.append(Scrape(own_page, config, resolve=resolve, immediate=True))
     found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
     return found
 

@@ -27,6 +27,7 @@ ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 """OpenMetrics is not named: some servers prefer it whatever weight it has, and it is slower."""
 
 SHARE_OF_INTERVAL = 0.8
+SHARE_TO_CONNECT = 0.45
 MOST_ADDRESSES = 4
 
 
@@ -104,8 +105,10 @@ class Scrape:
         self, client: httpx.AsyncClient, address: str, headers: dict[str, str], addresses: int
     ) -> tuple[bytes, str]:
         # Only connecting has a limit of its own, so that a dead address leaves time for the next
-        # one; the whole is limited by whoever calls collect().
-        limits = httpx.Timeout(None, connect=self.timeout_seconds / addresses)
+        # one; the whole is limited by whoever calls collect(). It counts once for TCP and once for
+        # TLS, and both should end before the whole: a handshake that is cancelled from outside
+        # leaves its socket open.
+        limits = httpx.Timeout(None, connect=SHARE_TO_CONNECT * self.timeout_seconds / addresses)
         async with client.stream(
             "GET",
             self._url.copy_with(host=address),
