@@ -61,7 +61,8 @@ def test_every_decision_has_its_reason(desk: Desk) -> None:
 def test_an_incident_that_came_and_went_before_anyone_looked_is_still_told_once(desk: Desk) -> None:
     desk.tell(resolved(incident()))
     (message,) = desk.slack.messages()
-    assert message.text.startswith("Resolved: ") and not message.edited
+    assert message.text.startswith("Resolved: ")
+    assert not message.edited
 
 
 def test_a_reopened_incident_is_a_new_message_because_an_edit_wakes_nobody(desk: Desk) -> None:
@@ -71,7 +72,8 @@ def test_a_reopened_incident_is_a_new_message_because_an_edit_wakes_nobody(desk:
     desk.tell(incident(version=3))
     desk.tell(worse(incident(version=3)))
     first, second = desk.slack.messages()
-    assert first.text.startswith("Resolved") and second.text.startswith("Critical")
+    assert first.text.startswith("Resolved")
+    assert second.text.startswith("Critical")
 
 
 def test_what_is_too_mild_is_not_told_but_what_was_told_is_told_to_its_end(desk: Desk) -> None:
@@ -84,14 +86,16 @@ def test_what_is_too_mild_is_not_told_but_what_was_told_is_told_to_its_end(desk:
     # Milder again, and over: no reason to leave a red message behind.
     desk.tell(resolved(incident(version=2)))
     (message,) = desk.slack.messages()
-    assert message.text.startswith("Resolved") and message.edits == 1
+    assert message.text.startswith("Resolved")
+    assert message.edits == 1
 
 
 def test_without_a_receiver_the_decision_is_recorded_and_nothing_piles_up(desk: Desk) -> None:
     desk.reconfigure(desk.config.model_copy(update={"slack": None}))
     (alert,) = desk.announce(incident())
     assert (alert.action, alert.reason) == (Action.NOTHING, Reason.NO_RECEIVER)
-    assert desk.deliver() == [] and desk.rows() == []
+    assert desk.deliver() == []
+    assert desk.rows() == []
     assert desk.announce() == []
     counted = {"receiver": "none", "action": "nothing", "reason": "no_receiver"}
     assert desk.metric("plimsoll_alert_decisions_total", **counted) == 1
@@ -113,13 +117,15 @@ def test_newer_versions_take_the_place_of_the_one_that_waits(desk: Desk) -> None
     assert desk.states() == ["superseded", "superseded", "pending"]
     assert desk.deliver() == [Outcome.SENT]
     (message,) = desk.slack.messages()
-    assert not message.edited and message.text.startswith("Critical")
+    assert not message.edited
+    assert message.text.startswith("Critical")
     # The same with edits: only the newest is made.
     desk.announce(changed(incident(version=4)))
     desk.announce(resolved(incident(version=5)))
     assert desk.deliver() == [Outcome.SENT]
     (message,) = desk.slack.messages()
-    assert message.edits == 1 and message.text.startswith("Resolved")
+    assert message.edits == 1
+    assert message.text.startswith("Resolved")
 
 
 def test_incidents_go_out_in_the_order_they_came(desk: Desk) -> None:
@@ -166,7 +172,9 @@ def test_nobody_listening_is_tried_again_with_growing_delays(desk: Desk) -> None
         assert retry_at is not None
         waits.append(retry_at / 1000 - desk.now.timestamp())
         desk.wait(waits[-1])
-    assert waits == sorted(waits) and waits[0] < 1.1 and 45 <= waits[-1] <= 60
+    assert waits == sorted(waits)
+    assert waits[0] < 1.1
+    assert 45 <= waits[-1] <= 60
     desk.reconfigure(good)
     assert desk.deliver() == [Outcome.SENT]
     assert len(desk.slack.messages()) == 1
@@ -197,7 +205,9 @@ def test_a_broken_receiver_is_shown_left_alone_and_heals_without_loss(
     desk.slack.always("chat.postMessage", Refused(fault))
     assert desk.tell(incident("inc-1"), incident("inc-2")) == [Outcome.RECEIVER_BROKEN]
     status = desk.status().receivers["slack"]
-    assert status.broken and status.error == fault and status.outstanding == 2
+    assert status.broken
+    assert status.error == fault
+    assert status.outstanding == 2
     assert desk.metric("plimsoll_receiver_broken", receiver="slack") == 1
     assert desk.metric("plimsoll_outbox_pending") == 2
     assert desk.states() == ["failed", "pending"]
@@ -231,7 +241,9 @@ def test_a_layout_slack_refuses_is_sent_as_text_alone(desk: Desk, fault: str) ->
     desk.slack.misbehave("chat.postMessage", Refused(fault))
     assert desk.tell(incident()) == [Outcome.MESSAGE_REFUSED, Outcome.SENT]
     (message,) = desk.slack.messages()
-    assert not message.blocks and not message.attachments and "GET /cart" in message.text
+    assert not message.blocks
+    assert not message.attachments
+    assert "GET /cart" in message.text
 
 
 def test_a_message_slack_refuses_in_every_form_fails_and_breaks_nothing_else(desk: Desk) -> None:
@@ -239,7 +251,8 @@ def test_a_message_slack_refuses_in_every_form_fails_and_breaks_nothing_else(des
     outcomes = desk.tell(incident("inc-1"), incident("inc-2"))
     assert sorted(outcomes) == ["message_refused", "message_refused", "sent"]
     assert desk.states() == ["failed", "sent"]
-    assert not desk.status().receivers["slack"].broken and desk.status().pending == 0
+    assert not desk.status().receivers["slack"].broken
+    assert desk.status().pending == 0
     # The next version starts anew.
     desk.tell(changed(incident("inc-1")))
     assert [m.incident for m in desk.slack.messages()] == ["inc-2", "inc-1"]
@@ -310,7 +323,8 @@ def test_a_newer_version_waits_behind_the_one_in_doubt_and_edits_what_is_found(
     desk.wait(11)
     assert desk.deliver() == [Outcome.FOUND, Outcome.SENT]
     (message,) = desk.slack.messages()
-    assert message.edits == 1 and message.text.startswith("Critical")
+    assert message.edits == 1
+    assert message.text.startswith("Critical")
 
 
 def test_a_newer_version_replaces_the_one_that_is_found_absent(desk: Desk) -> None:
@@ -320,7 +334,8 @@ def test_a_newer_version_replaces_the_one_that_is_found_absent(desk: Desk) -> No
     desk.wait(11)
     assert desk.deliver() == [Outcome.ABSENT, Outcome.SENT]
     (message,) = desk.slack.messages()
-    assert not message.edited and message.text.startswith("Critical")
+    assert not message.edited
+    assert message.text.startswith("Critical")
     assert desk.states() == ["superseded", "sent"]
 
 
@@ -336,7 +351,8 @@ def test_an_older_version_that_arrived_after_all_is_brought_up_to_date(desk: Des
     desk.wait(11)
     assert desk.deliver() == [Outcome.FOUND, Outcome.SENT]
     (message,) = desk.slack.messages()
-    assert message.edits == 1 and message.text.startswith("Critical")
+    assert message.edits == 1
+    assert message.text.startswith("Critical")
 
 
 def late_arrival(slack: FakeSlack) -> dict[str, object]:
@@ -382,7 +398,8 @@ def test_where_looking_is_not_allowed_it_is_sent_once_more_and_says_so(
     assert desk.deliver() == [Outcome.BLIND, Outcome.SENT]
     first, second = desk.slack.messages()
     assert REPEAT not in first.text
-    assert REPEAT in second.text and REPEAT in second.shown
+    assert REPEAT in second.text
+    assert REPEAT in second.shown
 
 
 def test_a_channel_named_by_name_is_posted_to_and_edited_by_its_id(desk: Desk) -> None:
