@@ -1,16 +1,20 @@
 """The command line: builds what a command needs, runs it, and says plainly what is wrong."""
 
+import asyncio
 import logging
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from api.settings import FILE, Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from api.house import House
 
 app = typer.Typer(
     name="plimsoll",
@@ -85,7 +89,12 @@ def run(
     settings = load(config)
     speak(verbose=verbose)
     out.print(f"Plimsoll {installed_version('plimsoll')}, data in {settings.storage.directory}/")
-    run_until_stopped(settings, lambda house: greet(house.settings))
+
+    async def meanwhile(house: "House") -> None:
+        greet(house.settings)
+        await asyncio.Event().wait()  # until a signal ends it all
+
+    run_until_stopped(settings, meanwhile)
     out.print("stopped")
 
 
@@ -174,11 +183,13 @@ def demo(
     stay: Annotated[
         bool, typer.Option(help="Keep running after the story, to look around.")
     ] = True,
+    window: Annotated[
+        int, typer.Option(min=5, max=60, help="Length of the demo's windows in seconds.")
+    ] = 15,
 ) -> None:
     """A small shop under real traffic, a deployment that slows one route, and what you are told."""
-    from api.demo.story import tell
+    from api.demo.story import Script, tell
 
-    speak(verbose=False)
-    logging.getLogger().setLevel(logging.ERROR)
-    if not tell(out, seed=seed, port=port, stay=stay):
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    if not tell(out, Script(seed=seed, port=port, stay=stay, window_seconds=window)):
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 
 import uvicorn
@@ -92,8 +92,14 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(house: House, listener: socket.socket, started: Callable[[], None]) -> None:
-    """Run until SIGINT or SIGTERM; a second signal does not wait for open requests."""
+Meanwhile = Callable[[House], Awaitable[None]]
+
+
+async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> None:
+    """Run until SIGINT or SIGTERM, or until `meanwhile` (begun when pages answer) is done.
+
+    A second signal does not wait for open requests.
+    """
     loops = Loops(house, LoopMeters(house.registry))
     server = Server(
         uvicorn.Config(
@@ -106,12 +112,9 @@ async def serve(house: House, listener: socket.socket, started: Callable[[], Non
         )
     )
 
-    def stop() -> None:
-        server.should_exit = True
-
     def asked_to_stop() -> None:
         server.force_exit = server.should_exit
-        stop()
+        server.should_exit = True
 
     running = asyncio.get_running_loop()
     for one in (signal.SIGINT, signal.SIGTERM):
@@ -119,21 +122,26 @@ async def serve(house: House, listener: socket.socket, started: Callable[[], Non
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    started()
     looping = asyncio.create_task(loops.run())
-    await asyncio.wait({serving, looping}, return_when=asyncio.FIRST_COMPLETED)
-    stop()  # loops end by themselves only when they cannot begin
+    beside = asyncio.ensure_future(meanwhile(house))
+    # Loops end by themselves only when they cannot begin.
+    await asyncio.wait({serving, looping, beside}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
     loops.stop()
-    await asyncio.gather(serving, looping)
+    beside.cancel()
+    results = await asyncio.gather(serving, looping, beside, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
-def run(settings: Settings, started: Callable[[House], None]) -> None:
+def run(settings: Settings, meanwhile: Meanwhile) -> None:
     """Build, listen and serve until told to stop; everything is closed on the way out."""
     listener = listen(settings.server.host, settings.server.port)
     with contextlib.closing(listener):
         house = build(settings)
         try:
-            asyncio.run(serve(house, listener, lambda: started(house)))
+            asyncio.run(serve(house, listener, meanwhile))
         finally:
             house.state.close()
             house.file.close()

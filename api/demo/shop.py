@@ -1,0 +1,124 @@
+"""A small shop with a database, a cache and a slow partner; version 1.5.0 has a mistake.
+
+Run as a process of its own: `python -P -m api.demo.shop PORT SEED`. Every request runs a real query
+on SQLite; the time that a real shop spends waiting for others is waited for.
+"""
+
+import asyncio
+import math
+import random
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Annotated
+
+import uvicorn
+from fastapi import Body, FastAPI
+from prometheus_client import CollectorRegistry, Histogram
+
+from plimsoll_client.cache import ObservedCache
+from plimsoll_client.exposition import metrics_app
+from plimsoll_client.middleware import RequestMetrics
+
+GOOD, SLOW = "1.4.2", "1.5.0"
+QUERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+PRODUCTS = 500
+JITTER = 0.12
+
+
+class Shop:
+    """What the shop holds: products in SQLite, a cache of their pages, the version that runs."""
+
+    def __init__(self, seed: int, registry: CollectorRegistry) -> None:
+        self.version = GOOD
+        self.random = random.Random(seed)
+        self.cache = ObservedCache("products", registry)
+        self.pages: dict[int, str] = {}
+        self.queries = Histogram(
+            "db_client_operation_duration_seconds",
+            "Time of a query.",
+            ["db", "operation"],
+            buckets=QUERY_BUCKETS,
+            registry=registry,
+        )
+        self.db = sqlite3.connect(":memory:", check_same_thread=False)
+        self.db.execute("CREATE TABLE product (id INTEGER PRIMARY KEY, name TEXT, price REAL)")
+        rows = [(i, f"product {i}", round(5 + i * 0.37, 2)) for i in range(PRODUCTS)]
+        self.db.executemany("INSERT INTO product VALUES (?, ?, ?)", rows)
+
+    @contextmanager
+    def query(self, operation: str) -> Iterator[sqlite3.Cursor]:
+        """A query, timed under its class."""
+        began = perf_counter()
+        yield self.db.cursor()
+        self.queries.labels("shop", operation).observe(perf_counter() - began)
+
+    async def partner(self, median_seconds: float) -> None:
+        """Wait for somebody else's service, sometimes a little longer."""
+        await asyncio.sleep(median_seconds * math.exp(self.random.gauss(0, JITTER)))
+
+
+def create_shop(seed: int) -> Callable[..., object]:
+    """The ASGI application."""
+    registry = CollectorRegistry()
+    shop = Shop(seed, registry)
+    app = FastAPI(title="Demo shop", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/products/{product_id}")
+    async def product(product_id: int) -> dict[str, str]:
+        page = shop.pages.get(product_id)
+        if page is not None:
+            shop.cache.hit()
+            await shop.partner(0.02)
+            return {"page": page}
+        with shop.cache.fetch(), shop.query("select product") as cursor:
+            row = cursor.execute("SELECT name FROM product WHERE id = ?", [product_id]).fetchone()
+        await shop.partner(0.05)
+        if shop.random.random() < 0.9:  # a tenth of the pages is too personal to be kept
+            shop.pages[product_id] = row[0]
+        if len(shop.pages) > PRODUCTS // 2:
+            shop.pages.pop(next(iter(shop.pages)))
+        return {"page": row[0]}
+
+    @app.get("/search")
+    async def search(q: str) -> dict[str, int]:
+        with shop.query("search") as cursor:
+            found = cursor.execute(
+                "SELECT id FROM product WHERE name LIKE ?", [f"%{q}%"]
+            ).fetchall()
+        await shop.partner(0.07)
+        return {"found": len(found)}
+
+    @app.post("/checkout")
+    async def checkout(items: Annotated[list[int], Body(embed=True)]) -> dict[str, float]:
+        with shop.query("sum prices") as cursor:
+            marks = ", ".join("?" * len(items))
+            row = cursor.execute(f"SELECT sum(price) FROM product WHERE id IN ({marks})", items)
+            total = float(row.fetchone()[0] or 0)
+        await shop.partner(0.11)
+        if shop.version == SLOW:
+            for item in items:  # the mistake: the tax service is asked once for each item
+                with shop.query("select tax class") as cursor:
+                    cursor.execute("SELECT price FROM product WHERE id = ?", [item]).fetchone()
+                await shop.partner(0.02)
+        return {"total": total}
+
+    @app.post("/deploy")
+    async def deploy(version: Annotated[str, Body(embed=True)]) -> dict[str, str]:
+        shop.version = version
+        return {"version": shop.version}
+
+    app.mount("/metrics", metrics_app(registry))
+    return RequestMetrics(app, registry=registry)
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        create_shop(int(sys.argv[2])),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="error",
+        access_log=False,
+    )

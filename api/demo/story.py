@@ -1,0 +1,271 @@
+"""The demo as it unfolds: a quiet week, a deployment, a regression, and what Slack receives."""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from api.demo.past import fill
+from api.demo.shop import GOOD, SLOW
+from api.demo.slack import DemoSlack, Message
+from api.document import Document
+from api.house import House
+from api.serve import run
+from api.settings import Settings, build
+from detector import units
+from detector.config import shipped
+from detector.regression import Incident, Phase
+from detector.run import milliseconds
+from plimsoll_client.deployments import report
+from storage.duration import written
+
+PATIENCE_SECONDS = 240.0
+BARS = "▁▂▃▄▅▆▇█"
+SUBJECT = "/checkout"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """How the story is told."""
+
+    seed: int
+    port: int
+    stay: bool
+    window_seconds: int
+
+
+def tell(out: Console, script: Script) -> bool:
+    """Run the demo; whether the regression was found and told."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plimsoll-demo-")))
+        shop_url = stack.enter_context(process("api.demo.shop", script.seed))
+        slack = DemoSlack(lambda what, message: show_message(out, what, message))
+        stack.callback(slack.shutdown)
+        teller = Teller(out, script, shop_url)
+        run(settings(script, folder, shop_url, slack.url), teller.tell)
+        return teller.found
+
+
+def settings(script: Script, folder: Path, shop_url: str, slack_url: str) -> Settings:
+    """The configuration of the demo: the shipped one, but with shorter windows."""
+    window = f"{script.window_seconds}s"
+    over = f"{2 * script.window_seconds}s"
+    signals, rules = shipped()
+    shorter = {name: {"window": window, "over": over} for name in signals}
+    clear = {
+        name: {"clear": {**rule["clear"], "for": f"{4 * script.window_seconds}s"}}
+        for name, rule in rules.items()
+    }
+    # Shorter windows hold fewer requests; the triggers stay as they ship.
+    for name in ("api_response_time_regression", "api_mean_time_regression"):
+        clear[name]["gates"] = {**rules[name]["gates"], "min_count": 20}
+    interval = f"{max(1, script.window_seconds // 3)}s"
+    data: dict[str, Any] = {
+        "server": {"port": script.port},
+        "storage": {"directory": str(folder)},
+        "collector": {
+            "interval": interval,
+            "targets": [{"name": "shop", "url": f"{shop_url}/metrics"}],
+        },
+        "detector": {"delay": "2s"},
+        "signals": shorter,
+        "rules": clear,
+        "alerts": {
+            "public_url": f"http://127.0.0.1:{script.port}",
+            "slack": {
+                "bot_token": "xoxb-demo-not-a-secret",
+                "channel": "#performance",
+                "api_url": slack_url,
+            },
+        },
+    }
+    return build(Document(data=data))
+
+
+@contextlib.contextmanager
+def process(module: str, seed: int, url: str = "") -> Iterator[str]:
+    """A process of the demo, ended with it; gives the address that it listens on."""
+    if not url:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        url, where = f"http://127.0.0.1:{port}", str(port)
+    else:
+        where = url
+    # -P: a folder `api` in the working directory must not be taken for ours.
+    child = subprocess.Popen([sys.executable, "-P", "-m", module, where, str(seed)])
+    try:
+        yield url
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+class Teller:
+    """Tells the story in the terminal, from what the running house knows."""
+
+    def __init__(self, out: Console, script: Script, shop_url: str) -> None:
+        self.out, self.script, self.shop_url = out, script, shop_url
+        self.plimsoll_url = f"http://127.0.0.1:{script.port}"
+        self.found = False
+
+    async def tell(self, house: House) -> None:
+        """The whole story."""
+        out, window = self.out, self.script.window_seconds
+        out.print(f"[bold]A shop under traffic, watched by Plimsoll:[/] {self.plimsoll_url}")
+        out.print(
+            f"Windows are {written(window)} here, so that you need not wait; the default is 1m, "
+            "judged over 5m."
+        )
+        await self.remember(house)
+        await self.until_up(self.shop_url + "/metrics/")
+        with process("api.demo.traffic", self.script.seed, self.shop_url):
+            began = monotonic()
+            out.print("Customers arrive: about 20 requests a second, each a real HTTP request.")
+            await asyncio.sleep(3 * window)
+            await self.deploy(SLOW)
+            out.print(
+                f"[bold]{clock(house)}[/] CI reports a deployment: shop {SLOW}. It asks the tax "
+                "service once for each item; nobody noticed in review."
+            )
+            incident = await self.wait(house, lambda one: one.phase is Phase.OPEN)
+            if incident is None:
+                out.print("[red]No regression was found in time.[/] Is the machine very busy?")
+                return
+            self.found = True
+            await self.show(house, incident)
+            out.print(f"Told {monotonic() - began:.0f} s after the first customer came.")
+            if self.script.stay:
+                await self.mend(house)
+
+    async def mend(self, house: House) -> None:
+        """Roll back, see the message turn green, and leave everything running."""
+        await asyncio.sleep(self.script.window_seconds)
+        await self.deploy(GOOD)
+        self.out.print(f"[bold]{clock(house)}[/] Rolled back to shop {GOOD}.")
+        if await self.wait(house, lambda one: one.phase is Phase.RESOLVED):
+            self.out.print(f"Everything keeps running: {self.plimsoll_url} (Ctrl-C stops)")
+        await asyncio.Event().wait()
+
+    async def remember(self, house: House) -> None:
+        """Give the house eight days of history, with a progress bar."""
+        columns = (
+            TextColumn("Eight days of history"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.out, transient=False) as progress:
+            task = progress.add_task("", total=1.0)
+
+            def write() -> None:
+                until_ms = milliseconds(house.now())
+                past = fill(house.history, house.settings.definitions, until_ms, self.script.seed)
+                for share in past:
+                    progress.update(task, completed=share)
+
+            await asyncio.to_thread(write)
+
+    async def until_up(self, url: str) -> None:
+        """Wait until the shop answers."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for _ in range(200):
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await client.get(url)).status_code == httpx.codes.OK:
+                        return
+                await asyncio.sleep(0.1)
+        raise RuntimeError("the demo shop did not start")
+
+    async def deploy(self, version: str) -> None:
+        """Switch the shop to a version, and report it to Plimsoll as CI would."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.post(f"{self.shop_url}/deploy", json={"version": version})
+        await asyncio.to_thread(report, self.plimsoll_url, "shop", version)
+
+    async def wait(self, house: House, wanted: Callable[[Incident], bool]) -> Incident | None:
+        """The first incident about the slowed route that is as wanted; None when none comes."""
+        until = monotonic() + PATIENCE_SECONDS
+        while monotonic() < until:
+            for one in await asyncio.to_thread(incidents, house):
+                if one.labels.get("route") == SUBJECT and wanted(one):
+                    return one
+            await asyncio.sleep(1)
+        return None
+
+    async def show(self, house: House, incident: Incident) -> None:
+        """The regression with chart, size, time and deployment."""
+        worst = incident.regressions[0]
+        chart = await asyncio.to_thread(sparkline, house, worst.signal, incident)
+        began = moment(worst.began_lo_ms), moment(worst.began_hi_ms)
+        deployment = incident.deployment
+        lines = [
+            f"[bold]{escape(worst.title)} {worst.change}[/] on "
+            f"{worst.labels.get('method')} {escape(worst.labels.get('route'))}",
+            f"now {units.text(worst.value, worst.unit)}, 7-day average "
+            f"{units.text(worst.baseline, worst.unit)}",
+            f"since {began[0]} to {began[1]} UTC",
+            f"correlated with {deployment.service} {deployment.version}, deployed "
+            f"{moment(deployment.at_ms)} UTC"
+            if deployment
+            else "no deployment fits",
+            "",
+            chart,
+            "",
+            f"{self.plimsoll_url}/regressions/{worst.id}",
+        ]
+        self.out.print(Panel("\n".join(lines), title="Regression", border_style="yellow"))
+
+
+def incidents(house: House) -> list[Incident]:
+    """All incidents."""
+    with house.state.reading() as session:
+        return house.book.incidents(session, True)
+
+
+def sparkline(house: House, signal: str, incident: Incident) -> str:
+    """The last windows of the slowed series as bars, from zero to the largest."""
+    now_ms = milliseconds(house.now())
+    back_ms = round(timedelta(minutes=15) / timedelta(milliseconds=1))
+    seconds = house.settings.definitions.signals[signal].form.window
+    labels = incident.regressions[0].labels
+    windows = house.history.windows(
+        signal, now_ms - back_ms, now_ms, labels, seconds=seconds, counts=False
+    )
+    values = windows.values.tolist()
+    top = max(values, default=0.0) or 1.0
+    bars = "".join(BARS[min(int(one / top * 8), 7)] for one in values)
+    return f"{bars}  (last 15 min, up to {units.text(top, units.Unit.SECONDS)})"
+
+
+def show_message(out: Console, what: str, message: Message) -> None:
+    """What Slack was sent, as text."""
+    out.print(
+        Panel(
+            escape(str(message.get("text", ""))),
+            title=f"Slack #performance: message {what}",
+            border_style="green" if what == "edited" else "red",
+        )
+    )
+
+
+def clock(house: House) -> str:
+    """The time of the house, as people read it."""
+    return house.now().strftime("%H:%M:%S")
+
+
+def moment(at_ms: int) -> str:
+    """A time of day from milliseconds."""
+    return f"{at_ms // 3_600_000 % 24:02d}:{at_ms // 60_000 % 60:02d}:{at_ms // 1000 % 60:02d}"
