@@ -84,7 +84,7 @@ def test_a_report_says_what_went_live_and_when(server: Server) -> None:
 
 def test_everything_else_that_is_known_goes_along(server: Server) -> None:
     report(
-        server.url + "/",
+        server.url + "/behind/a/proxy/",
         "checkout",
         "2.7.1",
         AT,
@@ -94,7 +94,7 @@ def test_everything_else_that_is_known_goes_along(server: Server) -> None:
     )
 
     ((path, headers, body),) = server.got
-    assert path == "/api/v1/deployments"
+    assert path == "/behind/a/proxy/api/v1/deployments"
     assert "authorization" not in headers
     assert body["sha"] == "abc"
     assert body["environment"] == "production"
@@ -206,7 +206,7 @@ def test_a_server_that_hangs_up_is_said_plainly(server: Server) -> None:
         report(server.url, "checkout", "2.7.1", AT)
 
 
-@pytest.mark.parametrize("url", ["plimsoll.example", "ftp://plimsoll.example", "http://[", ""])
+@pytest.mark.parametrize("url", ["plimsoll.example", "ftp://plimsoll.example", "http://a:port", ""])
 def test_an_address_that_is_none_is_said_plainly(url: str) -> None:
     with pytest.raises(UnreachableError):
         report(url, "checkout", "2.7.1", AT)

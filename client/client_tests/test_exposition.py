@@ -1,5 +1,6 @@
 """The metrics page."""
 
+import asyncio
 import gzip
 
 import pytest
@@ -7,7 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
-from client_tests.asking import Answer, ask
+from client_tests.asking import Answer, ask, called, http_scope
 from plimsoll_client.exposition import accepts_gzip, metrics_app
 from plimsoll_client.middleware import RequestMetrics
 
@@ -71,6 +72,15 @@ def test_the_page_cannot_be_written_to(app: FastAPI) -> None:
 
     assert answer.status == 405
     assert answer.header("allow") == "GET, HEAD"
+
+
+def test_the_page_speaks_http_alone(registry: CollectorRegistry) -> None:
+    scope = {**http_scope("GET", "/metrics"), "type": "websocket"}
+
+    answer = asyncio.run(called(metrics_app(registry), scope))
+
+    assert isinstance(answer.error, RuntimeError)
+    assert answer.messages == []
 
 
 @pytest.mark.parametrize(

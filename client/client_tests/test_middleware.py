@@ -329,6 +329,18 @@ class TestHowARequestEnds:
         assert counted(registry) == {("GET", "/stream", "499"): 1}
         assert value(registry, BODY_BYTES, method="GET", route="/stream") == 1
 
+    def test_a_server_that_refuses_to_send_the_whole_answer_has_lost_its_client(
+        self, registry: CollectorRegistry
+    ) -> None:
+        async def broken(message: Message) -> None:
+            raise ConnectionResetError
+
+        app = RequestMetrics(plain(), registry)
+        answer = asyncio.run(called(app, http_scope("GET", "/"), on_send=broken))
+
+        assert isinstance(answer.error, ConnectionResetError)
+        assert statuses(registry) == {"499": 1}
+
     def test_a_client_that_leaves_during_its_upload_is_a_499(
         self, registry: CollectorRegistry
     ) -> None:

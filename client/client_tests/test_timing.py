@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from client_tests.asking import ask, plain
 from plimsoll_client.asgi import Receive, Scope, Send
 from plimsoll_client.middleware import RequestMetrics
-from plimsoll_client.timing import ExposeTiming, is_private
+from plimsoll_client.timing import ExposeTiming, in_private_network, is_private
 
 PRIVATE_PEER = ("10.1.2.3", 50000)
 
@@ -84,6 +84,14 @@ def test_private(address: str) -> None:
 )  # fmt: skip
 def test_not_private(address: str) -> None:
     assert not is_private(address)
+
+
+def test_a_long_text_in_a_header_is_not_remembered() -> None:
+    before = in_private_network.cache_info().currsize
+
+    assert not is_private("10.0.0.1" + " " * 60)
+
+    assert in_private_network.cache_info().currsize == before
 
 
 def test_a_message_that_the_application_sends_again_does_not_grow() -> None:

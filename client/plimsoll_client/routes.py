@@ -28,20 +28,20 @@ def template(scope: Scope, status: int) -> str:
     A request that an inner middleware answered before routing (a 401, a CORS preflight) counts for
     the route it would have reached. So does the redirect that mends a slash at the end.
     """
-    if "app_root_path" not in scope:  # no mount on the way: no prefix to find
-        path = stated(scope)
-        if path is not None:
-            return path
-    frontend = frontend_template(scope)
+    no_mount = "app_root_path" not in scope  # and so no prefix to find
+    known = stated(scope) if no_mount else None
+    if known is not None:
+        return known
+    path = path_below_proxy(scope)
+    frontend = frontend_template(scope, path) if no_mount else None
     if frontend is not None:
         return frontend
+    endpoint = scope.get("endpoint")
+    if endpoint is None and "router" in scope and status != TEMPORARY_REDIRECT:
+        return UNMATCHED  # the router looked already: scanners do not make it look twice
     outermost = scope.get("router") or scope.get("app")
     routes = getattr(outermost, "routes", ())
-    path = path_below_proxy(scope)
-    endpoint = scope.get("endpoint")
-    found = None
-    if endpoint is not None or "router" not in scope:
-        found = search(routes, path, Wanted(scope, endpoint))
+    found = search(routes, path, Wanted(scope, endpoint))
     if found is None and status == TEMPORARY_REDIRECT:
         mended = path.rstrip("/") if path.endswith("/") else path + "/"
         found = search(routes, mended, Wanted(scope, None))
@@ -59,10 +59,8 @@ def stated(scope: Scope) -> str | None:
     fastapi = scope.get("fastapi")
     if fastapi is not None:
         context = fastapi.get("effective_route_context")
-        if context is not None:
-            context = getattr(context, "starlette_route", None) or context
-            if getattr(context, "endpoint", None) is endpoint:
-                return format_of(context)
+        if getattr(context, "endpoint", None) is endpoint:
+            return format_of(context)
     route = scope.get("route")
     if getattr(route, "endpoint", None) is endpoint:
         return format_of(route)
@@ -75,13 +73,10 @@ def format_of(route: Any) -> str | None:
     return path if isinstance(path, str) else None
 
 
-def frontend_template(scope: Scope) -> str | None:
+def frontend_template(scope: Scope, path: str) -> str | None:
     """The template of files served by `app.frontend()`, which have neither route nor endpoint."""
-    fastapi = scope.get("fastapi")
-    if fastapi is None or "frontend_path" not in fastapi or "app_root_path" in scope:
-        return None
-    path, file = path_below_proxy(scope), fastapi["frontend_path"]
-    return path.removesuffix(file).rstrip("/") + REST_OF_PATH
+    file = (scope.get("fastapi") or {}).get("frontend_path")
+    return None if file is None else path.removesuffix(file).rstrip("/") + REST_OF_PATH
 
 
 def path_below_proxy(scope: Scope) -> str:
@@ -99,10 +94,6 @@ class Wanted:
 
     scope: Scope
     endpoint: object | None
-
-    def is_answered_by(self, app: object) -> bool:
-        """Whether the request ended in this application and nothing below it is known."""
-        return self.endpoint is None or self.endpoint is app
 
 
 def search(routes: Sequence[Any], path: str, wanted: Wanted) -> str | None:
@@ -143,9 +134,10 @@ def search_below(mount: Any, path: str, wanted: Wanted) -> str | None:
     """Go on inside a mount or host; one that hides its routes is one template as a whole."""
     routes = routes_of(mount)
     if routes:
-        return search(routes, path, wanted)
-    if wanted.is_answered_by(mount.app):
-        return REST_OF_PATH
+        found = search(routes, path, wanted)
+        if found is None and wanted.endpoint is mount.app:
+            return frontend_template(wanted.scope, path)
+        return found
     return stated(wanted.scope) or REST_OF_PATH
 
 
@@ -173,5 +165,5 @@ def effective(routes: Sequence[Any]) -> Iterator[Any]:
 
 def host(scope: Scope) -> str:
     """The host that was asked for, without its port."""
-    name = header(scope, b"host").lower()
+    name = header(scope, b"host")
     return name if name.endswith("]") else name.rsplit(":", 1)[0]

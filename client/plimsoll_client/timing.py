@@ -57,15 +57,19 @@ def is_internal(scope: Scope) -> bool:
     return True
 
 
-@lru_cache(maxsize=4096)
 def is_private(address: str) -> bool:
-    """Whether an address is of a loopback, private or link-local network.
+    """Whether an address is of a loopback, private or link-local network."""
+    # Longer texts come from headers that anyone can write: they shall not fill the cache.
+    return len(address) <= LONGEST_ADDRESS and in_private_network(address)
+
+
+@lru_cache(maxsize=4096)
+def in_private_network(address: str) -> bool:
+    """The same, remembered.
 
     Not `ipaddress.is_private`: it also says yes to documentation networks and, before Python 3.13,
     to public IPv4 addresses written as IPv6 (`::ffff:8.8.8.8`).
     """
-    if len(address) > LONGEST_ADDRESS:
-        return False
     try:
         ip = ip_address(address)
     except ValueError:
