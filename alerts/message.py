@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from alerts.mrkdwn import code, cut, escape, link, plain
+from alerts.mrkdwn import clean, code, cut, escape, link, plain
 from detector import units
 from detector.regression import Incident, Phase, Regression, Severity
 from storage.series import Labels
@@ -84,8 +84,7 @@ def body(
     incident: Incident, first: Regression, others: list[Regression], public_url: str
 ) -> list[dict[str, Any]]:
     """Everything below the header, beside the bar of colour."""
-    page = f"{public_url}/regressions/{quote(first.id, safe='')}"
-    links = [link(page, "Chart and evidence")]
+    links = [link(page(first, public_url), "Chart and evidence")]
     if first.runbook:
         links.append(link(first.runbook, "Runbook"))
     if incident.deployment is not None and incident.deployment.url:
@@ -106,10 +105,10 @@ def fields(incident: Incident, first: Regression) -> list[str]:
     worst = units.text(first.worst, first.unit)
     told = [("Last" if incident.phase is Phase.RESOLVED else "Now", now)]
     if worst != now:
-        told.append(("Worst", worst))
+        told.append(("Worst", f"{worst} ({first.change})" if first.change else worst))
     if first.baseline is not None:
         told.append(("Baseline", units.text(first.baseline, first.unit)))
-        told.append(("Change", first.change or "-"))
+        told.append(("Change", units.change(first.value, first.baseline) or "-"))
     else:
         told.append(("Limit", units.text(first.threshold, first.unit)))
     told.append(("Since", since(first)))
@@ -162,9 +161,14 @@ def sentence(incident: Incident, public_url: str) -> str:
         told += f", with {len(others)} more regression{'s' if len(others) > 1 else ''}"
     if incident.deployment is not None:
         told += f", {cut(escape(correlated(incident)), 300)}"
-    page = f"{public_url}/regressions/{quote(first.id, safe='')}"
+    address = escape(page(first, public_url))
     text = f"{state_word(incident)}: {told}."
-    return f"{cut(text, TEXT_LIMIT - len(page) - 1)} {escape(page)}"
+    return f"{cut(text, TEXT_LIMIT - len(address) - 1)} {address}"
+
+
+def page(regression: Regression, public_url: str) -> str:
+    """Where the regression is shown with its chart and evidence."""
+    return f"{public_url}/regressions/{quote(clean(regression.id)[:100], safe='')}"
 
 
 def against(regression: Regression) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from alerts.alert import Action, Outcome, Reason
 from alerts.message import REPEAT
-from detector.regression import Severity
+from detector.regression import Incident, Severity
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import changed, incident, resolved, worse
 from tests.slack_fake import (
@@ -12,6 +12,7 @@ from tests.slack_fake import (
     Dropped,
     FakeSlack,
     Garbage,
+    Misbehaviour,
     RateLimited,
     Redirected,
     Refused,
@@ -41,8 +42,8 @@ def test_one_message_is_posted_and_then_edited_until_it_is_resolved(desk: Desk) 
 def test_every_decision_has_its_reason(desk: Desk) -> None:
     opened = incident()
 
-    def reasons(*found: object) -> list[tuple[Action, Reason]]:
-        return [(a.action, a.reason) for a in desk.announce(*found)]  # type: ignore[arg-type]
+    def reasons(*found: Incident) -> list[tuple[Action, Reason]]:
+        return [(a.action, a.reason) for a in desk.announce(*found)]
 
     assert reasons(opened) == [(Action.POST, Reason.OPENED)]
     desk.deliver()
@@ -280,9 +281,9 @@ def test_an_unnamed_refusal_is_tried_again(desk: Desk) -> None:
     ],
 )
 def test_a_post_of_unknown_fate_is_looked_for_before_it_is_sent_again(
-    desk: Desk, how: object
+    desk: Desk, how: Misbehaviour
 ) -> None:
-    desk.slack.misbehave("chat.postMessage", how)  # type: ignore[arg-type]
+    desk.slack.misbehave("chat.postMessage", how)
     assert desk.tell(incident()) == [Outcome.UNKNOWN]
     assert desk.states() == ["unknown"]
     assert desk.deliver() == []
@@ -361,9 +362,9 @@ def late_arrival(slack: FakeSlack) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("how", [RateLimited(5), ServerError(502), Dropped(accepted=False)])
-def test_a_look_up_that_fails_is_itself_repeated(desk: Desk, how: object) -> None:
+def test_a_look_up_that_fails_is_itself_repeated(desk: Desk, how: Misbehaviour) -> None:
     desk.slack.misbehave("chat.postMessage", Dropped(accepted=True))
-    desk.slack.misbehave("conversations.history", how)  # type: ignore[arg-type]
+    desk.slack.misbehave("conversations.history", how)
     desk.tell(incident())
     desk.wait(11)
     assert len(desk.deliver()) == 1
@@ -426,9 +427,9 @@ def test_a_name_whose_id_is_not_known_yet_cannot_be_looked_into(desk: Desk) -> N
 @pytest.mark.parametrize(
     "how", [Dropped(accepted=True), Dropped(accepted=False), ServerError(500, accepted=True)]
 )
-def test_an_edit_of_unknown_fate_is_simply_made_again(desk: Desk, how: object) -> None:
+def test_an_edit_of_unknown_fate_is_simply_made_again(desk: Desk, how: Misbehaviour) -> None:
     desk.tell(incident())
-    desk.slack.misbehave("chat.update", how)  # type: ignore[arg-type]
+    desk.slack.misbehave("chat.update", how)
     assert desk.tell(resolved(incident())) == [Outcome.UNKNOWN]
     desk.wait(2)
     assert desk.deliver() == [Outcome.SENT]

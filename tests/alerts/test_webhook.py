@@ -8,7 +8,15 @@ from alerts.message import REPEAT
 from alerts.outbox import OutboxRow
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import changed, incident, resolved, worse
-from tests.slack_fake import CHANNEL, Dropped, Garbage, RateLimited, Refused, ServerError
+from tests.slack_fake import (
+    CHANNEL,
+    Dropped,
+    Garbage,
+    Misbehaviour,
+    RateLimited,
+    Refused,
+    ServerError,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +75,10 @@ def test_retry_after_is_honoured(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("how", [Dropped(accepted=True), Dropped(accepted=False), Garbage()])
-def test_a_message_of_unknown_fate_is_sent_once_more_and_says_so(desk: Desk, how: object) -> None:
-    desk.slack.misbehave("webhook", how)  # type: ignore[arg-type]
+def test_a_message_of_unknown_fate_is_sent_once_more_and_says_so(
+    desk: Desk, how: Misbehaviour
+) -> None:
+    desk.slack.misbehave("webhook", how)
     assert desk.tell(incident()) == [Outcome.UNKNOWN]
     desk.wait(9)
     assert desk.deliver() == []

@@ -1,0 +1,256 @@
+"""What people read: golden payloads, hostile labels, Slack's limits."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts.message import as_repeat, digest, for_terminal, is_only_text, only_text, render
+from alerts.mrkdwn import cut, escape, link
+from detector.regression import Deployment, Incident, Phase, Severity
+from detector.units import Unit
+from storage.series import Labels
+from tests.alerts.incidents import CART, POOL, incident, minutes, resolved, worse
+from tests.slack_limits import check_message
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "slack"
+URL = "https://plimsoll.example"
+HOSTILE = (
+    "<!channel> @here @everyone <@U123> &lt; <https://evil.example|click> `code` *bold* "
+    "https://evil.example/a?b=c\n> quote\x00\x1b[31mred\u202egnp.exe \ud800 <!subteam^S1>"
+)
+
+
+def shown(incident: Incident) -> dict[str, Any]:
+    return render(incident, URL)
+
+
+def strings(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name not in ("block_id", "type", "color", "metadata"):
+                yield from strings(value)
+    elif isinstance(part, list):
+        for item in part:
+            yield from strings(item)
+    elif isinstance(part, str):
+        yield part
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("opened", incident()),
+        ("worse", worse(incident())),
+        ("resolved", resolved(worse(incident()))),
+    ],
+)
+def test_messages_are_those_that_were_reviewed(name: str, told: Incident) -> None:
+    path = GOLDEN / f"{name}.json"
+    payload = shown(told)
+    check_message(payload)
+    if os.environ.get("PLIMSOLL_REWRITE_GOLDEN") == "1":
+        path.write_text(json.dumps(payload, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert json.loads(path.read_text(encoding="utf-8")) == payload
+
+
+def test_the_sentence_says_what_how_much_since_when_and_after_which_deployment() -> None:
+    assert shown(incident())["text"] == (
+        "Warning: API p95 on GET /cart of shop is 812 ms, +42 % against its baseline of 571 ms, "
+        "since 2026-03-02 12:03-12:05 UTC, correlated with shop 1.4.2, deployed 12:01 UTC. "
+        "https://plimsoll.example/regressions/reg-cart"
+    )
+
+
+def test_a_resolved_message_is_green_and_says_how_long_it_lasted() -> None:
+    payload = shown(resolved(incident()))
+    assert payload["attachments"][0]["color"] == "#2eb67d"
+    assert payload["text"].startswith("Resolved: API p95 on GET /cart of shop is back at 540 ms")
+    assert "after 34 min" in payload["text"]
+    assert "*Lasted*\n34 min" in json.loads(json.dumps(list(strings(payload))))
+
+
+def test_severity_shows_in_colour_and_in_words() -> None:
+    seen = set()
+    for severity in Severity:
+        payload = shown(incident(severity=severity))
+        seen.add(payload["attachments"][0]["color"])
+        assert payload["text"].startswith(f"{severity.value.capitalize()}: ")
+        assert f"*Severity*\n{severity.value.capitalize()}" in list(strings(payload))
+    assert len(seen) == 3
+
+
+def test_the_header_names_the_size_and_the_place() -> None:
+    def header(told: Incident) -> str:
+        text: str = shown(told)["blocks"][0]["text"]["text"]
+        return text
+
+    assert header(incident()) == "API p95 +42 % on GET /cart"
+    assert header(incident(regressions=(POOL,))) == "Database p95 at 160 ms on select_cart"
+    assert header(worse(incident())) == "API p95 +149 % on GET /cart and 1 more"
+    assert header(resolved(incident())) == "Resolved: API p95 +42 % on GET /cart"
+    host = replace(CART, title="CPU use", labels=Labels.of(host="web-1"), unit=Unit.RATIO)
+    assert header(incident(regressions=(host,))) == "CPU use +42 % on web-1"
+    bare = replace(CART, title="", labels=Labels.of())
+    assert header(incident(regressions=(bare,))) == "api_p95 +42 %"
+
+
+def test_a_deployment_is_correlated_and_never_the_cause() -> None:
+    everything = "\n".join(strings(shown(worse(incident())))).lower()
+    assert "correlated with shop 1.4.2, deployed 12:01 utc" in everything
+    assert "cause" not in everything
+    assert "because" not in everything
+    assert "correlated" not in "\n".join(strings(shown(incident(deployment=None))))
+
+
+def test_a_deployment_of_another_day_shows_its_day() -> None:
+    early = Deployment(id="d", service="shop", version="1", at_ms=minutes(-24 * 60))
+    assert "deployed 2026-03-01 12:00 UTC" in shown(incident(deployment=early))["text"]
+
+
+def test_many_regressions_are_one_message_that_says_what_it_leaves_out() -> None:
+    many = tuple(
+        replace(CART, id=f"reg-{n:02}", worst=0.6 + n / 100, labels=Labels.of(route=f"/{n}"))
+        for n in range(40)
+    )
+    payload = shown(incident(regressions=many))
+    check_message(payload)
+    text = "\n".join(strings(payload))
+    assert "on /39 and 39 more" in payload["blocks"][0]["text"]["text"]
+    assert "• and 29 more" in text
+    assert f"{URL}/regressions/reg-39" in text
+
+
+def test_links_lead_to_the_worst_open_regression_and_its_runbook() -> None:
+    text = "\n".join(strings(shown(incident())))
+    assert f"<{URL}/regressions/reg-cart|Chart and evidence>" in text
+    assert "<https://wiki.example/runbooks/slow-cart|Runbook>" in text
+    assert "<https://ci.example/shop/1.4.2|Deployment>" in text
+    odd = incident(regressions=(replace(CART, id="a/b c"),))
+    assert f"<{URL}/regressions/a%2Fb%20c|" in "\n".join(strings(shown(odd)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "file:///etc/passwd", "not a link", "http://[", "https://x/\ud800"],
+)
+def test_a_runbook_that_is_no_web_address_is_no_link(url: str) -> None:
+    assert not link(url, "Runbook").startswith("<")
+
+
+def hostile() -> Incident:
+    evil = Labels.of(service=HOSTILE, method=HOSTILE, route=HOSTILE, **{"x": HOSTILE})
+    first = replace(
+        CART, title=HOSTILE, labels=evil, rule=HOSTILE, runbook="https://x/" + HOSTILE, id=HOSTILE
+    )
+    second = replace(first, id="other", baseline=None)
+    release = Deployment(id="d", service=HOSTILE, version=HOSTILE, at_ms=minutes(1), url=HOSTILE)
+    return incident(labels=evil, regressions=(first, second), deployment=release)
+
+
+def test_hostile_labels_ring_nobody_and_link_nowhere() -> None:
+    payload = shown(hostile())
+    check_message(payload)
+    for text in strings(payload):
+        assert "<!" not in text
+        assert "<@" not in text
+        assert not re.search(r"@(here|channel|everyone)", text)
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e\ud800-\udfff]", text)
+        for url in re.findall(r"<([^|>]*)", text):
+            assert url.startswith((URL, "https://x/"))
+        assert not re.search(r"&(?!amp;|lt;|gt;)", text)
+        for line in text.split("\n"):
+            assert line.count("`") % 2 == 0
+    assert "\n" not in payload["text"]
+    verbatim = [part for part in texts_of(payload) if part["type"] == "mrkdwn"]
+    assert verbatim
+    assert all(part["verbatim"] for part in verbatim)
+
+
+def texts_of(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        if part.get("type") in ("mrkdwn", "plain_text"):
+            yield part
+        for value in part.values():
+            yield from texts_of(value)
+    elif isinstance(part, list):
+        for item in part:
+            yield from texts_of(item)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(), st.text(max_size=400), st.sampled_from("&<>a`@|\u00e9\U0001f600"), st.floats())
+def test_whatever_the_labels_are_slack_takes_the_message(
+    title: str, label: str, filler: str, value: float
+) -> None:
+    labels = Labels.of(service=label, route=filler * 3500, shard=title)
+    first = replace(CART, title=title, labels=labels, value=value, worst=value, rule=filler * 3000)
+    second = replace(first, id=filler * 900, baseline=None, severity=Severity.CRITICAL)
+    release = Deployment(
+        id="", service=label, version=filler * 3000, at_ms=0, url="https://x/" + filler * 3500
+    )
+    told = incident(regressions=(first, *[second] * 12), labels=labels, deployment=release)
+    for payload in (shown(told), shown(resolved(told)), as_repeat(shown(told))):
+        check_message(payload)
+        json.dumps(payload, ensure_ascii=False).encode()
+        assert len(payload["text"]) < 4000
+    assert shown(told) == shown(told)
+
+
+@given(st.text(alphabet="&<>ab", max_size=40), st.integers(2, 20))
+def test_a_cut_never_ends_inside_an_entity(text: str, limit: int) -> None:
+    short = cut(escape(text), limit)
+    assert len(short) <= limit
+    assert not re.search(r"&(?!amp;|lt;|gt;)", short)
+
+
+def test_a_cut_counts_whole_characters() -> None:
+    assert cut("\U0001f600" * 5, 3) == "\U0001f600\U0001f600…"
+
+
+def test_the_digest_is_of_what_people_see() -> None:
+    assert digest(shown(incident(version=1))) == digest(shown(incident(version=2)))
+    assert digest(shown(incident())) != digest(shown(incident(severity=Severity.CRITICAL)))
+
+
+def test_block_ids_are_new_in_every_version() -> None:
+    def ids(told: Incident) -> set[str]:
+        payload = shown(told)
+        blocks = payload["blocks"] + payload["attachments"][0]["blocks"]
+        return {block["block_id"] for block in blocks}
+
+    assert not ids(incident(version=1)) & ids(incident(version=2))
+
+
+def test_the_note_about_a_repeat_is_there_once() -> None:
+    payload = as_repeat(as_repeat(shown(incident())))
+    check_message(payload)
+    assert payload["text"].count("may be a repeat") == 1
+    assert sum("may be a repeat" in text for text in strings(payload["attachments"])) == 1
+
+
+def test_a_message_of_text_alone_keeps_its_sentence_and_its_mark() -> None:
+    payload = shown(incident())
+    bare = only_text(payload)
+    assert is_only_text(bare)
+    assert not is_only_text(payload)
+    assert (bare["text"], bare["metadata"]) == (payload["text"], payload["metadata"])
+
+
+def test_the_terminal_shows_the_sentence_without_entities() -> None:
+    told = incident(regressions=(replace(CART, title="p95 <fast> & @here"),))
+    assert "p95 <fast> & @here on GET /cart" in for_terminal(shown(told))
+
+
+def test_an_incident_resolved_in_part_leads_with_what_is_open() -> None:
+    over = replace(CART, phase=Phase.RESOLVED, severity=Severity.CRITICAL)
+    payload = shown(incident(regressions=(over, POOL)))
+    assert payload["blocks"][0]["text"]["text"].startswith("Database p95")
+    assert "critical (resolved)" in "\n".join(strings(payload))
