@@ -44,7 +44,7 @@ def plimsoll_itself() -> list[Viz]:
         tick_duration(),
         curves(
             About("Messages waiting", "What was decided but is not sent yet."),
-            [query("sum(plimsoll_outbox_pending)", "waiting")],
+            [query("max(plimsoll_outbox_pending)", "waiting")],
         ),
         curves(
             About("Messages", "What was sent, and what became of it.", "cps"),

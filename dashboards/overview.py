@@ -62,7 +62,7 @@ def dashboard(
     labels = labels_of(signals)
     panels = layout(
         [
-            Section("", [Shelf(4, headline_stats(signals))]),
+            Section("", [Shelf(4, headline_stats(signals, labels))]),
             Section("Regressions", [Shelf(8, [states(), open_now(labels)])]),
             Section("A series of your choice", [Shelf(10, [chosen_band(signals)])]),
             *signal_sections(signals),
@@ -150,7 +150,6 @@ def annotations(labels: Sequence[str], band_id: int) -> list[dict[str, Any]]:
     Titles and texts name only labels that are always there: in place of another Grafana writes its
     name. Tags leave out what is missing, so they tell the series.
     """
-    spans = f"max by ({', '.join(('signal', 'rule', 'severity', *labels))})"
     regressions = {
         "datasource": SOURCE,
         "iconColor": "orange",
@@ -176,13 +175,13 @@ def annotations(labels: Sequence[str], band_id: int) -> list[dict[str, Any]]:
             "name": "Regressions of the chosen series",
             "enable": True,
             "filter": {"ids": [band_id]},
-            "target": annotated(f"{spans} (plimsoll_regression_open{chosen_series()})"),
+            "target": annotated(open_regressions(labels, chosen_series())),
         },
         regressions
         | {
             "name": "All regressions",
             "enable": False,
-            "target": annotated(f"{spans} (plimsoll_regression_open)"),
+            "target": annotated(open_regressions(labels)),
         },
     ]
 
@@ -192,9 +191,14 @@ def annotated(expr: str) -> dict[str, str]:
     return {"expr": expr, "refId": "Anno"}
 
 
-def headline_stats(signals: Sequence[SignalPanel]) -> list[Viz]:
-    """What is open, what is down, and the worst series of each headline signal there is."""
+def headline_stats(signals: Sequence[SignalPanel], labels: Sequence[str]) -> list[Viz]:
+    """What is open, what is down, and the worst series of each headline signal there is.
+
+    Several Plimsolls may tell of the same regression or target; it is counted once.
+    """
     known = {signal.name: signal for signal in signals}
+    # None open is no series at all, so nought is said only while Plimsoll is scraped.
+    nought = "max(plimsoll_collector_up) * 0"
     return [
         stat(
             About(
@@ -202,19 +206,22 @@ def headline_stats(signals: Sequence[SignalPanel]) -> list[Viz]:
                 "Regressions open now, over all signals.",
                 link=Link("Regressions as JSON", f"{PLIMSOLL}/api/v1/regressions"),
             ),
-            # None open is no series at all, so nought is said only while Plimsoll is scraped.
-            query(
-                "sum(plimsoll_regression_open) or max(plimsoll_collector_up) * 0", shape=Shape.NOW
-            ),
+            query(f"sum({open_regressions(labels)}) or {nought}", shape=Shape.NOW),
             one_is_too_many("orange"),
         ),
         stat(
             About("Targets down", "Targets whose last collection failed."),
-            query("count(plimsoll_collector_up) - sum(plimsoll_collector_up)", shape=Shape.NOW),
+            query("sum(1 - min by (collector, target) (plimsoll_collector_up))", shape=Shape.NOW),
             one_is_too_many("red"),
         ),
         *(worst_of(known[name]) for name in HEADLINES if name in known),
     ]
+
+
+def open_regressions(labels: Sequence[str], selector: str = "") -> str:
+    """One series for each open regression, whoever tells of it."""
+    names = ", ".join(("signal", "rule", "severity", *labels))
+    return f"max by ({names}) (plimsoll_regression_open{selector})"
 
 
 def one_is_too_many(colour: str) -> list[dict[str, Any]]:
@@ -268,7 +275,7 @@ def open_now(labels: Sequence[str]) -> Viz:
             "The regressions open at the end of the time range, and the series each is on.",
             link=page_of("${__data.fields.signal}"),
         ),
-        query(f"sum by ({', '.join(columns)}) (plimsoll_regression_open) > 0", shape=Shape.TABLE),
+        query(f"{open_regressions(labels)} > 0", shape=Shape.TABLE),
         columns,
         words={"severity": {word: (word, colour) for word, colour in STATES.values()}},
         empty="No regression is open.",
@@ -341,7 +348,8 @@ def signal_panel(signal: SignalPanel) -> Viz:
             overrides=band_look(),
         )
     worst = "bottomk" if signal.worse is Direction.DOWN else "topk"
-    asked = query(f"{worst}({MOST_SERIES}, plimsoll_signal_value{only})", legend_of(signal.by))
+    series = f"max by ({', '.join(signal.by)}) (plimsoll_signal_value{only})"
+    asked = query(f"{worst}({MOST_SERIES}, {series})", legend_of(signal.by))
     return curves(about, [asked], limits=signal.thresholds, worse=signal.worse)
 
 

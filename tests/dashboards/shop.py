@@ -1,10 +1,11 @@
-"""A small shop as Plimsoll's `/metrics` tells of it: the signals, and an hour of samples.
+"""A small shop as two Plimsolls tell of it on `/metrics`: the signals, and an hour of samples.
 
 The slow route became slow, and a regression was opened, in the second half of the hour.
 """
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 from dashboards.signals import SignalPanel, Threshold
 from detector.regression import Severity
@@ -17,6 +18,7 @@ START = END - timedelta(hours=1)
 SLOW_FROM = END - timedelta(minutes=25)
 DEPLOYED = END - timedelta(minutes=26)
 SCRAPE_SECONDS = 15
+INSTANCES = ("10.0.0.1:8750", "10.0.0.2:8750")
 
 SIGNALS = (
     SignalPanel(
@@ -96,8 +98,8 @@ REGRESSED = {"signal": "api_p95"} | CART
 def openmetrics() -> str:
     """An hour of samples, one every 15 seconds, in the form that promtool makes blocks of."""
     lines: list[str] = []
-    for name, labels, value, since in all_series():
-        series = Labels.of({"job": "plimsoll", "instance": "127.0.0.1:8750"} | labels)
+    for instance, (name, labels, value, since) in product(INSTANCES, all_series()):
+        series = Labels.of({"job": "plimsoll", "instance": instance} | labels)
         at = START
         while at <= END:
             if at >= since:

@@ -36,6 +36,12 @@ def test_only_the_base_step_of_thresholds_is_null() -> None:
     assert found == {"/panels/fieldConfig/defaults/thresholds/steps/value"}
 
 
+def test_a_null_value_of_anything_else_is_dropped() -> None:
+    odd = {"name": "Odd", "value": None}
+    written = normalise(dashboard(annotations=Annotations(list=[odd])))
+    assert written["annotations"]["list"] == [{"name": "Odd"}]
+
+
 def test_what_grafanalib_leaves_behind_is_gone() -> None:
     old = {"rows", "style", "sharedCrosshair", "hideControls", "gnetId", "__inputs", "id"}
     assert not old & normalise(dashboard()).keys()

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from dashboards import overview
+from dashboards.panels import UNITS
 from tests.dashboards.asked import Asked
 from tests.dashboards.grafana import Json, overview_json, panel_titled, panels, variables
 from tests.dashboards.shop import DEPLOYED, NEW_SIGNAL, REGRESSED, SERIES, SIGNALS, SLOW_FROM
@@ -48,8 +49,14 @@ def test_whatever_signal_is_chosen_one_series_and_one_band_are_drawn(
         "upper",
         "value",
     ]
-    units = {signal.name: signal.unit.value for signal in SIGNALS} | {NEW_SIGNAL: "unknown"}
+    units = {one.name: one.unit.value for one in SIGNALS} | {NEW_SIGNAL: "unknown"}
     assert {ref.rpartition("_")[0] for ref in drawn} == {units[signal]}
+    shown = {
+        override["matcher"]["options"]: override["properties"]
+        for override in panel["fieldConfig"]["overrides"]
+    }
+    grafana_unit = {unit.value: name for unit, name in UNITS.items()}.get(units[signal], "short")
+    assert all(shown[ref] == [{"id": "unit", "value": grafana_unit}] for ref in drawn)
 
 
 def test_the_band_is_that_of_the_series_that_was_chosen(shop: Asked) -> None:
@@ -99,6 +106,12 @@ def test_the_timeline_has_a_row_for_every_signal_and_the_severity_of_the_one_reg
     [target] = panel_titled(OVERVIEW, "State of every signal")["targets"]
     states = {name: points[-1] for name, points in shop.drawn(target, {})}
     assert states == dict.fromkeys(SERIES, 0) | {"api_p95": 3}
+
+
+def test_a_series_that_two_plimsolls_tell_of_is_drawn_once(shop: Asked) -> None:
+    [target] = [panel for panel in panels(OVERVIEW) if panel["title"] == "API p95"][1]["targets"]
+    names = [name for name, _ in shop.drawn(target, {})]
+    assert sorted(names) == ["shop GET /", "shop GET /carts/{id}"]
 
 
 def test_the_table_shows_the_series_that_regressed(shop: Asked) -> None:

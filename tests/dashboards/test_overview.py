@@ -67,12 +67,10 @@ def test_every_panel_leads_to_plimsoll() -> None:
 
 
 def test_clicks_lead_to_the_address_that_was_given() -> None:
-    [url] = [
-        variable.query
-        for variable in overview.dashboard(SIGNALS, "https://p.example.org").templating.list
-        if variable.name == "plimsoll_url"
-    ]
-    assert url == "https://p.example.org"
+    variables = overview.dashboard(SIGNALS, "https://p.example.org").templating.list
+    [url] = [variable for variable in variables if variable.name == "plimsoll_url"]
+    assert url.query == "https://p.example.org"
+    assert url.hide == 2
 
 
 def test_panels_neither_overlap_nor_leave_the_grid() -> None:
@@ -133,6 +131,9 @@ def test_what_is_worse_when_it_falls_shows_its_smallest_value_and_no_empty_axis(
 def test_the_worst_of_a_signal_that_falls_is_the_lowest() -> None:
     hits = panel_titled(overview_json(), "Cache hits")
     assert hits["targets"][0]["expr"].startswith("bottomk(")
+    for signal in SIGNALS:
+        worst = "min(" if signal.name == "cache_hit_rate" else "max("
+        assert overview.worst_of(signal).targets[0].expr.startswith(worst)
     p95 = [panel for panel in panels(overview_json()) if panel["title"] == "API p95"]
     assert [panel["targets"][0]["expr"].partition("(")[0] for panel in p95] == ["max", "topk"]
 
@@ -166,3 +167,32 @@ def test_annotations_name_only_labels_that_are_always_there() -> None:
     for annotation in overview_json()["annotations"]["list"]:
         forms = annotation["titleFormat"] + annotation.get("textFormat", "")
         assert set(re.findall(r"\{\{(\w+)\}\}", forms)) <= always
+
+
+def test_each_kind_of_signal_has_a_section() -> None:
+    headings = [one["title"] for one in overview_json()["panels"] if one["type"] == "row"]
+    assert headings == [
+        "Regressions",
+        "A series of your choice",
+        "API",
+        "Database",
+        "Cache",
+        "Resources",
+        "Shop",
+        "Collection",
+        "Plimsoll itself",
+    ]
+
+
+def test_what_happens_once_a_minute_is_averaged_over_several() -> None:
+    for target in panel_titled(overview_json(), "Tick")["targets"]:
+        assert target["interval"] == "1m"
+
+
+def test_the_table_says_in_words_that_nothing_is_open_and_colours_the_severity() -> None:
+    config = panel_titled(overview_json(), "Open now")["fieldConfig"]
+    assert config["defaults"]["noValue"] == "No regression is open."
+    [severity] = config["overrides"]
+    assert severity["matcher"]["options"] == "severity"
+    [mappings] = [one["value"] for one in severity["properties"] if one["id"] == "mappings"]
+    assert mappings[0]["options"]["critical"]["color"] == "red"

@@ -79,6 +79,12 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_grafana_is_told_that_nobody_edits_these_dashboards(tmp_path: Path) -> None:
+    write(tmp_path, SIGNALS)
+    text = (tmp_path / "provisioning" / "dashboards" / "plimsoll.yaml").read_text()
+    assert yaml.safe_load(text)["providers"][0]["allowUiUpdates"] is False
+
+
 def test_grafana_finds_the_dashboards_where_it_sees_them(tmp_path: Path) -> None:
     def path_in(config: DashboardsConfig | None) -> str:
         write(tmp_path, SIGNALS, config)
