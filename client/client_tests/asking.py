@@ -113,6 +113,11 @@ def counted(registry: CollectorRegistry) -> dict[tuple[str, str, str], float]:
     }
 
 
+def statuses(registry: CollectorRegistry) -> dict[str, float]:
+    """Requests by status."""
+    return {status: count for (_, _, status), count in counted(registry).items()}
+
+
 class Plain:
     """An application without any framework; an instance, so that a route takes it as ASGI."""
 

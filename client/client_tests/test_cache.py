@@ -25,11 +25,6 @@ class Clock:
 
 
 @pytest.fixture
-def registry() -> CollectorRegistry:
-    return CollectorRegistry()
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

@@ -19,11 +19,6 @@ from plimsoll_client.middleware import RequestMetrics
 DEADLINE_SECONDS = 20.0
 
 
-@pytest.fixture
-def registry() -> CollectorRegistry:
-    return CollectorRegistry()
-
-
 def application(registry: CollectorRegistry) -> FastAPI:
     app = FastAPI()
 
