@@ -115,6 +115,33 @@ def test_a_deployment_of_another_day_shows_its_day() -> None:
     assert "deployed 2026-03-01 12:00 UTC" in shown(incident(deployment=early))["text"]
 
 
+def test_a_beginning_that_is_known_to_the_minute_or_spans_midnight_reads_so() -> None:
+    sharp = replace(CART, began_hi_ms=CART.began_lo_ms)
+    assert "since 2026-03-02 12:03 UTC," in shown(incident(regressions=(sharp,)))["text"]
+    night = replace(CART, began_hi_ms=minutes(13 * 60))
+    text = shown(incident(regressions=(night,)))["text"]
+    assert "since 2026-03-02 12:03 - 2026-03-03 01:00 UTC," in text
+
+
+def test_an_absolute_rule_shows_its_limit_and_claims_no_change() -> None:
+    payload = shown(incident(regressions=(POOL,)))
+    assert "is 140 ms, against the limit of 100 ms, since" in payload["text"]
+    fields = list(strings(payload))
+    assert "*Limit*\n100 ms" in fields
+    assert not any(field.startswith(("*Change*", "*Baseline*")) for field in fields)
+
+
+def test_a_baseline_of_nothing_has_no_percentage() -> None:
+    payload = shown(incident(regressions=(replace(CART, baseline=0.0),)))
+    assert "is 812 ms, normally 0 ms, since" in payload["text"]
+    assert payload["blocks"][0]["text"]["text"] == "API p95 at 812 ms on GET /cart"
+
+
+def test_an_end_that_is_not_written_down_is_that_of_its_regressions() -> None:
+    over = replace(resolved(incident()), resolved_ms=None)
+    assert "after 34 min" in shown(over)["text"]
+
+
 def test_many_regressions_are_one_message_that_says_what_it_leaves_out() -> None:
     many = tuple(
         replace(CART, id=f"reg-{n:02}", worst=0.6 + n / 100, labels=Labels.of(route=f"/{n}"))

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlmodel import select
 
-from alerts.alert import Action, Delivery, Fate, Outcome
+from alerts.alert import Action, Delivery, Fate, Outcome, Reason
 from alerts.message import render
+from alerts.outbox import OutboxRow
 from alerts.retry import Letter, State, next_step, scatter
 from alerts.run import milliseconds
 from tests.alerts.desk import Desk
@@ -114,3 +116,33 @@ def test_a_fault_of_a_notifier_stops_nobody_else(
     assert "secret" not in desk.rows()[0].error
     desk.wait(11)
     assert desk.deliver() == [Outcome.ABSENT, Outcome.SENT]
+
+
+@pytest.mark.parametrize(
+    "meanwhile", ["state = 'sending', attempts = 1", "attempts = 1", "state = 'sent'"]
+)
+def test_a_claim_on_what_another_took_meanwhile_comes_to_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    desk.announce(incident())
+    with desk.state.unit() as session:
+        stale = session.exec(select(OutboxRow)).one()  # as this process read it
+        session.connection().exec_driver_sql(f"UPDATE outbox SET {meanwhile}")
+        monkeypatch.setattr("alerts.outbox.due", lambda *_: select(OutboxRow))
+        assert desk.alerts._outbox.claim(session, milliseconds(desk.now)) is None
+        assert stale.state == "pending"
+
+
+def test_the_same_version_is_put_in_once(desk: Desk) -> None:
+    (alert,) = desk.announce(incident())
+    with desk.state.unit() as session:
+        reason = desk.alerts._outbox.put(session, alert, milliseconds(desk.now))
+    assert reason is Reason.ALREADY_QUEUED
+    assert len(desk.rows()) == 1
+
+
+def test_a_receiver_that_is_dropped_while_running_is_not_called(desk: Desk) -> None:
+    desk.announce(incident())
+    desk.alerts._notifiers.clear()
+    assert desk.deliver() == [Outcome.RECEIVER_BROKEN]
+    assert desk.slack.calls == []
