@@ -1,0 +1,59 @@
+"""The application: REST, pages, metrics and health of one house."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from api import errors
+from api.guard import Guard, allowed_hosts
+from api.house import House
+from api.metrics import HouseMetrics
+from api.pages import overview, regressions, signals
+from api.routes import deployments, health, judgements, rules, targets
+from api.routes import regressions as regressions_routes
+from api.routes import signals as signals_routes
+from api.shapes import API
+from plimsoll_client.exposition import metrics_app
+from plimsoll_client.middleware import RequestMetrics
+
+FILES = Path(__file__).parent / "static"
+
+ROUTERS = (
+    regressions_routes.routes,
+    signals_routes.routes,
+    deployments.routes,
+    judgements.routes,
+    rules.routes,
+    targets.routes,
+    health.routes,
+    overview.routes,
+    regressions.routes,
+    signals.routes,
+)
+
+
+def create_app(house: House) -> FastAPI:
+    """The application of a house; made once, because its metrics join the house's registry."""
+    app = FastAPI(
+        title="Plimsoll",
+        version=version("plimsoll"),
+        description="What got slower, since when, by how much and after which deployment.",
+        openapi_url=f"{API}/openapi.json",
+        # Both load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.house = house
+    errors.register(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    house.registry.register(HouseMetrics(house))
+    app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
+    app.mount("/static", StaticFiles(directory=FILES), name="static")
+    hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
+    app.add_middleware(Guard, hosts=hosts)
+    # Added last, so outermost: what the guard refuses is measured too.
+    app.add_middleware(RequestMetrics, registry=house.registry)
+    return app

@@ -1,0 +1,190 @@
+"""One shape for every error: problem details (RFC 9457), or a page where a browser asks for one."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from api.pages.render import render
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 20
+
+
+class ProblemType(StrEnum):
+    """What kind of problem it is; the end of the URN in `type`."""
+
+    BAD_REQUEST = "bad-request"
+    BAD_CURSOR = "bad-cursor"
+    BODY_TOO_LARGE = "body-too-large"
+    CONTENT_TYPE = "content-type"
+    INTERNAL = "internal"
+    INVALID = "invalid"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    NOT_FOUND = "not-found"
+    NOT_READY = "not-ready"
+    OTHER = "other"
+    WRONG_HOST = "wrong-host"
+
+
+OF_STATUS = {
+    400: ProblemType.BAD_REQUEST,
+    404: ProblemType.NOT_FOUND,
+    405: ProblemType.METHOD_NOT_ALLOWED,
+    413: ProblemType.BODY_TOO_LARGE,
+    415: ProblemType.CONTENT_TYPE,
+    422: ProblemType.INVALID,
+    500: ProblemType.INTERNAL,
+}
+
+
+class FaultShape(BaseModel):
+    """One thing that is wrong with a request."""
+
+    pointer: str = Field(description="Where: `?limit`, or `#/service` in the body.")
+    detail: str = Field(description="What, and how it should be.")
+
+
+class ProblemShape(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str = Field(examples=["urn:plimsoll:problem:not-found"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no regression reg_1."])
+    instance: str = Field(examples=["/api/v1/regressions/reg_1"])
+    errors: list[FaultShape] = Field(description="Each fault of the request; empty otherwise.")
+
+
+class ProblemError(Exception):
+    """Ends a request with problem details."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        type_: ProblemType | None = None,
+        errors: Iterable[FaultShape] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.type = type_ or OF_STATUS.get(status, ProblemType.OTHER)
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def missing(what: str) -> ProblemError:
+    """Something that is not there."""
+    return ProblemError(404, f"There is no {what}.")
+
+
+def invalid(pointer: str, detail: str) -> ProblemError:
+    """A request that is well written and still wrong in one place."""
+    fault = FaultShape(pointer=pointer, detail=detail)
+    return ProblemError(422, f"{pointer}: {detail}", errors=[fault])
+
+
+def answer(request: Request, problem: ProblemError) -> Response:
+    """The response for a problem: JSON, but a page for a browser outside of the API."""
+    title = HTTPStatus(problem.status).phrase
+    if wants_page(request):
+        page = render(
+            "problem.html",
+            {"status": problem.status, "title": title, "detail": problem.detail},
+            problem.status,
+        )
+        page.headers.update(problem.headers)
+        return page
+    body = ProblemShape(
+        type=f"urn:plimsoll:problem:{problem.type}",
+        title=title,
+        status=problem.status,
+        detail=problem.detail,
+        instance=request.url.path,
+        errors=problem.errors,
+    )
+    return JSONResponse(
+        body.model_dump(), problem.status, headers=problem.headers, media_type=MEDIA_TYPE
+    )
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person with a browser asks; programs do not name text/html."""
+    path = request.url.path
+    return "text/html" in request.headers.get("accept", "") and not path.startswith("/api/")
+
+
+def register(app: FastAPI) -> None:
+    """Give an application these errors in place of FastAPI's own."""
+    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
+    """One of our own."""
+    if not isinstance(error, ProblemError):
+        raise error
+    return answer(request, error)
+
+
+async def on_http(request: Request, error: Exception) -> Response:
+    """One of the framework: an unknown path, a method that is not allowed, an unreadable body."""
+    if not isinstance(error, HTTPException):
+        raise error
+    details = {
+        404: f"There is nothing at {request.url.path}.",
+        405: f"{request.method} is not allowed here.",
+    }
+    detail = details.get(error.status_code, str(error.detail))
+    return answer(request, ProblemError(error.status_code, detail, headers=error.headers))
+
+
+async def on_invalid(request: Request, error: Exception) -> Response:
+    """Parameters or a body that do not fit their description."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    found = error.errors()
+    faults = [FaultShape(pointer=place(one["loc"]), detail=said(one)) for one in found]
+    unreadable = any(one["type"] == "json_invalid" for one in found)
+    told = "; ".join(f"{one.pointer}: {one.detail}" for one in faults[:3])
+    problem = ProblemError(400 if unreadable else 422, told, errors=faults[:MOST_FAULTS])
+    return answer(request, problem)
+
+
+def place(location: tuple[int | str, ...]) -> str:
+    """Where in the request: `?limit`, `#/service` in the body, `{name}` in the path."""
+    where, *rest = location
+    if where == "query":
+        return "?" + ".".join(map(str, rest[:1]))
+    if where == "body":
+        # Where JSON is broken, the location is the offset of a character.
+        return "#/" + "/".join(str(one) for one in rest if isinstance(one, str))
+    return "{" + ".".join(map(str, rest)) + "}"
+
+
+def said(fault: Mapping[str, Any]) -> str:
+    """What is wrong, in words; the value that was given is never repeated."""
+    match fault["type"]:
+        case "extra_forbidden":
+            return "is not known here"
+        case "missing":
+            return "is missing"
+        case "json_invalid":
+            return "the body is no JSON"
+        case "model_attributes_type":
+            return "the body must be a JSON object"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

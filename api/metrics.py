@@ -1,0 +1,109 @@
+"""What the detector knows, on `/metrics`: values, bands, open regressions, deployments.
+
+The dashboards ask for these names. Series of one metric have different labels, depending on their
+signal, which the text format allows.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
+
+from api.house import House
+from api.moments import milliseconds
+from api.standing import band_of
+from detector.regression import Deployment, Regression
+from detector.run import Reading
+from storage.series import NAME, Labels
+
+OURS = frozenset({"signal", "rule", "severity"})
+SHOWN = timedelta(days=35)
+
+HELP = {
+    "plimsoll_signal_value": "Newest judged value of a series of a signal, in its base unit.",
+    "plimsoll_signal_expected": "Average of the series over the last 7 days.",
+    "plimsoll_signal_upper": "Average and two standard deviations.",
+    "plimsoll_signal_lower": "Average less two standard deviations, not below zero.",
+    "plimsoll_regression_open": "1 for each open regression.",
+    "plimsoll_deployment_timestamp_seconds": "Time of the newest deployment of a service.",
+    "plimsoll_history_bytes": "Size of the history on disk.",
+}
+
+
+class HouseMetrics(Collector):
+    """Reads the house whenever the metrics page is asked for; registered once in its registry."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def describe(self) -> Iterable[Metric]:
+        """The names, so that a registry refuses them twice."""
+        return empty().values()
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as of now."""
+        house, found = self.house, empty()
+        for readings in list(house.detector.readings.values()):
+            for reading in readings:
+                add_reading(found, reading)
+        now_ms = milliseconds(house.now())
+        since_ms = now_ms - round(SHOWN / timedelta(milliseconds=1))
+        with house.state.reading() as session:
+            open_ = house.book.open_regressions(session)
+            # One that is announced for later has not happened yet.
+            deployed = house.book.deployments(session, since_ms, now_ms)
+        for regression in open_:
+            add_regression(found, regression)
+        for deployment in newest(deployed):
+            found["plimsoll_deployment_timestamp_seconds"].add_sample(
+                "plimsoll_deployment_timestamp_seconds",
+                {"service": deployment.service, "version": deployment.version},
+                deployment.at_ms / 1000,
+            )
+        found["plimsoll_history_bytes"].add_sample(
+            "plimsoll_history_bytes", {}, house.file.size_bytes()
+        )
+        yield from found.values()
+
+
+def empty() -> dict[str, Metric]:
+    """All metrics without a sample."""
+    return {name: Metric(name, text, "gauge") for name, text in HELP.items()}
+
+
+def add_reading(found: dict[str, Metric], reading: Reading) -> None:
+    """The value of one series, and its band where there is one."""
+    labels = {"signal": reading.signal, **exported(reading.labels)}
+    values = {"value": reading.value}
+    normal = band_of(reading)
+    if normal is not None:
+        values |= {"expected": normal.expected, "upper": normal.upper, "lower": normal.lower}
+    for which, value in values.items():
+        name = f"plimsoll_signal_{which}"
+        found[name].add_sample(name, labels, value)
+
+
+def add_regression(found: dict[str, Metric], one: Regression) -> None:
+    """One open regression."""
+    name = "plimsoll_regression_open"
+    ours = {"signal": one.signal, "rule": one.rule, "severity": str(one.severity)}
+    found[name].add_sample(name, {**ours, **exported(one.labels)}, 1)
+
+
+def newest(deployments: Iterable[Deployment]) -> list[Deployment]:
+    """The newest of each service."""
+    return list({one.service: one for one in deployments}.values())
+
+
+def exported(labels: Labels) -> dict[str, str]:
+    """The labels of a series beside ours: one of the same name is `exported_` as in Prometheus."""
+    found: dict[str, str] = {}
+    taken = OURS | {name for name, _ in labels}
+    for name, value in labels.without(NAME):
+        free = name
+        if name in OURS:
+            while free in taken:
+                free = f"exported_{free}"
+        found[free] = value
+    return found

@@ -1,0 +1,1 @@
+"""The web pages: rendered here, kept fresh by a little script, whole without it."""

@@ -1,0 +1,102 @@
+"""The first page: what has regressed, how every signal stands, whether collection works."""
+
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import RedirectResponse, Response
+
+from api.moments import at, milliseconds
+from api.pages.charts import Chart, of_regression, of_series
+from api.pages.render import KINDS, render
+from api.rooms import Asked, Rooms, Targets
+from api.routes.targets import TargetShape
+from api.shapes import RegressionShape
+from api.signal_shapes import SeriesShape, SignalShape
+from api.standing import Series, Standing, all_standing
+from api.told import lately_resolved, open_now
+from collector.run import TargetState
+from detector.baseline import DAYS, DAYS_NEEDED
+from detector.run import TICK
+from storage.duration import written
+
+routes = APIRouter(include_in_schema=False)
+
+MOST_ROWS = 6
+RESOLVED_WITHIN = timedelta(days=7)
+
+
+class OverviewAsked(Asked):
+    """Links from dashboards name a signal."""
+
+    signal: str | None = Field(None, max_length=200)
+
+
+@routes.api_route("/", methods=["GET", "HEAD"])
+def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query()]) -> Response:
+    """The page."""
+    if asked.signal is not None:
+        return RedirectResponse(f"/signals/{quote(asked.signal, safe='')}")
+    now_ms = milliseconds(house.now())
+    with house.state.reading() as session:
+        open_ = open_now(house, session)
+        since_ms = now_ms - round(RESOLVED_WITHIN / timedelta(milliseconds=1))
+        resolved = lately_resolved(house, session, since_ms)
+        tick_ms = house.book.progress_ms(session, TICK)
+    stands = all_standing(house, [one.regression for one in open_])
+    targets = [TargetShape.of(one) for one in known]
+    seen = [one for one in stands if one.series]
+    return render(
+        "overview.html",
+        {
+            "open": [(RegressionShape.of(one), of_regression(one.regression)) for one in open_],
+            "resolved": [RegressionShape.of(one) for one in resolved],
+            "sections": sections(seen),
+            "waiting": [SignalShape.of(one) for one in stands if not one.series],
+            "targets": targets,
+            "down": [one for one in targets if one.state is TargetState.DOWN],
+            "days": days(stands),
+            "days_of": DAYS,
+            "days_needed": DAYS_NEEDED,
+            "series_count": sum(len(one.series) for one in stands),
+            "signal_count": len(seen),
+            "tick": at(tick_ms) if tick_ms is not None else None,
+            "step": written(house.detector.definitions.step_ms / 1000),
+            "own_targets": bool(house.settings.collector.targets),
+        },
+    )
+
+
+def sections(stands: list[Standing]) -> list[tuple[str, list[dict[str, object]]]]:
+    """The signals with data by kind, in the order in which kinds are shown."""
+    kinds = [*KINDS, *sorted({one.signal.form.kind for one in stands} - KINDS.keys())]
+    found = []
+    for kind in kinds:
+        mine = [panel(one) for one in stands if one.signal.form.kind == kind]
+        if mine:
+            found.append((KINDS.get(kind, kind.replace("_", " ").capitalize()), mine))
+    return found
+
+
+def panel(one: Standing) -> dict[str, object]:
+    """One signal with its weightiest series."""
+    shown = one.series[:MOST_ROWS]
+    return {
+        "signal": SignalShape.of(one),
+        "rows": [row(one, each) for each in shown],
+        "more": len(one.series) - len(shown),
+        "severity": one.series[0].severity if one.series else None,
+    }
+
+
+def row(one: Standing, each: Series) -> tuple[SeriesShape, Chart]:
+    """One series and its chart."""
+    return SeriesShape.of(each, one.signal.form.unit), of_series(one, each)
+
+
+def days(stands: list[Standing]) -> int:
+    """Which day of history this is: the first is day 1 from its first minute."""
+    found = [s.reading.days for one in stands for s in one.series if s.reading is not None]
+    return max([1, *found])

@@ -1,0 +1,64 @@
+"""Templates into pages."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from detector import units
+
+KINDS = {
+    "api": "API",
+    "database": "Database",
+    "cache": "Cache",
+    "resource": "Resources",
+    "web": "Web vitals",
+    "other": "Other",
+}
+MARKS = {"critical": "▲", "warning": "◆", "info": "●", "resolved": "✓"}
+
+
+def moment(value: datetime | None) -> str:
+    """`2026-03-02 12:01 UTC`."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if value else "-"
+
+
+def machine(value: datetime) -> str:
+    """A time for a `datetime` attribute."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def plural(count: int, word: str) -> str:
+    """`1 signal`, `2 signals`; `series` stays as it is."""
+    return f"{count} {word}" if count == 1 or word.endswith("s") else f"{count} {word}s"
+
+
+def templates() -> Environment:
+    """The environment of all pages: everything is escaped, a missing name is an error."""
+    made = Environment(
+        loader=PackageLoader("api.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "moment": moment,
+        "machine": machine,
+        "plural": plural,
+        "unit": units.text,
+        "duration": units.duration,
+    }
+    made.globals |= {"marks": MARKS, "kinds": KINDS, "plimsoll_version": version("plimsoll")}
+    return made
+
+
+_TEMPLATES = templates()
+
+
+def render(template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+    """A page."""
+    return HTMLResponse(_TEMPLATES.get_template(template).render(context), status)

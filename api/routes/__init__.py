@@ -1,0 +1,1 @@
+"""REST: what the other rooms know, as JSON; one file for each thing."""

@@ -1,0 +1,63 @@
+// Keeps the page fresh: fetches it again every few seconds and changes what differs.
+
+import { find, refresh } from "./charts.js";
+import { morph } from "./morph.js";
+
+const EVERY_MS = 10_000;
+const LOST_AFTER_MS = 30_000;
+
+let updated = Date.now();
+let tick = null;
+let failed = false;
+
+function tickOf(page) {
+  return page.getElementById("headline")?.dataset.tick ?? "";
+}
+
+async function update() {
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    morph(document.getElementById("main"), page.getElementById("main"));
+    document.title = page.title;
+    find();
+    const newest = tickOf(document);
+    // Before the first tick the running window changes all the time.
+    if (newest !== tick || !newest || failed) await refresh();
+    tick = newest;
+    updated = Date.now();
+    failed = false;
+  } catch {
+    failed = true;
+  }
+  say();
+}
+
+function say() {
+  const age = Date.now() - updated;
+  const lost = failed || age > LOST_AFTER_MS;
+  const seconds = Math.floor(age / 1000);
+  const ago = seconds < 90 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
+  const note = document.getElementById("fresh");
+  note.hidden = false;
+  note.classList.toggle("fresh-lost", lost);
+  const words = lost ? `connection lost, from ${ago}` : `updated ${ago}`;
+  const place = document.getElementById("fresh-text");
+  if (place.textContent !== words) place.textContent = words;
+}
+
+function local() {
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    time.title = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  }
+}
+
+find();
+tick = tickOf(document);
+local();
+say();
+setInterval(() => { if (!document.hidden) say(); }, 1000);
+setInterval(() => { if (!document.hidden) update().then(local); }, EVERY_MS);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) update().then(local); });
+window.addEventListener("online", () => update());

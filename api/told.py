@@ -1,0 +1,51 @@
+"""Regressions with the incidents they belong to, as the book has them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlmodel import Session, col
+
+from api.house import House
+from detector.book import Query
+from detector.regression import Incident, Phase, Regression
+from detector.tables import IncidentRow
+
+RECENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A regression and its incident."""
+
+    regression: Regression
+    incident: Incident | None
+
+    @property
+    def siblings(self) -> list[Regression]:
+        """The other regressions of its incident, oldest first."""
+        members = self.incident.regressions if self.incident else ()
+        return [one for one in members if one.id != self.regression.id]
+
+
+def told(house: House, session: Session, regressions: Iterable[Regression]) -> list[Told]:
+    """These regressions with their incidents."""
+    rows = list(regressions)
+    ids = {one.incident_id for one in rows}
+    found = house.book.incidents(session, col(IncidentRow.id).in_(ids)) if ids else []
+    incidents = {one.id: one for one in found}
+    return [Told(one, incidents.get(one.incident_id)) for one in rows]
+
+
+def open_now(house: House, session: Session) -> list[Told]:
+    """What is open, the worst first, then the newest."""
+    rows = house.book.open_regressions(session)
+    rows.sort(key=lambda one: (-one.severity.rank, -one.opened_ms, one.id))
+    return told(house, session, rows)
+
+
+def lately_resolved(house: House, session: Session, since_ms: int) -> list[Told]:
+    """What was resolved since a time, the newest first."""
+    page = house.book.page(session, Query(phase=Phase.RESOLVED, limit=100))
+    rows = [one for one in page.regressions if (one.resolved_ms or 0) >= since_ms]
+    rows.sort(key=lambda one: (-(one.resolved_ms or 0), one.id))
+    return told(house, session, rows[:RECENT])
