@@ -195,8 +195,6 @@ class Outbox:
             row.channel, row.ts = reference.channel, reference.ts
         session.add(row)
         session.flush()
-        if delivery.outcome is Outcome.SENT:
-            heal(session, letter.receiver, now_ms)
         coalesce(session, letter.incident_id, letter.receiver)
         return step.state
 
@@ -360,21 +358,6 @@ def coalesce(session: Session, incident_id: str, receiver: str) -> None:
         old.state, old.next_attempt_ms = State.SUPERSEDED, None
         session.add_all((old, new))
     session.flush()
-
-
-def heal(session: Session, receiver: str, now_ms: int) -> None:
-    """A receiver that took a message is mended: what failed because of it is due again."""
-    session.exec(
-        update(OutboxRow)
-        .where(
-            col(OutboxRow.receiver) == receiver,
-            outstanding(),
-            col(OutboxRow.outcome) == Outcome.RECEIVER_BROKEN,
-            col(OutboxRow.state) != State.SENDING,
-        )
-        .values(next_attempt_ms=now_ms, outcome="")
-        .execution_options(synchronize_session="fetch")
-    )
 
 
 def receiver_status(rows: list[OutboxRow]) -> ReceiverStatus:

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from alerts.alert import Outcome
-from alerts.message import REPEAT
+from alerts.alert import Delivery, Outcome
+from alerts.message import REPEAT, only_text
 from tests.alerts.books import TestBook, opened
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import incident, resolved, worse
@@ -141,6 +142,24 @@ def test_a_message_is_claimed_by_one_only(desk: Desk) -> None:
         with desk.state.unit() as session:
             claims.append(desk.alerts._outbox.claim(session, now_ms))
     assert [claim is not None for claim in claims] == [True, False]
+
+
+def test_an_edit_of_what_never_arrived_is_a_post_with_all_its_care(desk: Desk) -> None:
+    now_ms = int(desk.now.timestamp() * 1000)
+    desk.announce(incident())
+    with desk.state.unit() as session:
+        first = desk.alerts._outbox.claim(session, now_ms)
+    assert first is not None
+    desk.announce(worse(incident()))  # meant as an edit of what is just being sent
+    refused = Delivery(outcome=Outcome.MESSAGE_REFUSED)
+    with desk.state.unit() as session:
+        bare = replace(first, payload=only_text(first.payload))
+        desk.alerts._outbox.settle(session, bare, refused, now_ms)
+    desk.slack.misbehave("chat.postMessage", Dropped(accepted=True))
+    assert desk.deliver() == [Outcome.UNKNOWN]
+    desk.wait(11)
+    assert desk.deliver() == [Outcome.FOUND]
+    assert len(desk.slack.messages()) == 1
 
 
 KILLS = 10

@@ -254,8 +254,10 @@ def test_a_message_slack_refuses_in_every_form_fails_and_breaks_nothing_else(des
     assert desk.states() == ["failed", "sent"]
     assert not desk.status().receivers["slack"].broken
     assert desk.status().pending == 0
-    # The next version starts anew.
-    desk.tell(changed(incident("inc-1")))
+    # The next version starts anew: nobody was told of it yet.
+    (alert,) = desk.announce(changed(incident("inc-1")))
+    assert (alert.action, alert.reason) == (Action.POST, Reason.OPENED)
+    desk.deliver()
     assert [m.incident for m in desk.slack.messages()] == ["inc-2", "inc-1"]
 
 
