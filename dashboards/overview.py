@@ -201,11 +201,7 @@ def headline_stats(signals: Sequence[SignalPanel], labels: Sequence[str]) -> lis
     nought = "max(plimsoll_collector_up) * 0"
     return [
         stat(
-            About(
-                "Open regressions",
-                "Regressions open now, over all signals.",
-                link=Link("Regressions as JSON", f"{PLIMSOLL}/api/v1/regressions"),
-            ),
+            About("Open regressions", "Regressions open now, over all signals."),
             query(f"sum({open_regressions(labels)}) or {nought}", shape=Shape.NOW),
             one_is_too_many("orange"),
         ),
@@ -339,7 +335,7 @@ def signal_panel(signal: SignalPanel) -> Viz:
         UNITS[signal.unit],
         page_of(signal.name),
     )
-    if not signal.by:
+    if not signal.labels:
         return curves(
             about,
             band(only),
@@ -348,8 +344,8 @@ def signal_panel(signal: SignalPanel) -> Viz:
             overrides=band_look(),
         )
     worst = "bottomk" if signal.worse is Direction.DOWN else "topk"
-    series = f"max by ({', '.join(signal.by)}) (plimsoll_signal_value{only})"
-    asked = query(f"{worst}({MOST_SERIES}, {series})", legend_of(signal.by))
+    series = f"max by ({', '.join(signal.labels)}) (plimsoll_signal_value{only})"
+    asked = query(f"{worst}({MOST_SERIES}, {series})", legend_of(signal.labels))
     return curves(about, [asked], limits=signal.thresholds, worse=signal.worse)
 
 
@@ -360,4 +356,4 @@ def legend_of(labels: Sequence[str]) -> str:
 
 def page_of(signal: str) -> Link:
     """Where Plimsoll shows a signal."""
-    return Link("Open in Plimsoll", f"{PLIMSOLL}/?signal={signal}")
+    return Link("Open in Plimsoll", f"{PLIMSOLL}/signals/{signal}")

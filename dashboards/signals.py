@@ -7,6 +7,8 @@ from detector.regression import Severity
 from detector.signal import Direction
 from detector.units import Unit
 
+OURS = frozenset({"signal", "rule", "severity"})
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -34,10 +36,15 @@ class SignalPanel:
     by: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """`by` as `/metrics` calls it: a label named like one of Plimsoll's own is `exported_`."""
+        return tuple(f"exported_{label}" if label in OURS else label for label in self.by)
+
 
 def labels_of(signals: Iterable[SignalPanel]) -> tuple[str, ...]:
     """Every label that some signal has series by, in the order they first appear."""
-    return tuple(dict.fromkeys(label for signal in signals for label in signal.by))
+    return tuple(dict.fromkeys(label for signal in signals for label in signal.labels))
 
 
 def kinds_of(signals: Sequence[SignalPanel]) -> dict[str, list[SignalPanel]]:

@@ -9,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dashboards import overview
-from dashboards.normalise import text
+from dashboards.normalise import normalise, text
+from dashboards.signals import SignalPanel
 from tests.dashboards.grafana import Json, overview_json, panel_titled, panels, variables
 from tests.dashboards.shape import DASHBOARD
 from tests.dashboards.shop import SIGNALS
@@ -196,3 +197,16 @@ def test_the_table_says_in_words_that_nothing_is_open_and_colours_the_severity()
     assert severity["matcher"]["options"] == "severity"
     [mappings] = [one["value"] for one in severity["properties"] if one["id"] == "mappings"]
     assert mappings[0]["options"]["critical"]["color"] == "red"
+
+
+def test_a_label_that_plimsoll_uses_itself_is_asked_for_under_the_name_it_is_exposed_by() -> None:
+    signal = SignalPanel(name="tickets", title="Tickets", by=("severity", "queue"))
+    assert signal.labels == ("exported_severity", "queue")
+    dashboard = normalise(overview.dashboard([signal]))
+    asked = panel_titled(dashboard, "Tickets")["targets"][0]["expr"]
+    assert "by (exported_severity, queue)" in asked
+
+
+def test_a_signal_leads_to_its_own_page() -> None:
+    hits = panel_titled(overview_json(), "Cache hits")["fieldConfig"]["defaults"]["links"]
+    assert hits[0]["url"] == "${plimsoll_url}/signals/cache_hit_rate"
