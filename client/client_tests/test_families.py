@@ -12,7 +12,6 @@ from plimsoll_client.middleware import RequestMetrics
 from plimsoll_client.routes import UNMATCHED
 
 DURATION = "http_server_request_duration_seconds"
-BODY_BYTES = "http_server_response_body_bytes_total"
 DROPPED = "plimsoll_client_series_dropped_total"
 
 

@@ -63,13 +63,16 @@ def test_a_host_in_an_included_router_does_not_hide_the_routes_behind_it(
 
 
 def test_a_slash_at_the_end_that_nobody_mends_is_unmatched(registry: CollectorRegistry) -> None:
-    app = FastAPI(redirect_slashes=False)
-    app.add_api_route("/a/{n}", must_be_one)
+    app, sub = FastAPI(redirect_slashes=False), FastAPI(redirect_slashes=False)
+    for either in (app, sub):
+        either.add_api_route("/a/{n}", must_be_one)
+    app.mount("/sub", sub)
     app.add_middleware(RequestMetrics, registry=registry)
 
     ask(app, "GET", "/a/1/")
+    ask(app, "GET", "/sub/a/1/")
 
-    assert counted(registry) == {("GET", UNMATCHED, "404"): 1.0}
+    assert counted(registry) == {("GET", UNMATCHED, "404"): 2.0}
 
 
 def test_what_the_router_did_not_find_is_not_looked_for_again() -> None:

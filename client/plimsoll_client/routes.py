@@ -134,10 +134,7 @@ def search_below(mount: Any, path: str, wanted: Wanted) -> str | None:
     """Go on inside a mount or host; one that hides its routes is one template as a whole."""
     routes = routes_of(mount)
     if routes:
-        found = search(routes, path, wanted)
-        if found is None and wanted.endpoint is mount.app:
-            return frontend_template(wanted.scope, path)
-        return found
+        return search(routes, path, wanted) or frontend_template(wanted.scope, path)
     return stated(wanted.scope) or REST_OF_PATH
 
 
