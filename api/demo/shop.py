@@ -110,7 +110,7 @@ def create_shop(seed: int) -> Callable[..., object]:
         shop.version = version
         return {"version": shop.version}
 
-    app.mount("/metrics", metrics_app(registry))
+    app.add_route("/metrics", metrics_app(registry))
     return RequestMetrics(app, registry=registry)
 
 

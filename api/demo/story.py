@@ -131,7 +131,7 @@ class Teller:
             "judged over 5m."
         )
         await self.remember(house)
-        await self.until_up(self.shop_url + "/metrics/")
+        await self.until_up(f"{self.shop_url}/metrics")
         with process("api.demo.traffic", self.script.seed, self.shop_url):
             began = monotonic()
             out.print("Customers arrive: about 20 requests a second, each a real HTTP request.")
@@ -176,6 +176,7 @@ class Teller:
                 past = fill(house.history, house.settings.definitions, until_ms, self.script.seed)
                 for share in past:
                     progress.update(task, completed=share)
+                house.detector.forget_baselines()
 
             await asyncio.to_thread(write)
 

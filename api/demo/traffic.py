@@ -4,6 +4,7 @@ Run as a process of its own: `python -P -m api.demo.traffic URL SEED`. It ends w
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import sys
@@ -71,4 +72,6 @@ async def main(url: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    # Ctrl-C in the terminal goes to all processes of the demo; this one has nothing to say to it.
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(sys.argv[1], int(sys.argv[2])))
