@@ -108,7 +108,7 @@ class SeriesShape(Shape):
     end: datetime | None
     """When its span ended."""
     change: str
-    """`+4 %` against the 7-day average; empty until enough days have data."""
+    """`+4 %` against the 7-day average; empty for less than 1 %, or while days are missing."""
     baseline: BaselineShape
     """What is normal."""
     state: Literal["steady", "regressed", "silent"]
@@ -129,7 +129,7 @@ class SeriesShape(Shape):
             value_text=units.text(value, unit),
             n=reading.n if reading else None,
             end=at(reading.end_ms) if reading else None,
-            change=units.change(value, normal.expected) if normal and value is not None else "",
+            change=words.drift(value, normal.expected) if normal and value is not None else "",
             baseline=baseline(one, unit, normal),
             state="regressed" if one.open else "steady" if reading else "silent",
             open=[OpenShape(id=r.id, rule=r.rule, severity=r.severity) for r in one.open],

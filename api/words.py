@@ -196,6 +196,14 @@ def refused(judgement: Judgement, rule: Rule | None, unit: units.Unit) -> str:
             return f"only {judgement.breaches} of {judgement.of} windows {beyond} so far"
 
 
+def drift(value: float, expected: float) -> str:
+    """How far from the average in whole percent; empty where that rounds to nothing."""
+    if not expected:
+        return ""
+    percent = round((value / expected - 1) * 100)
+    return f"{percent:+d} %" if percent else ""
+
+
 def counted(number: float) -> str:
     """A count with its thousands set apart: 1,240."""
     return f"{number:,.0f}" if number == number else "-"

@@ -5,18 +5,8 @@ import { clock, text } from "./units.js";
 const MOST_SERIES = 20; // in one request, as the API allows
 const HEIGHTS = { small: 52, card: 84, medium: 150, large: 300 };
 const DAY_MS = 86_400_000;
-const drawn = new WeakMap(); // figure -> { plot, data, key }
-const visible = new Set();
-
-const watcher = new IntersectionObserver((entries) => {
-  let shown = false;
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) visible.add(target);
-    else visible.delete(target);
-    shown ||= isIntersecting && !drawn.has(target);
-  }
-  if (shown) refresh().catch(() => {});
-}, { rootMargin: "300px" });
+const LEAST_MS = 900_000; // a chart shows this much at least
+const drawn = new WeakMap(); // figure -> { plot }
 
 const resized = new ResizeObserver((entries) => {
   for (const { target } of entries) {
@@ -29,50 +19,55 @@ const resized = new ResizeObserver((entries) => {
   }
 });
 
-// Watch the charts of the page, new ones too; call it again after the page has changed.
-export function find() {
-  for (const figure of visible) if (!figure.isConnected) visible.delete(figure);
-  for (const figure of document.querySelectorAll("figure[data-chart]")) {
-    if (figure.dataset.watched) continue;
-    figure.dataset.watched = "yes";
-    watcher.observe(figure);
-    resized.observe(figure.querySelector(".plot"));
-  }
+function figures() {
+  return [...document.querySelectorAll("figure[data-chart]")];
 }
 
-// Fetch the windows of the visible charts, a request for each signal and span, and draw them.
+// Whether the page has charts that were not drawn yet.
+export function waiting() {
+  return figures().some((figure) => !drawn.has(figure));
+}
+
+// Fetch the windows of all charts, a request for each signal and span, and draw them.
 export async function refresh() {
   const groups = new Map();
-  for (const figure of visible) {
-    if (!figure.isConnected) continue;
+  for (const figure of figures()) {
     const { signal, since = "", until = "" } = figure.dataset;
     const key = `${signal} ${since} ${until}`;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(figure);
   }
   const asked = [];
-  for (const figures of groups.values()) {
-    for (let i = 0; i < figures.length; i += MOST_SERIES) {
-      asked.push(load(figures.slice(i, i + MOST_SERIES)));
+  for (const group of groups.values()) {
+    for (let i = 0; i < group.length; i += MOST_SERIES) {
+      asked.push(load(group.slice(i, i + MOST_SERIES)));
     }
   }
-  await Promise.all(asked);
+  const answers = (await Promise.all(asked)).flat();
+  const from = youngest(answers);
+  for (const { figure, windows, curve } of answers) draw(figure, windows, curve, from);
 }
 
-async function load(figures) {
-  const { signal, since, until } = figures[0].dataset;
+// Where charts of the last hours begin: with the first data of the page, while all of it is young.
+function youngest(answers) {
+  const first = Math.min(...answers.map(({ curve }) => curve?.end_ms[0] ?? Infinity));
+  return first - LEAST_MS / 3;
+}
+
+async function load(group) {
+  const { signal, since, until } = group[0].dataset;
   const query = new URLSearchParams();
-  for (const id of new Set(figures.map((figure) => figure.dataset.series))) query.append("series", id);
+  for (const id of new Set(group.map((figure) => figure.dataset.series))) query.append("series", id);
   if (since) query.set("since", since);
   if (until) query.set("until", until);
   const answer = await fetch(`/api/v1/signals/${encodeURIComponent(signal)}/windows?${query}`);
   if (!answer.ok) throw new Error(`windows of ${signal}: ${answer.status}`);
   const windows = await answer.json();
   const curves = new Map(windows.series.map((curve) => [curve.id, curve]));
-  for (const figure of figures) draw(figure, windows, curves.get(figure.dataset.series));
+  return group.map((figure) => ({ figure, windows, curve: curves.get(figure.dataset.series) }));
 }
 
-function draw(figure, windows, curve) {
+function draw(figure, windows, curve, from) {
   const plot = figure.querySelector(".plot");
   const known = drawn.get(figure);
   if (!curve || !curve.end_ms.length) {
@@ -86,7 +81,7 @@ function draw(figure, windows, curve) {
     plot.classList.remove("plot-empty");
     plot.textContent = "";
   }
-  const look = looks(figure, windows, curve);
+  const look = looks(figure, windows, curve, from);
   const columns = withGaps(curve, windows.window_seconds);
   if (known?.plot) {
     known.plot.look = look;
@@ -94,12 +89,13 @@ function draw(figure, windows, curve) {
     return;
   }
   const made = new window.uPlot(options(figure, plot, look), columns, plot);
+  if (!known) resized.observe(plot);
   drawn.set(figure, { plot: made });
   if (figure.dataset.chart === "large") arrowKeys(plot, made);
 }
 
 // What is drawn beside the value, and the ranges of both axes.
-function looks(figure, windows, curve) {
+function looks(figure, windows, curve, from) {
   const given = figure.dataset;
   const number = (name) => (given[name] === undefined ? curve[name === "expected" ? "baseline" : name] : Number(given[name]));
   const look = {
@@ -109,9 +105,10 @@ function looks(figure, windows, curve) {
     lower: number("lower"),
     limits: given.limits ? given.limits.split(" ").map(Number) : [],
     shade: given.shade ? given.shade.split(" ").map((ms) => Number(ms) / 1000) : null,
-    deployments: windows.deployments.map((one) => Date.parse(one.at) / 1000),
+    deployments: windows.deployments.map((one) => [Date.parse(one.at) / 1000, `${one.service} ${one.version}`]),
+    named: given.chart === "large" || given.chart === "medium",
     spans: curve.regressions.map((one) => [Date.parse(one.since) / 1000, one.until ? Date.parse(one.until) / 1000 : Infinity]),
-    x: [Date.parse(windows.since) / 1000, Date.parse(windows.until) / 1000],
+    x: span(given, windows, from),
   };
   const values = curve.value.filter((value) => value !== null);
   let low = Math.min(...values);
@@ -134,6 +131,14 @@ function looks(figure, windows, curve) {
   const room = (high - low || Math.abs(high) || 1) * 0.08;
   look.y = [low === 0 ? 0 : low - room, high + room];
   return look;
+}
+
+function span(given, windows, from) {
+  const until = Date.parse(windows.until);
+  let since = Date.parse(windows.since);
+  if (!given.since) since = Math.max(since, Math.min(from, until - LEAST_MS));
+  const room = given.until ? 0 : Math.min((until - since) / 60, 120_000);
+  return [since / 1000, (until + room) / 1000];
 }
 
 // A missing window is a gap in the line, never a straight line over it.
@@ -163,19 +168,19 @@ function options(figure, plot, look) {
   return {
     width: Math.max(60, Math.floor(plot.clientWidth)),
     height: plot.clientHeight || HEIGHTS[size],
-    padding: axes ? [8, 8, 0, 0] : [3, 2, 3, 2],
+    padding: axes ? [8, 24, 0, 0] : [3, 2, 3, 2],
     legend: { show: false },
     cursor: { show: axes, x: axes, y: false, drag: { setScale: false }, points: { size: 7 } },
     select: { show: false },
     tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     scales: { x: { time: true, range: (u) => u.look?.x ?? look.x }, y: { range: (u) => u.look?.y ?? look.y }, n: { range: [0, 1] } },
     axes: [
-      { ...pale, show: axes, size: 28, space: 70, values: (u, ticks) => ticks.map((one) => stamp(u, one)) },
+      { ...pale, show: axes, size: 24, space: 70, values: (u, ticks) => ticks.map((one) => stamp(u, one)) },
       { ...pale, show: axes, size: 66, space: 40, values: (u, ticks) => ticks.map((one) => text(one, u.look.unit)) },
     ],
     series: [
       {},
-      { stroke: css.series, fill: size === "small" ? undefined : css.fill, width: size === "small" ? 1.5 : 2, points: { show: lone, size: 5, fill: css.series }, spanGaps: false },
+      { stroke: css.series, fill: size === "small" ? undefined : css.fill, width: size === "small" ? 1.5 : 2, points: { show: () => false, filter: lone, size: 5, fill: css.series }, spanGaps: false },
       { scale: "n", show: false },
     ],
     hooks: {
@@ -194,9 +199,11 @@ function stamp(u, seconds) {
   return whole.slice(11, 16) === "00:00" ? whole.slice(5, 10) : whole.slice(11, 16);
 }
 
-// One point on its own would be invisible as a line.
-function lone(u, series, from, to) {
-  return to - from < 2;
+// Points without a neighbour, which a line would not show.
+function lone(u, series) {
+  const values = u.data[series];
+  const has = (i) => values[i] !== null && values[i] !== undefined;
+  return values.flatMap((_, i) => (has(i) && !has(i - 1) && !has(i + 1) ? [i] : []));
 }
 
 function behind(u, css) {
@@ -233,7 +240,7 @@ function before(u, css) {
   context.rect(left, top, width, height);
   context.clip();
   for (const limit of u.look.limits) level(u, limit, css.limit, [6, 4]);
-  for (const at of u.look.deployments) {
+  for (const [at, name] of u.look.deployments) {
     const x = Math.round(u.valToPos(at, "x", true));
     context.fillStyle = css.deployment;
     context.fillRect(x, top, 1.5 * devicePixelRatio, height);
@@ -242,8 +249,20 @@ function before(u, css) {
     context.lineTo(x + 7 * devicePixelRatio, top + 3.5 * devicePixelRatio);
     context.lineTo(x, top + 7 * devicePixelRatio);
     context.fill();
+    if (u.look.named) flag(context, name, x, top, left + width);
   }
   context.restore();
+}
+
+// What was deployed, beside its line and on the side with more room.
+function flag(context, name, x, top, right) {
+  const size = 11 * devicePixelRatio;
+  context.font = `${size}px system-ui, sans-serif`;
+  const room = 11 * devicePixelRatio;
+  const fits = x + room + context.measureText(name).width < right;
+  context.textAlign = fits ? "left" : "right";
+  context.textBaseline = "top";
+  context.fillText(name, fits ? x + room : x - room / 2, top);
 }
 
 function level(u, value, colour, dashes) {
@@ -300,7 +319,7 @@ function colours() {
 
 // Light turns dark: axes and lines are made anew with the other colours.
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  for (const figure of visible) {
+  for (const figure of figures()) {
     drawn.get(figure)?.plot?.destroy();
     drawn.delete(figure);
   }

@@ -1,6 +1,6 @@
 // Keeps the page fresh: fetches it again every few seconds and changes what differs.
 
-import { find, refresh } from "./charts.js";
+import { refresh, waiting } from "./charts.js";
 import { morph } from "./morph.js";
 
 const EVERY_MS = 10_000;
@@ -21,10 +21,9 @@ async function update() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     morph(document.getElementById("main"), page.getElementById("main"));
     document.title = page.title;
-    find();
     const newest = tickOf(document);
     // Before the first tick the running window changes all the time.
-    if (newest !== tick || !newest || failed) await refresh();
+    if (newest !== tick || !newest || failed || waiting()) await refresh();
     tick = newest;
     updated = Date.now();
     failed = false;
@@ -53,8 +52,8 @@ function local() {
   }
 }
 
-find();
 tick = tickOf(document);
+refresh().catch(() => { failed = true; });
 local();
 say();
 setInterval(() => { if (!document.hidden) say(); }, 1000);

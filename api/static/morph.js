@@ -13,7 +13,7 @@ export function morph(old, fresh) {
   morphChildren(old, fresh);
 }
 
-const OURS = new Set(["open", "data-watched"]);
+const OURS = new Set(["open"]); // which details a person has opened
 
 function morphChildren(old, fresh) {
   const byId = new Map();

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
-from plimsoll_client.families import BUCKETS
 
 from api.house import House
 from api.serve import build
@@ -23,6 +22,7 @@ from detector.regression import Deployment
 from detector.run import Definitions
 from detector.signal import Signal
 from detector.window import Span, merge
+from plimsoll_client.families import BUCKETS
 from storage.config import StorageConfig
 from storage.history import Floats, Ints, Windows
 from storage.series import Labels
@@ -75,7 +75,7 @@ def shop_house(directory: Path, now: Callable[[], datetime] | None = None, days:
     rng = np.random.default_rng(7)
     signals = house.detector.definitions.signals
     for seconds, reach_ms in ((300, days * DAY_MS), (60, 210 * MINUTE_MS)):
-        ends = np.arange(NOW_MS - reach_ms, NOW_MS, seconds * 1000, np.int64) + seconds * 1000
+        ends = NOW_MS - np.arange(0, reach_ms, seconds * 1000)[::-1].astype(np.int64)
         for name, one in signals.items():
             for labels, values, n in made(name, ends, rng):
                 house.history.put_windows(windows(one, labels, ends, seconds, values, n))
