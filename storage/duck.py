@@ -8,7 +8,7 @@ are held in memory, because a tick asks for thousands of them.
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -74,7 +74,7 @@ class DuckFile:
 def advice(path: Path, error: Exception) -> str:
     """Say what is wrong with the file, and the way out."""
     said = str(error)
-    if "lock" in said.lower():
+    if "could not set lock" in said.lower():
         return (
             f"{path} is in use by another Plimsoll process: "
             "stop that one, or choose another data directory"
@@ -99,11 +99,14 @@ class DuckHistory:
     def __init__(self, file: DuckFile) -> None:
         self.file = file
         self.write = threading.Lock()
-        cursor = file.cursor()
-        prepare(cursor, file.path)
-        self.series = Catalogue(cursor.execute("FROM series").fetchall())
-        self.window_series = Catalogue(cursor.execute("FROM window_series").fetchall())
-        rows = cursor.execute("SELECT id, bounds FROM layouts").fetchall()
+        try:
+            cursor = file.cursor()
+            prepare(cursor, file.path)
+            self.series = Catalogue(cursor.execute("FROM series").fetchall())
+            self.window_series = Catalogue(cursor.execute("FROM window_series").fetchall())
+            rows = cursor.execute("SELECT id, bounds FROM layouts").fetchall()
+        except duckdb.Error as error:  # damage shows when the first tables are read
+            raise HistoryError(advice(file.path, error)) from None
         self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
 
     def append(self, samples: Samples) -> None:
@@ -137,20 +140,25 @@ class DuckHistory:
         """Store windows in one transaction; same series, end and length replaces."""
         if not len(windows):
             return
-        with self.write, transaction(self.file, self.window_series) as cursor:
-            ids = self.window_series.identify(windows.series, windows.signal)
+        with (
+            self.write,
+            self.new_layouts(),
+            transaction(self.file, self.window_series) as cursor,
+        ):
+            ids = self.window_series.identify(windows.series, windows.signal)[windows.index]
             self.window_series.store_new(cursor, "window_series")
             layout_ids = self.store_layouts(cursor, windows.layouts)
+            row = last_of_same(ids, windows.end_ms, windows.seconds)
             cursor.register(
                 "rows_in",
                 {
-                    "row": np.arange(len(windows)),
-                    "series": ids[windows.index],
-                    "end_ms": windows.end_ms,
-                    "seconds": windows.seconds,
-                    "value": windows.values,
-                    "n": windows.n,
-                    "layout": layout_ids[windows.layout],
+                    "row": row,
+                    "series": ids[row],
+                    "end_ms": windows.end_ms[row],
+                    "seconds": windows.seconds[row],
+                    "value": windows.values[row],
+                    "n": windows.n[row],
+                    "layout": layout_ids[windows.layout][row],
                 },
             )
             widths = windows.widths()
@@ -172,6 +180,16 @@ class DuckHistory:
                 "FROM rows_in LEFT JOIN (SELECT row, list(count ORDER BY position) AS counts "
                 "FROM counts_in GROUP BY row) c USING (row) ORDER BY row"
             )
+
+    @contextmanager
+    def new_layouts(self) -> Iterator[None]:
+        """Forget the bucket layouts of a transaction that was rolled back."""
+        before = dict(self.layouts)
+        try:
+            yield
+        except BaseException:
+            self.layouts = before
+            raise
 
     def store_layouts(
         self, cursor: duckdb.DuckDBPyConnection, layouts: Iterable[tuple[float, ...]]
@@ -311,7 +329,8 @@ def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBP
         cursor.commit()
     except BaseException:
         catalogue.settle(committed=False)
-        cursor.rollback()
+        with suppress(duckdb.TransactionException):  # a commit that failed has ended it already
+            cursor.rollback()
         raise
     else:
         catalogue.settle(committed=True)
@@ -360,3 +379,12 @@ def last_of_equal(series: Ints, ts: Ints) -> Flags:
         return np.empty(0, np.bool_)
     follows = (series[1:] == series[:-1]) & (ts[1:] == ts[:-1])
     return ~np.append(follows, False)
+
+
+def last_of_same(series: Ints, end_ms: Ints, seconds: Floats) -> Ints:
+    """The rows to keep, ascending, so that each (series, end, length) stands once: the last one."""
+    order = np.lexsort((seconds, end_ms, series))
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
+    for column in (series, end_ms, seconds):
+        same &= np.diff(column[order]) == 0
+    return np.sort(order[~np.append(same, False)]).astype(np.int64)
