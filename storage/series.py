@@ -32,6 +32,10 @@ class Labels:
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[type["Labels"], tuple[tuple[tuple[str, str], ...]]]:
+        # Pickled without the hash: another process hashes the same strings to other numbers.
+        return Labels, (self.pairs,)
+
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.pairs)
 
@@ -56,7 +60,7 @@ class Labels:
         wanted = frozenset(names)
         return Labels(tuple(pair for pair in self.pairs if pair[0] in wanted))
 
-    def plus(self, **labels: str) -> "Labels":
+    def plus(self, /, **labels: str) -> "Labels":
         """The same labels and these; the new ones win."""
         return Labels.of(dict(self.pairs), **labels)
 
@@ -164,7 +168,7 @@ def check_regex(pattern: str) -> None:
     """Raise a ValueError that quotes the pattern when it is no regular expression."""
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
 
 
