@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from storage.duration import Seconds
-from storage.state import StateError, make_engine
+from storage.state import StateError, make_engine, sqlite_url
 
 DAY = 86_400.0
 
@@ -65,5 +65,12 @@ class StorageConfig(BaseModel):
         if self.state_url is not None:
             return self.state_url.get_secret_value()
         if self.state_url_file is not None:
-            return self.state_url_file.read_text(encoding="utf-8").strip()
-        return f"sqlite:///{self.directory.resolve() / 'state.sqlite3'}"
+            try:
+                return self.state_url_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", "it is no text")
+                raise StateError(
+                    f"{self.state_url_file} cannot be read ({reason}): "
+                    "check `storage.state_url_file`"
+                ) from None
+        return sqlite_url(self.directory / "state.sqlite3")

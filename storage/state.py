@@ -4,7 +4,6 @@ SQLite (write-ahead log) by default, PostgreSQL by URL. Each room declares its o
 its own book; migrations stand in `storage/migrations` and are run at start.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +14,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event
+from sqlalchemy import URL, Engine, event
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
 BUSY_SECONDS = 10.0
 READS = "plimsoll_reads"
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+ADDRESSES = "sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
+MIGRATING = 0x506C696D  # any number that nobody else locks; this one spells "Plim"
 
 
 class StateError(Exception):
@@ -36,10 +39,18 @@ class State:
 
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
-        self.readers = self.engine.execution_options(**{READS: True})
+        options: dict[str, Any] = {READS: True}
+        if self.engine.dialect.name == POSTGRESQL:
+            options["isolation_level"] = "REPEATABLE READ"  # one view for all statements
+        self.readers = self.engine.execution_options(**options)
 
     def __repr__(self) -> str:
-        return f"State({self.engine.url.render_as_string(hide_password=True)})"
+        return f"State({self.address})"
+
+    @property
+    def address(self) -> str:
+        """Where the state is, for people: without the password, also where the query holds one."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
 
     @contextmanager
     def unit(self) -> Iterator[Session]:
@@ -57,9 +68,15 @@ class State:
     def migrate(self) -> None:
         """Bring the tables to this version; a state written by a newer version is refused."""
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        scripts = str(Path(__file__).parent / "migrations")
+        config.set_main_option("script_location", scripts.replace("%", "%%"))
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        with self.engine.connect() as connection:
+        with self.opened() as connection:
+            if self.engine.dialect.name == POSTGRESQL:
+                # Of replicas that start together one makes the tables, the others wait for it.
+                connection.execute(
+                    sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING}
+                )
             current = MigrationContext.configure(connection).get_current_revision()
             if current is not None and current not in known:
                 raise StateError(
@@ -70,22 +87,57 @@ class State:
             command.upgrade(config, "head")
             connection.commit()
 
+    @contextmanager
+    def opened(self) -> Iterator[sqlalchemy.Connection]:
+        """A first connection; a `StateError` says what is wrong when there is none to be had."""
+        try:
+            with self.engine.connect() as connection:
+                connection.begin()
+                yield connection
+        except sqlalchemy.exc.OperationalError as error:
+            raise StateError(
+                f"{self.address} cannot be opened "
+                f"({first_line(error)}): check the address, that the server or directory is "
+                "there, and who may write to it"
+            ) from None
+        except sqlalchemy.exc.DatabaseError as error:
+            raise StateError(
+                f"{self.address} cannot be read as a "
+                f"state ({first_line(error)}): restore a backup, or choose another place"
+            ) from None
+
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
 
 
+def first_line(error: sqlalchemy.exc.DBAPIError) -> str:
+    """What the driver says, without the statement and its values."""
+    return str(error.orig).strip().partition("\n")[0]
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of an SQLite file; characters that mean something in an address are escaped."""
+    return URL.create(SQLITE, database=str(path.resolve())).render_as_string(hide_password=False)
+
+
 def make_engine(url: str) -> Engine:
-    """An engine whose SQLite connections wait for each other and survive kill -9."""
+    """An engine whose SQLite connections wait for each other and survive kill -9.
+
+    The address is never quoted in an error: where it cannot be read, nobody can tell where in it
+    the password is.
+    """
     try:
         parsed = sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError:
-        raise StateError(
-            f"{re.sub(r'//.*@', '//***@', url)!r} is no database URL; "
-            "use sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
-        ) from None
-    if parsed.get_backend_name() != "sqlite":
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise StateError(f"this is no address of a database; use {ADDRESSES}") from None
+    if parsed.drivername not in DRIVERS:
+        name = parsed.drivername
+        raise StateError(f"{name!r} is no database that state can be kept in; use {ADDRESSES}")
+    if parsed.get_backend_name() != SQLITE:
         return sqlalchemy.create_engine(parsed, pool_pre_ping=True)
+    if parsed.database in (None, "", ":memory:"):
+        raise StateError(f"a state in memory would be lost; use {ADDRESSES}")
     # NullPool: SQLite connections are cheap, and a pooled one keeps the log from being truncated.
     engine = sqlalchemy.create_engine(
         parsed, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}

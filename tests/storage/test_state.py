@@ -1,0 +1,252 @@
+"""The state: whole units of work, readers that hinder nobody, migrations, and no password told."""
+
+import re
+import threading
+import traceback
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from sqlmodel import Session, SQLModel
+
+import alerts.outbox
+import detector.tables
+from storage.config import StorageConfig
+from storage.state import State, StateError
+from tests.postgres import Postgres
+
+TABLES = (detector.tables.ProgressRow, alerts.outbox.OutboxRow)  # what fills the metadata
+SECRET = "s3cr3t-of-the-state"
+
+
+def note(session: Session, name: str, at_ms: int = 1) -> None:
+    session.add(detector.tables.ProgressRow(name=name, at_ms=at_ms))
+
+
+def names(state: State) -> set[str]:
+    with state.reading() as session:
+        return set(session.connection().execute(text("SELECT name FROM progress")).scalars())
+
+
+def test_a_unit_is_committed_as_a_whole(state: State) -> None:
+    with state.unit() as session:
+        note(session, "a")
+        note(session, "b")
+    assert names(state) == {"a", "b"}
+
+
+def failing_unit(state: State) -> None:
+    with state.unit() as session:
+        note(session, "a")
+        session.flush()
+        note(session, "b")
+        raise RuntimeError("in the middle")
+
+
+def test_a_unit_that_fails_leaves_nothing_behind(state: State) -> None:
+    with pytest.raises(RuntimeError, match="in the middle"):
+        failing_unit(state)
+    assert names(state) == set()
+
+
+def test_what_a_reader_changes_is_thrown_away(state: State) -> None:
+    with state.reading() as session:
+        note(session, "a")
+        session.flush()
+    assert names(state) == set()
+
+
+def test_a_reader_sees_one_view_and_no_writer_waits_for_it(state: State) -> None:
+    with state.unit() as session:
+        note(session, "before")
+    count = text("SELECT count(*) FROM progress")
+    with state.reading() as session:
+        assert session.connection().execute(count).scalar_one() == 1
+        with state.unit() as writer:  # in the same thread: waiting would never end
+            note(writer, "meanwhile")
+        assert session.connection().execute(count).scalar_one() == 1
+    assert names(state) == {"before", "meanwhile"}
+
+
+def test_a_reader_does_not_wait_for_a_writer(state: State) -> None:
+    with state.unit() as writer:
+        note(writer, "unfinished")
+        writer.flush()
+        assert names(state) == set()
+
+
+def test_writers_wait_for_each_other_and_count_right(state: State) -> None:
+    with state.unit() as session:
+        note(session, "counter", 0)
+    threads, rounds = 4, 10
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for _ in range(rounds):
+                with state.unit() as session:
+                    session.connection().execute(
+                        text("UPDATE progress SET at_ms = at_ms + 1 WHERE name = 'counter'")
+                    )
+        except BaseException as error:
+            errors.append(error)
+
+    running = [threading.Thread(target=work) for _ in range(threads)]
+    for one in running:
+        one.start()
+    for one in running:
+        one.join()
+    assert errors == []
+    with state.reading() as session:
+        found = session.get_one(detector.tables.ProgressRow, "counter").at_ms
+    assert found == threads * rounds
+
+
+def test_rows_can_be_used_after_their_unit(state: State) -> None:
+    with state.unit() as session:
+        row = detector.tables.ProgressRow(name="a", at_ms=7)
+        session.add(row)
+    assert row.at_ms == 7
+
+
+def test_migrating_again_changes_nothing(state: State) -> None:
+    with state.unit() as session:
+        note(session, "kept")
+    state.migrate()
+    assert names(state) == {"kept"}
+
+
+def test_processes_that_start_together_migrate_once(state_url: str) -> None:
+    states = [State(state_url) for _ in range(4)]
+    errors: list[BaseException] = []
+    start = threading.Barrier(len(states))
+
+    def work(mine: State) -> None:
+        start.wait()
+        try:
+            mine.migrate()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in states]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert errors == []
+    for state in states:
+        assert names(state) == set()
+        state.close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(state: State) -> None:
+    assert {one.__tablename__ for one in TABLES} <= set(SQLModel.metadata.tables)
+    with state.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_a_state_of_a_newer_version_is_refused_and_left_alone(state: State) -> None:
+    with state.unit() as session:
+        session.connection().execute(text("UPDATE alembic_version SET version_num = 'f00d'"))
+    with pytest.raises(
+        StateError, match=r"newer version of Plimsoll \(revision f00d\): start that"
+    ):
+        state.migrate()
+    with state.reading() as session:
+        found = session.connection().execute(text("SELECT version_num FROM alembic_version"))
+        assert found.scalars().all() == ["f00d"]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(state_url: str) -> None:
+    state = State(state_url)
+    with state.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE transition (id INTEGER)"))  # the last one to be made
+    with pytest.raises(StateError, match="cannot be"):
+        state.migrate()
+    with state.engine.connect() as connection:
+        assert sqlalchemy.inspect(connection).get_table_names() == ["transition"]
+    state.close()
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "100%", "%41", "what?", "a#b", "ä"])
+def test_an_sqlite_file_may_stand_in_any_folder(tmp_path: Path, folder: str) -> None:
+    directory = tmp_path / folder
+    directory.mkdir()
+    state = State(StorageConfig(directory=directory).url())
+    state.migrate()
+    state.close()
+    assert (directory / "state.sqlite3").stat().st_size > 0
+
+
+def test_sqlite_survives_kill_9(tmp_path: Path) -> None:
+    state = State(f"sqlite:///{tmp_path / 'state.sqlite3'}")
+    with state.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    state.close()
+
+
+def test_a_state_without_its_directory_is_refused_with_advice(tmp_path: Path) -> None:
+    state = State(f"sqlite:///{tmp_path / 'absent' / 'state.sqlite3'}")
+    with pytest.raises(
+        StateError, match=r"state.sqlite3 cannot be opened \(.*\): check the address"
+    ):
+        state.migrate()
+
+
+def test_garbage_in_the_place_of_the_state_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite3").write_text("hello world" * 1000)
+    state = State(f"sqlite:///{tmp_path / 'state.sqlite3'}")
+    with pytest.raises(StateError, match=r"cannot be read as a state \(file is not a database\)"):
+        state.migrate()
+
+
+def test_a_server_that_does_not_answer_is_told_without_the_password(
+    postgres_server: Postgres,
+) -> None:
+    state = State(f"postgresql+psycopg://plimsoll:{SECRET}@127.0.0.1:1/state?sslpassword={SECRET}")
+    with pytest.raises(StateError, match=r"127.0.0.1:1/state cannot be opened") as raised:
+        state.migrate()
+    assert SECRET not in str(raised.value)
+    assert SECRET not in repr(state)
+    absent = State(postgres_server.address("absent", password=SECRET))
+    with pytest.raises(StateError, match='database "absent" does not exist') as raised:
+        absent.migrate()
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "this is no address of a database; use sqlite:////path"),
+        (f"plimsoll:{SECRET}@host/name", "this is no address of a database"),
+        (f"postgresql+psycopg://u:{SECRET}@host:port/name", "this is no address of a database"),
+        (f"mysql://u:{SECRET}@host/name", "'mysql' is no database that state can be kept in"),
+        (f"postgres://u:{SECRET}@host/name", "'postgres' is no database that state can be"),
+        (f"postgresql+asyncpg://u:{SECRET}@host/name", "'postgresql+asyncpg' is no database"),
+        ("sqlite+aiosqlite:///x", "'sqlite+aiosqlite' is no database that state can be kept in"),
+        ("sqlite://", "a state in memory would be lost; use sqlite:////path"),
+        ("sqlite:///:memory:", "a state in memory would be lost"),
+    ],
+)
+def test_other_addresses_are_refused_without_telling_them(url: str, message: str) -> None:
+    with pytest.raises(StateError, match=re.escape(message)) as raised:
+        State(url)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+def test_an_error_in_a_statement_does_not_tell_the_password(state_url: str) -> None:
+    url = sqlalchemy.make_url(state_url)
+    if url.get_backend_name() == "postgresql":
+        url = url.set(password=SECRET)
+    state = State(url.render_as_string(hide_password=False))
+    with pytest.raises(sqlalchemy.exc.DBAPIError) as raised, state.unit() as session:
+        session.connection().execute(text("SELECT nonsense"))
+    assert SECRET not in str(raised.value)
+    assert SECRET not in repr(state)
+    state.close()
