@@ -20,8 +20,8 @@ def seconds(value: object) -> float:
         number = sum(float(n) * UNITS[unit] for n, unit in _PART.findall(value))
     else:
         raise ValueError(f"{value!r} is no duration; write it like 15s, 5m or 1h30m")
-    if not 0 < number < 1e10:
-        raise ValueError(f"{value!r} is no duration: it must be longer than zero")
+    if not 0.001 <= number < 1e10:
+        raise ValueError(f"{value!r} is no duration: from 1ms to 300 years can be meant")
     return number
 
 
