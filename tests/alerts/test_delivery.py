@@ -309,6 +309,12 @@ def test_a_slow_answer_is_of_unknown_fate(desk: Desk) -> None:
     assert len(desk.slack.messages()) == 1
 
 
+def test_a_hanging_slack_costs_one_time_out_per_round_not_one_per_message(desk: Desk) -> None:
+    desk.slack.always("chat.postMessage", Dropped(accepted=False))
+    assert desk.tell(incident("inc-1"), incident("inc-2")) == [Outcome.UNKNOWN]
+    assert desk.slack.counted("chat.postMessage") == 1
+
+
 def test_an_answer_that_drips_is_cut_off_in_time(desk: Desk) -> None:
     desk.reconfigure(desk.by_token(timeout=0.5))
     desk.slack.misbehave("chat.postMessage", Slow(0.2, drip=True))
@@ -424,6 +430,7 @@ def test_a_name_whose_id_is_not_known_yet_cannot_be_looked_into(desk: Desk) -> N
     desk.tell(incident())
     desk.wait(11)
     assert desk.deliver() == [Outcome.BLIND, Outcome.SENT]
+    assert desk.slack.counted("conversations.history") == 0
 
 
 @pytest.mark.parametrize(
