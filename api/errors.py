@@ -42,6 +42,7 @@ OF_STATUS = {
     405: ProblemType.METHOD_NOT_ALLOWED,
     413: ProblemType.BODY_TOO_LARGE,
     415: ProblemType.CONTENT_TYPE,
+    421: ProblemType.WRONG_HOST,
     422: ProblemType.INVALID,
     500: ProblemType.INTERNAL,
 }

@@ -18,11 +18,19 @@ const OURS = new Set(["open"]); // which details a person has opened
 function morphChildren(old, fresh) {
   const byId = new Map();
   for (const child of old.children) if (child.id) byId.set(child.id, child);
+  // What is gone goes first, so that what stays need not move: moving takes the focus away.
+  const stays = new Set([...fresh.children].map((child) => child.id));
+  for (const [id, child] of byId) if (!stays.has(id)) child.remove();
   let place = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     let mine = wanted.id ? byId.get(wanted.id) : place;
     if (!wanted.id) while (mine && mine.id) mine = mine.nextSibling;
     if (mine && same(mine, wanted)) {
+      while (place && place !== mine && blank(place)) {
+        const next = place.nextSibling;
+        place.remove();
+        place = next;
+      }
       if (mine !== place) old.insertBefore(mine, place);
       else place = place.nextSibling;
       if (mine.nodeType === Node.ELEMENT_NODE) morph(mine, wanted);
@@ -36,6 +44,10 @@ function morphChildren(old, fresh) {
     place.remove();
     place = next;
   }
+}
+
+function blank(node) {
+  return node.nodeType === Node.TEXT_NODE && !node.nodeValue.trim();
 }
 
 function same(a, b) {

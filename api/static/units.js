@@ -36,10 +36,18 @@ function scaled(value, base, names) {
 function digits(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size < 1e-3 || size >= 1e6) return String(Number(value.toPrecision(3)));
+  if (size < 1e-4 || size >= 1e6) return scientific(value);
+  if (size < 1e-3) return String(Number(value.toPrecision(3)));
   const places = Math.max(0, 2 - Math.floor(Math.log10(size)));
   const plain = value.toFixed(places);
   return plain.includes(".") ? plain.replace(/0+$/, "").replace(/\.$/, "") : plain;
+}
+
+// 1234567 -> "1.23e+06", as Python writes it.
+function scientific(value) {
+  const [, mantissa, sign, power] = value.toExponential(2).match(/^(.*)e([+-])(\d+)$/);
+  const short = mantissa.replace(/0+$/, "").replace(/\.$/, "");
+  return `${short}e${sign}${power.padStart(2, "0")}`;
 }
 
 // 2026-03-02T12:01:00Z -> "12:01", with the day where the span is longer than one.
