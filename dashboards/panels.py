@@ -27,6 +27,7 @@ UNITS = {
     Unit.SECONDS: "s",
     Unit.RATIO: "percentunit",
     Unit.BYTES: "bytes",
+    Unit.BYTES_PER_SECOND: "binBps",
     Unit.PER_SECOND: "cps",
     Unit.COUNT: "short",
 }

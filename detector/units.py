@@ -10,8 +10,12 @@ class Unit(StrEnum):
     SECONDS = "seconds"
     RATIO = "ratio"
     BYTES = "bytes"
+    BYTES_PER_SECOND = "bytes_per_second"
     PER_SECOND = "per_second"
     COUNT = "count"
+
+
+BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def text(value: float | None, unit: Unit | str) -> str:
@@ -26,7 +30,9 @@ def text(value: float | None, unit: Unit | str) -> str:
         case Unit.RATIO:
             return f"{digits(value * 100)} %"
         case Unit.BYTES:
-            return scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+            return scaled(value, 1024, BYTES)
+        case Unit.BYTES_PER_SECOND:
+            return scaled(value, 1024, BYTES) + "/s"
         case Unit.PER_SECOND:
             return f"{digits(value)}/s"
         case _:

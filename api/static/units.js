@@ -1,11 +1,14 @@
 // Numbers as an on-call engineer says them; the same rules as detector/units.py.
 
+const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
 export function text(value, unit) {
   if (value === null || value === undefined || Number.isNaN(value)) return "-";
   switch (unit) {
     case "seconds": return duration(value);
     case "ratio": return `${digits(value * 100)} %`;
-    case "bytes": return scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]);
+    case "bytes": return scaled(value, 1024, BYTES);
+    case "bytes_per_second": return `${scaled(value, 1024, BYTES)}/s`;
     case "per_second": return `${digits(value)}/s`;
     default: return digits(value);
   }
