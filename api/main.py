@@ -191,5 +191,7 @@ def demo(
     from api.demo.story import Script, tell
 
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
-    if not tell(out, Script(seed=seed, port=port, stay=stay, window_seconds=window)):
+    if not tell(
+        Console(highlight=False), Script(seed=seed, port=port, stay=stay, window_seconds=window)
+    ):
         raise typer.Exit(1)

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -36,6 +35,7 @@ from storage.duration import written
 PATIENCE_SECONDS = 240.0
 BARS = "▁▂▃▄▅▆▇█"
 SUBJECT = "/checkout"
+SHOWN_WINDOWS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +239,8 @@ def incidents(house: House) -> list[Incident]:
 def sparkline(house: House, signal: str, incident: Incident) -> str:
     """The last windows of the slowed series as bars, from zero to the largest."""
     now_ms = milliseconds(house.now())
-    back_ms = round(timedelta(minutes=15) / timedelta(milliseconds=1))
     seconds = house.settings.definitions.signals[signal].form.window
+    back_ms = round(SHOWN_WINDOWS * seconds * 1000)
     labels = incident.regressions[0].labels
     windows = house.history.windows(
         signal, now_ms - back_ms, now_ms, labels, seconds=seconds, counts=False
@@ -248,7 +248,8 @@ def sparkline(house: House, signal: str, incident: Incident) -> str:
     values = windows.values.tolist()
     top = max(values, default=0.0) or 1.0
     bars = "".join(BARS[min(int(one / top * 8), 7)] for one in values)
-    return f"{bars}  (last 15 min, up to {units.text(top, units.Unit.SECONDS)})"
+    unit = house.settings.definitions.signals[signal].form.unit
+    return f"{bars}\nlast {written(len(values) * seconds)}, up to {units.text(top, unit)}"
 
 
 def show_message(out: Console, what: str, message: Message) -> None:
