@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from detector import units
@@ -36,6 +37,11 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 or word.endswith("s") else f"{count} {word}s"
 
 
+def breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores, and nowhere else."""
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+
+
 def templates() -> Environment:
     """The environment of all pages: everything is escaped, a missing name is an error."""
     made = Environment(
@@ -49,6 +55,7 @@ def templates() -> Environment:
         "moment": moment,
         "machine": machine,
         "plural": plural,
+        "breakable": breakable,
         "unit": units.text,
         "duration": units.duration,
     }
