@@ -20,7 +20,7 @@ from collector.source import TARGET
 from storage.duration import Seconds
 from storage.series import check_regex
 
-RESERVED_NAMES = ("host", "self")
+RESERVED_NAMES = ("host", "plimsoll")
 """What Plimsoll calls the machine it runs on, and its own page."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
@@ -65,7 +65,9 @@ class Limits(BaseModel):
         description="Most series of one target at a time; new ones are left out.",
     )
     labels: int = Field(20, ge=1, description="Most labels of one series.")
-    label_value_bytes: int = Field(256, ge=1, description="Longest value of a label, in bytes.")
+    label_value_bytes: int = Field(
+        256, ge=1, description="Longest name or value of a label, and name of a metric, in bytes."
+    )
 
 
 class Target(BaseModel):

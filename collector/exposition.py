@@ -27,7 +27,9 @@ from storage.series import NAME, Labels
 FORGET_AFTER_MS = 5 * 60_000
 """A series that was not on the page for so long makes room for another one."""
 
-MOST_COMMENTS = 20_000
+LINE_OVERHEAD_BYTES = 100
+"""About what remembering a line costs beside its bytes."""
+
 LONGEST_TIMESTAMP = 20
 TEXT_TYPES = ("", "text/plain")
 OPENMETRICS_TYPE = "application/openmetrics-text"
@@ -54,6 +56,11 @@ class Exposition:
         self._limits = limits
         self._any_content_type = any_content_type
         self._series = _Series(added, limits, allow)
+
+    @property
+    def remembered_bytes(self) -> int:
+        """About how much memory the remembered lines take: two of the largest pages at most."""
+        return self._series.remembered_bytes
 
     def read(self, body: bytes, content_type: str, at_ms: int) -> Collected:
         """The samples of a page, all at `at_ms`; CollectFailure `parse` when it is no such page."""
@@ -172,6 +179,7 @@ class _Series:
         self._slots: dict[Labels, int] = {}
         self._refused: dict[bytes, Drop | None] = {}
         self._wanted: dict[bytes, bool] = {}
+        self.remembered_bytes = 0
         self.heads: dict[bytes, int] = {}
         self.comments: set[bytes] = {b""}
 
@@ -192,7 +200,8 @@ class _Series:
             return None
         sample = _official(line, number)
         if sample is None:
-            self._remember_comment(line)
+            self._make_room(line)
+            self.comments.add(line)
             return None
         slot = self.slot(sample)
         self._remember_head(line, sample, slot)
@@ -201,10 +210,18 @@ class _Series:
             return None
         return slot, repr(float_of(sample)).encode()
 
-    def _remember_comment(self, line: bytes) -> None:
-        if len(self.comments) >= MOST_COMMENTS:
-            self.comments.clear()
-        self.comments.add(line)
+    def _make_room(self, line: bytes) -> None:
+        """Before one more line is remembered: all are forgotten when they became too many.
+
+        A page whose lines are the same every time fits; one that is new every time must not grow
+        our memory with every scrape.
+        """
+        cost = len(line) + LINE_OVERHEAD_BYTES
+        self.remembered_bytes += cost
+        if self.remembered_bytes > 2 * self._limits.body_bytes:
+            for memory in (self.heads, self._refused, self._wanted, self.comments):
+                memory.clear()
+            self.remembered_bytes = cost
 
     def _remember_head(self, line: bytes, sample: ParsedSample, slot: "int | Drop | None") -> None:
         """Remember the head, if any number behind it would be read as this series' value."""
@@ -223,9 +240,10 @@ class _Series:
             return
         if not head.decode().strip():  # to the parser, the line `NaN` is a metric called `Na`
             return
+        self._make_room(head)
         if isinstance(slot, int):
             self.heads[head] = slot
-        elif len(self._refused) < self._limits.samples:
+        else:
             self._refused[head] = slot
 
     def wants(self, line: bytes) -> bool:
@@ -237,8 +255,7 @@ class _Series:
             return True
         wanted = self._wanted.get(found[1])
         if wanted is None:
-            if len(self._wanted) >= self._limits.samples:
-                self._wanted.clear()
+            self._make_room(found[1])
             wanted = self._wanted[found[1]] = self._allows(found[1].decode())
         return wanted
 
@@ -261,7 +278,8 @@ class _Series:
         if len(scraped) > self._limits.labels:
             return Drop.LABELS
         longest = self._limits.label_value_bytes
-        if any(len(value.encode()) > longest for value in scraped.values()):
+        texts = (sample.name, *scraped, *scraped.values())
+        if any(len(text.encode()) > longest for text in texts):
             return Drop.LABEL_VALUE
         labels = Labels.of(self._merged(scraped), **{NAME: sample.name})
         slot = self._slots.get(labels)
@@ -280,7 +298,7 @@ class _Series:
             value = scraped.get(name, "")
             if value:
                 moved = f"exported_{name}"
-                while moved in scraped or moved in self._added or moved in merged:
+                while moved in self._added or moved in merged:
                     moved = f"exported_{moved}"
                 merged[moved] = value
         return {**merged, **self._added}

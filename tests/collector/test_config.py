@@ -66,7 +66,7 @@ def test_each_fault_of_a_target_is_told_with_the_way_out_and_without_its_secret(
     assert "hunter2" not in message(caught.value)
 
 
-@pytest.mark.parametrize("name", ["host", "self"])
+@pytest.mark.parametrize("name", ["host", "plimsoll"])
 def test_the_names_of_built_in_targets_are_taken(name: str) -> None:
     with pytest.raises(ValidationError, match="built-in target"):
         CollectorConfig.model_validate({"targets": [{**SHOP, "name": name}]})

@@ -242,6 +242,37 @@ def test_too_many_labels_or_too_long_ones_cost_the_series_alone() -> None:
         assert collected.dropped == {Drop.LABELS: 1, Drop.LABEL_VALUE: 1}
 
 
+def test_a_name_is_no_longer_than_a_value_may_be() -> None:
+    page = exposition({"label_value_bytes": 8})
+    body = b'a{seven_7="x"} 1\na{nine_999_="x"} 2\nlonger_than_8 3\n'
+    for _ in range(2):
+        collected = page.read(body, TEXT, NOW)
+        assert collected.samples.values.tolist() == [1]
+        assert collected.dropped == {Drop.LABEL_VALUE: 2}
+
+
+@pytest.mark.parametrize(
+    ("line", "allow"),
+    [
+        (b'a{b="%d"} 1', None),
+        (b'a {b="x"}%*s 1', None),
+        (b"# comment %d", None),
+        (b'a{b="c",d="e",f="%d"} 1', None),
+        (b"metric_%d 1", "nothing"),
+    ],
+)
+def test_lines_that_are_new_every_time_do_not_fill_the_memory(
+    line: bytes, allow: str | None
+) -> None:
+    page = exposition({"body_bytes": 5000, "labels": 2}, allow=allow)
+    most = 0
+    for number in range(200):
+        text = line % (number % 90, b"") if b"*" in line else line % number
+        page.read(text + b"\nkept 1\n", TEXT, NOW)
+        most = max(most, page.remembered_bytes)
+    assert 5000 < most <= 10_000
+
+
 def test_what_is_left_out_for_its_labels_still_counts_as_work() -> None:
     page = exposition({"samples": 5, "labels": 1})
     body = b"".join(b'a{b="%d",c="d"} 1\n' % i for i in range(10)) + b"good 1\n"

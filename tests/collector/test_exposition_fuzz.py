@@ -108,7 +108,10 @@ def same(one: Read, other: Read) -> bool:
 
 
 def fresh() -> Exposition:
-    return Exposition({"target": "t"}, Limits.model_validate({}))
+    limits = Limits.model_validate(
+        {"label_value_bytes": 100_000}
+    )  # what is parsed, not what is kept
+    return Exposition({"target": "t"}, limits)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])

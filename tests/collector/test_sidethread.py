@@ -41,6 +41,28 @@ def test_a_function_that_hangs_is_not_joined_by_a_second_one_and_holds_nobody_up
     asyncio.run(attempt())
 
 
+def test_a_function_that_returns_after_its_caller_has_gone_troubles_nobody() -> None:
+    async def attempt() -> None:
+        troubles: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: troubles.append(context))
+        release, side = threading.Event(), SideThread("test")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await side.run(release.wait)
+        release.set()
+        while True:  # until the thread is free again, and what it left in the loop was done
+            await asyncio.sleep(0.01)
+            try:
+                await side.run(lambda: None)
+            except StillBusyError:
+                continue
+            break
+        assert troubles == []
+
+    asyncio.run(attempt())
+
+
 def test_a_function_that_returns_after_the_loop_has_gone_does_no_harm(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
