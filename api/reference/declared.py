@@ -1,0 +1,169 @@
+"""Configuration, signals and rules as their models declare them."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, FilePath, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from api import words
+from api.reference.tables import code, codes, table
+from api.settings import FORMS, SECTIONS
+from detector.config import build_rules, build_signals, shipped
+from detector.rule import Rule
+from storage.duration import Seconds, written
+from storage.series import Selector
+
+HEAD = ("key", "type", "default", "meaning")
+PLAIN = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Path: "path",
+    SecretStr: "secret",
+    Selector: "selector",
+}
+BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
+DURATION = get_args(Seconds)[1]
+
+
+def configuration() -> str:
+    """One table for each section."""
+    parts = []
+    for name, model in SECTIONS.items():
+        parts += [f"### `{name}`", (model.__doc__ or "").strip(), table(HEAD, rows(model, name))]
+    return "\n\n".join(parts)
+
+
+def signal_forms() -> str:
+    """What all forms share, then what each has of its own."""
+    models = list(FORMS.values())
+    common = set.intersection(*(set(one.model_fields) for one in models)) - {"form"}
+    parts = ["Keys of every form:", table(HEAD, rows(models[0], only=common))]
+    for name, model in FORMS.items():
+        own = set(model.model_fields) - common - {"form"}
+        parts += [f"`form: {name}`: {(model.__doc__ or '').strip()}"]
+        parts += [table(HEAD, rows(model, only=own))]
+    return "\n\n".join(parts)
+
+
+def rule_parts() -> str:
+    """The keys of a rule, with those of its parts."""
+    return table(HEAD, rows(Rule))
+
+
+def rows(
+    model: type[BaseModel], prefix: str = "", only: set[str] | None = None
+) -> Iterator[list[str]]:
+    """The keys of a model and of the models in it."""
+    for name, field in model.model_fields.items():
+        if only is not None and name not in only:
+            continue
+        key = ".".join(filter(None, (prefix, field.alias or name)))
+        inner, many = nested(field.annotation)
+        kind_ = ("list of sections" if many else "section") if inner else kind(field)
+        yield [code(key), kind_, default(field), field.description or ""]
+        if inner:
+            yield from rows(inner, f"{key}[]" if many else key)
+
+
+def nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The model that a key holds, and whether it holds a list of them."""
+    for one in (annotation, *get_args(annotation)):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one, get_origin(annotation) is list
+    return None, False
+
+
+def kind(field: FieldInfo) -> str:
+    """The type of a key for people, with its bounds."""
+    name = type_name(field.annotation, field.metadata)
+    told = [name]
+    for one in field.metadata:
+        for type_, (attribute, text) in BOUNDS.items():
+            if isinstance(one, type_):
+                bound = getattr(one, attribute)
+                told.append(f"{text} {written(bound) if name == 'duration' else bound}")
+    return ", ".join(told)
+
+
+def type_name(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> str:
+    """A type for people."""
+    if DURATION in metadata:
+        return "duration"
+    if annotation == FilePath:
+        return "path of a file"
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(inner[0], inner[1:])
+    if origin in (Union, UnionType):
+        return type_name(*[one for one in inner if one is not NoneType])
+    if origin is Literal:
+        return " or ".join(map(code, inner))
+    if origin in (list, tuple):
+        return "list of texts"
+    if origin is dict:
+        return "names with values"
+    if issubclass(annotation, StrEnum):
+        return " or ".join(map(code, annotation))
+    return PLAIN[annotation]
+
+
+def default(field: FieldInfo) -> str:
+    """The default of a key for people."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value is PydanticUndefined or value in ("", (), [], {}):
+        return "none"
+    if isinstance(value, BaseModel):
+        return " "
+    if isinstance(value, bool):
+        return code(str(value).lower())
+    if type_name(field.annotation, field.metadata) == "duration":
+        return code(written(value))
+    return code(f"{value:g}" if isinstance(value, float) else value)
+
+
+def shipped_signals() -> str:
+    """What is measured without any configuration."""
+    return table(
+        ("signal", "form", "a series for each", "unit", "reads", "meaning"),
+        (
+            [
+                code(name),
+                one.form.form,
+                codes(one.form.by),
+                str(one.form.unit),
+                codes(one.form.selectors()),
+                one.form.description,
+            ]
+            for name, one in build_signals(shipped()[0]).items()
+        ),
+    )
+
+
+def shipped_rules() -> str:
+    """What is judged without any configuration, in the words of the pages."""
+    signal_texts, rule_texts = shipped()
+    signals = build_signals(signal_texts)
+    found = []
+    for name, rule in build_rules(rule_texts).items():
+        signal = signals[rule.signal]
+        unit = signal.form.unit
+        found.append(
+            [
+                code(name),
+                code(rule.signal),
+                words.trigger(rule, signal),
+                "; ".join(words.gates(rule, unit)) or "none",
+                words.cleared(rule, unit),
+            ]
+        )
+    return table(("rule", "signal", "trigger and sustain", "gates", "over when"), found)

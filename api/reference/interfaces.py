@@ -1,0 +1,228 @@
+"""HTTP, metrics and command line as they really are: asked of a built application."""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from fastapi import FastAPI
+from rich.text import Text
+from starlette.routing import Route
+
+from api import serve, settings
+from api.app import ROUTERS, create_app
+from api.document import Document
+from api.house import House
+from api.loops import LoopMeters
+from api.main import app as commands
+from api.reference.declared import PLAIN
+from api.reference.tables import code, codes, table
+from api.shapes import API
+from storage.config import StorageConfig
+
+Schema = Mapping[str, Any]
+
+# These have the labels of the series beside their own, so no declaration can name them all.
+SERIES = "and those of the series"
+HOUSE_LABELS = {
+    "plimsoll_signal_value": f"`signal`, {SERIES}",
+    "plimsoll_signal_expected": f"`signal`, {SERIES}",
+    "plimsoll_signal_upper": f"`signal`, {SERIES}",
+    "plimsoll_signal_lower": f"`signal`, {SERIES}",
+    "plimsoll_regression_open": f"`signal`, `rule`, `severity`, {SERIES}",
+    "plimsoll_deployment_timestamp_seconds": "`service`, `version`",
+}
+PAGES = {
+    "/": "The overview, a page for people.",
+    "/regressions": "The history of regressions, a page for people.",
+    "/regressions/{regression_id}": "One regression, a page for people.",
+    "/signals/{name}": "One signal, a page for people.",
+    "/metrics": "Metrics in the Prometheus text format.",
+    f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
+}
+
+
+@contextmanager
+def empty_house() -> Iterator[tuple[House, FastAPI]]:
+    """A house in which nothing has happened, with its application; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="plimsoll-reference-") as folder:
+        storage = StorageConfig(directory=Path(folder))
+        house = serve.build(dataclasses.replace(settings.build(Document()), storage=storage))
+        try:
+            app = create_app(house)
+            LoopMeters(house.registry)
+            app.build_middleware_stack()  # the middleware registers its metrics when it is built
+            yield house, app
+        finally:
+            house.state.close()
+            house.file.close()
+
+
+def metrics() -> str:
+    """What is on `/metrics`, in the order of the names; what the process tells comes last."""
+    found: dict[str, list[str]] = {}
+    with empty_house() as (house, _):
+        # The only place that knows the labels of a family without samples.
+        owners: Mapping[str, Any] = house.registry._names_to_collectors
+        for family in house.registry.collect():
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            labels = getattr(owners.get(family.name), "_labelnames", None)
+            if labels is None:  # made anew for every page
+                labels = sorted({label for one in family.samples for label in one.labels})
+            told = HOUSE_LABELS.get(name) or codes(labels) or "none"
+            found[name] = [code(name), family.type, told, family.documentation]
+
+    def place(name: str) -> tuple[int, str]:
+        return [name.startswith(one) for one in ("plimsoll_", "http_", "")].index(True), name
+
+    ordered = [found[name] for name in sorted(found, key=place)]
+    return table(("metric", "type", "labels", "meaning"), ordered)
+
+
+def endpoints() -> str:
+    """The REST API from its OpenAPI document, then the rest of the addresses."""
+    with empty_house() as (_, app):
+        document: Schema = app.openapi()
+        others = [route for route in app.routes if isinstance(route, Route)]
+    hidden = [one for router in ROUTERS for one in router.routes if isinstance(one, Route)]
+    documented = document["paths"]
+    parts = []
+    for path, operations in documented.items():
+        for method, operation in operations.items():
+            parts.append(endpoint(method.upper(), path, operation))
+    parts.append("### Other addresses")
+    rows = [
+        [code(f"GET {one.path}"), PAGES.get(one.path) or first_sentence(one.endpoint)]
+        for one in [*hidden, *others]
+        if one.path not in documented
+    ]
+    parts.append(table(("address", "answer"), sorted(rows)))
+    return "\n\n".join(parts)
+
+
+def first_sentence(function: Any) -> str:
+    """What an endpoint promises."""
+    return (getattr(function, "__doc__", "") or "").strip().partition("\n")[0]
+
+
+def endpoint(method: str, path: str, operation: Schema) -> str:
+    """One operation: what it does, what it takes, what it gives."""
+    parts = [f"### `{method} {path}`", f"{operation['summary']}. {operation['description']}"]
+    parameters = [
+        [
+            code(one["name"]),
+            one["in"],
+            type_of(one["schema"]),
+            "required" if one.get("required") else default(one["schema"]),
+            one.get("description", ""),
+        ]
+        for one in operation.get("parameters", ())
+    ]
+    if parameters:
+        parts.append(table(("parameter", "in", "type", "default", "meaning"), parameters))
+    body = operation.get("requestBody", {}).get("content", {})
+    if body:
+        (media,) = body
+        parts.append(f"Body, `{media}`: {type_of(body[media]['schema'])}.")
+    for status, answer in operation["responses"].items():
+        content = answer.get("content", {}).get("application/json")
+        if content:
+            parts.append(f"Answer {status}: {type_of(content['schema'])}.")
+    return "\n\n".join(parts)
+
+
+def shapes() -> str:
+    """The shapes that answers and bodies are made of."""
+    with empty_house() as (_, app):
+        schemas: Schema = app.openapi()["components"]["schemas"]
+    parts = []
+    for name, schema in sorted(schemas.items()):
+        if name in ("HTTPValidationError", "ValidationError"):  # the framework's; never answered
+            continue
+        parts.append(f"### {name}")
+        parts.append(schema.get("description", "").strip())
+        if "enum" in schema:
+            named = [code(one) if one else "the empty text" for one in schema["enum"]]
+            parts.append(f"One of {', '.join(named)}.")
+            continue
+        rows = (
+            [code(member), type_of(one), meaning(member, schema, schemas)]
+            for member, one in schema["properties"].items()
+        )
+        parts.append(table(("member", "type", "meaning"), rows))
+    return "\n\n".join(filter(None, parts))
+
+
+def meaning(member: str, schema: Schema, schemas: Schema) -> str:
+    """The description of a member, or of what it refers to; and whether it may be left out."""
+    one = schema["properties"][member]
+    referred = schemas.get(one.get("$ref", "").rpartition("/")[2], {})
+    text = str(one.get("description") or referred.get("description", ""))
+    return text if member in schema.get("required", ()) else f"{text} May be left out."
+
+
+def type_of(schema: Schema) -> str:
+    """A JSON schema as a type for people."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(type_of(one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return codes(schema["enum"])
+    if schema.get("type") == "array":
+        inner = type_of(schema["items"])
+        return f"list of ({inner})" if "anyOf" in schema["items"] else f"list of {inner}"
+    if schema.get("format") == "date-time":
+        return "time"
+    name = str(schema.get("type", "anything"))
+    if "minimum" in schema and "maximum" in schema:
+        return f"{name}, {schema['minimum']} to {schema['maximum']}"
+    return f"{name}, at most {schema['maxLength']} characters" if "maxLength" in schema else name
+
+
+def default(schema: Schema) -> str:
+    """The default of a parameter."""
+    value = schema.get("default")
+    return "none" if value in (None, []) else code(value)
+
+
+def command_line() -> str:
+    """Every command with its arguments and options."""
+    return "\n\n".join(described("plimsoll", typer.main.get_command(commands)))
+
+
+def described(name: str, command: Any) -> Iterator[str]:
+    """A command, and those below it."""
+    below = getattr(command, "commands", {})
+    yield f"### `{name}`"
+    yield command.help or ""
+    rows = [row for row in map(parameter, command.params) if row]
+    if rows:
+        yield table(("argument or option", "type", "default", "meaning"), rows)
+    if command.epilog:
+        yield Text.from_markup(command.epilog).plain
+    for inner, one in below.items():
+        yield from described(f"{name} {inner}", one)
+
+
+def parameter(one: Any) -> list[str]:
+    """A row for an argument or an option."""
+    type_ = one.type_descriptor.annotation if one.type_descriptor else bool
+    kind = "flag" if type_ is bool else PLAIN[type_]
+    if one.min is not None:
+        kind += f", {one.min} to {one.max}"
+    if one.opts[0].startswith("-"):
+        names = codes([*one.opts, *one.secondary_opts])
+    else:
+        names = code(one.name.upper())
+    if one.required:
+        shown = "required"
+    elif type_ is bool:
+        shown = code("on" if one.default else "off")
+    else:
+        shown = "none" if one.default in (None, "") else code(one.default)
+    return [names, kind, shown, one.help or ""]

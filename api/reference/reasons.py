@@ -1,0 +1,135 @@
+"""The enumerated reasons in words; one that is not described here is an error."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from alerts.alert import Outcome
+from alerts.alert import Reason as Decision
+from api.errors import ProblemType
+from api.reference.tables import code, table
+from api.routes.targets import IN_WORDS
+from collector.failure import Failure
+from collector.source import Drop
+from detector.judgement import Reason, Verdict
+
+Member = TypeVar("Member", bound=StrEnum)
+
+VERDICTS = {
+    Verdict.UNKNOWN: "Too little is known to say. Never the same as steady.",
+    Verdict.STEADY: "The newest window does not breach the trigger.",
+    Verdict.REJECTED: "The newest window breaches the trigger, and a gate refused it.",
+    Verdict.REGRESSED: "Trigger, sustain and gates hold.",
+}
+JUDGEMENTS = {
+    Reason.NONE: "Steady or regressed: there is nothing to explain.",
+    Reason.NO_DATA: "Unknown: the newest window has no value.",
+    Reason.TOO_FEW_OBSERVATIONS: "Unknown: the newest window has fewer observations than "
+    "`gates.min_count`.",
+    Reason.TOO_LITTLE_HISTORY: "Unknown: fewer than 5 of 7 days have data, or fewer observations "
+    "than `gates.min_baseline_count` are behind the baseline, or the average is zero and the "
+    "trigger is relative.",
+    Reason.SUSTAIN: "Rejected: not enough of the judged windows breach yet.",
+    Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta`.",
+    Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
+}
+DROPS = {
+    Drop.SAMPLES: "The page has more samples than `collector.limits.samples`.",
+    Drop.SERIES: "The target has more series than `collector.limits.series`; known ones go on.",
+    Drop.LABELS: "The series has more labels than `collector.limits.labels`.",
+    Drop.LABEL_VALUE: "A name or a value is longer than `collector.limits.label_value_bytes`.",
+    Drop.DUPLICATE: "The series stands twice on the page; the first line counts.",
+    Drop.NATIVE_HISTOGRAM: "Native histograms are not read.",
+}
+DECISIONS = {
+    Decision.UNDECIDED: "No stage has decided yet; never seen outside.",
+    Decision.OPENED: "Sent: the incident is new to this receiver.",
+    Decision.CHANGED: "Sent: what the message says has changed.",
+    Decision.WORSE: "Sent: the severity has risen.",
+    Decision.RESOLVED: "Sent: the incident is over.",
+    Decision.REOPENED: "Sent: the incident was told as resolved and is open again.",
+    Decision.NO_RECEIVER: "Not sent: nobody is configured.",
+    Decision.BELOW_MIN_SEVERITY: "Not sent: milder than `alerts.min_severity`, and never told.",
+    Decision.NOTHING_CHANGED: "Not sent: the message would look the same.",
+    Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
+    Decision.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
+}
+OUTCOMES = {
+    Outcome.SENT: "The receiver has it.",
+    Outcome.FOUND: "A message of unknown fate was found in the channel.",
+    Outcome.ABSENT: "A message of unknown fate is not in the channel; it is sent again.",
+    Outcome.BLIND: "The channel cannot be looked into; it is sent again, marked as a possible "
+    "repeat.",
+    Outcome.RATE_LIMITED: "The receiver asked for patience; it is tried again when it said.",
+    Outcome.UNREACHABLE: "No connection; nothing was written; tried again.",
+    Outcome.SERVER_ERROR: "The webhook answered 5xx; tried again.",
+    Outcome.REFUSED: "Refused for a reason that may pass; tried again.",
+    Outcome.RECEIVER_BROKEN: "Token, channel or permission is wrong; tried every five minutes "
+    "until somebody mends it.",
+    Outcome.MESSAGE_REFUSED: "The layout was refused; the sentence alone is sent instead.",
+    Outcome.GONE: "The message to edit is gone; a new one is posted.",
+    Outcome.UNKNOWN: "The request was written and no clear answer came; looked for before it is "
+    "sent again.",
+}
+PROBLEMS = {
+    ProblemType.BAD_REQUEST: "The request cannot be read.",
+    ProblemType.BAD_CURSOR: "The cursor was not handed out by this API.",
+    ProblemType.BODY_TOO_LARGE: "The body is larger than 64 KiB.",
+    ProblemType.CONTENT_TYPE: "The body is not sent as `application/json`.",
+    ProblemType.INTERNAL: "A fault of Plimsoll; its log says where.",
+    ProblemType.INVALID: "A parameter or a member of the body does not fit; see `errors`.",
+    ProblemType.METHOD_NOT_ALLOWED: "The path is right, the method is not.",
+    ProblemType.NOT_FOUND: "There is no such thing.",
+    ProblemType.NOT_READY: "`/readyz`: history, state or detector do not keep up; see `errors`.",
+    ProblemType.OTHER: "Any other status.",
+    ProblemType.WRONG_HOST: "The Host header names a host that this server is not.",
+}
+
+
+def described(enumeration: type[Member], words: Mapping[Member, str], head: str) -> str:
+    """A table of all members, in their order."""
+    return table((head, "meaning"), ([shown(one), words[one]] for one in enumeration))
+
+
+def shown(member: StrEnum) -> str:
+    """A member as it stands in the API; the empty one as words."""
+    return code(member.value) if member.value else "(empty)"
+
+
+def verdicts() -> str:
+    """What a rule may say."""
+    return described(Verdict, VERDICTS, "verdict")
+
+
+def verdict_reasons() -> str:
+    """Why it says so."""
+    return described(Reason, JUDGEMENTS, "reason")
+
+
+def failures() -> str:
+    """Why a target is down."""
+    words = {one: text[:1].upper() + text[1:] + "." for one, text in IN_WORDS.items()}
+    return described(Failure, words, "reason")
+
+
+def drops() -> str:
+    """Why samples of a page were left out."""
+    return described(Drop, DROPS, "reason")
+
+
+def decisions() -> str:
+    """Why a message goes out, or not."""
+    return described(Decision, DECISIONS, "reason")
+
+
+def outcomes() -> str:
+    """What became of a call to a receiver."""
+    return described(Outcome, OUTCOMES, "outcome")
+
+
+def problems() -> str:
+    """The types of problem details."""
+    return table(
+        ("type", "meaning"),
+        ([code(f"urn:plimsoll:problem:{one.value}"), PROBLEMS[one]] for one in ProblemType),
+    )
