@@ -35,6 +35,7 @@ ADAPTERS = {
 }
 # Imported by name, declared by the distribution that brings and pins them.
 BROUGHT = {
+    "annotated_types": "pydantic",
     "attr": "grafanalib",
     "markupsafe": "jinja2",
     "plimsoll_client": "plimsoll-client",
