@@ -1,0 +1,73 @@
+"""One case of `tests/cases`: from the text of a rule and series to its judgement."""
+
+from typing import Any
+
+import numpy as np
+
+from detector.baseline import DAY_MS, DAYS, flat
+from detector.judgement import Judged, Verdicts, conclude
+from detector.rule import Rule
+from detector.run import judge_of
+from storage.history import NO_LAYOUT, Windows
+from storage.series import Labels
+from tests.notation import array
+
+SERIES = Labels.of(target="shop")
+END_MS = 1_772_452_800_000
+OVER_SECONDS = 300.0
+USUAL_N = 1000.0
+
+
+def rule_of(case: dict[str, Any]) -> Rule:
+    """The rule of a case; what it leaves out does nothing."""
+    text = {
+        key: case[key]
+        for key in ("trigger", "sustain", "gates", "clear", "critical")
+        if key in case
+    }
+    sustain = {"windows": len(case["recent"].split()), "of": len(case["recent"].split())}
+    return Rule.model_validate(
+        {"signal": "s", "sustain": sustain, "clear": clear_of(case["trigger"]), **text}
+    )
+
+
+def clear_of(trigger: dict[str, dict[str, str]]) -> dict[str, str]:
+    """A clear level at the trigger."""
+    ((_, part),) = trigger.items()
+    ((_, level),) = part.items()
+    return {"level": level, "for": "5m"}
+
+
+def past(case: dict[str, Any]) -> Windows:
+    """The windows of the last seven days, evenly spread, the oldest first."""
+    values = array(case.get("baseline", ""))
+    n = array(case.get("baseline_n", f"{USUAL_N:g}x{len(values)}"))
+    ends = (
+        END_MS
+        - DAYS * DAY_MS
+        + np.arange(1, len(values) + 1) * (DAYS * DAY_MS // max(len(values), 1))
+    )
+    there = ~np.isnan(values)
+    count = int(there.sum())
+    return Windows(
+        "s",
+        (SERIES,),
+        np.zeros(count, np.int64),
+        ends[there].astype(np.int64),
+        np.full(count, OVER_SECONDS),
+        values[there],
+        n[there],
+        np.full(count, NO_LAYOUT, np.int64),
+    )
+
+
+def judged(case: dict[str, Any]) -> Verdicts:
+    """The verdict of the case's rule on its series."""
+    rule = rule_of(case)
+    span = rule.span(60.0, OVER_SECONDS)
+    values = array(case["recent"])
+    n = array(case["n"]) if "n" in case else np.where(np.isnan(values), 0, USUAL_N)
+    background = flat(past(case), END_MS, {}, weigh_by_n="weigh_by_n" in case).background([SERIES])
+    limits = judge_of(rule).judge(background)
+    rows = Judged((SERIES,), values[None, :], n[None, :], END_MS)
+    return conclude("rule", rule, span, rows, background, limits)
