@@ -162,6 +162,8 @@ def conclude(
     newest, newest_n = judged.values[:, -1], judged.n[:, -1]
     delta = np.abs(newest - background.mean)
     far = np.isnan(background.mean) | (delta >= gates.min_delta)
+    # Rounded: a tenth of 30 observations are 3 events, not 2.9999999999999996.
+    few = (np.round(newest * newest_n, 6) < gates.min_events) & (gates.min_events > 0)
     history = ~np.isnan(limits.threshold)
     if rule.trigger.absolute is None:
         history &= background.n >= gates.min_baseline_count
@@ -172,7 +174,7 @@ def conclude(
         (~breach[:, -1], Verdict.STEADY, Reason.NONE),
         (breach.sum(axis=1) < span.need, Verdict.REJECTED, Reason.SUSTAIN),
         (~far, Verdict.REJECTED, Reason.MIN_DELTA),
-        (newest * newest_n < gates.min_events, Verdict.REJECTED, Reason.MIN_EVENTS),
+        (few, Verdict.REJECTED, Reason.MIN_EVENTS),
         (np.ones(len(judged), np.bool_), Verdict.REGRESSED, Reason.NONE),
     )
     conditions = [condition for condition, _, _ in stages]
