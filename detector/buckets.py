@@ -38,7 +38,8 @@ def bounds_of_groups(
     """
     layouts: list[dict[int, list[float]]] = [{} for _ in range(groups)]
     for h, g, e in zip(histogram.tolist(), group.tolist(), edges.tolist(), strict=True):
-        layouts[g].setdefault(h, []).append(e)
+        if not math.isnan(e):
+            layouts[g].setdefault(h, []).append(e)
     return tuple(shared(one.values()) for one in layouts)
 
 
@@ -98,7 +99,10 @@ class Buckets:
     def flat(self) -> tuple[Ints, tuple[Bounds, ...], Floats]:
         """Layout of each row, the layouts, and the counts of all rows: as `Windows` holds them."""
         layouts: dict[Bounds, int] = {}
-        of_owner = np.array([layouts.setdefault(b, len(layouts)) for b in self.bounds], np.int64)
+        of_owner = np.full(len(self.bounds), NO_LAYOUT, np.int64)
+        for one in np.unique(self.owner).tolist():
+            if self.bounds[one]:
+                of_owner[one] = layouts.setdefault(self.bounds[one], len(layouts))
         counts = self.counts()
         inside = np.arange(counts.shape[1])[None, :] < self.widths()[:, None]
         return of_owner[self.owner], tuple(layouts), counts[inside]
@@ -117,9 +121,8 @@ def merged(windows: Windows, cell: Ints, cells: int, owner: Ints) -> Buckets:
     """
     used: list[set[int]] = [set() for _ in windows.series]
     rows = (cell >= 0) & (windows.layout != NO_LAYOUT)
-    for series, layout in zip(
-        windows.index[rows].tolist(), windows.layout[rows].tolist(), strict=True
-    ):
+    pairs = np.unique(np.column_stack([windows.index[rows], windows.layout[rows]]), axis=0)
+    for series, layout in pairs.tolist():
         used[series].add(layout)
     bounds = tuple(shared(windows.layouts[one] for one in sorted(ones)) for ones in used)
     width = max(map(len, bounds), default=0)

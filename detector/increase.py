@@ -4,10 +4,11 @@ The increase of a sample is what was added since the sample before it. After a r
 fell) that is the new value. Nothing is extrapolated: increases of adjoining windows add up to the
 whole. Three cases have no sample before them:
 
-* the series is new on a target that was read before without it: it began at zero, so its value
-  is the increase (an error counter that appears with its first error counts that error);
+* the series is new, or back after more than `LOOKBACK_MS`, on a target that was read meanwhile
+  without it: it began at zero, so its value is the increase (an error counter that appears with its
+  first error counts that error; after a restart it appears again);
 * the target itself was not read within `LOOKBACK_MS`: the sample is a new start, not an increase;
-* the last sample is older than `LOOKBACK_MS`: a gap; what happened in it is not known.
+  what happened in the gap is not known.
 """
 
 from dataclasses import dataclass
@@ -80,10 +81,16 @@ def births(
     """Which samples are the first of a new series on a known target, and when it was last read."""
     born = np.zeros(len(index), np.bool_)
     since_ms = np.zeros(len(index), np.int64)
+    number = {target: position for position, target in enumerate(seen)}
+    of_series = np.array([number.get(one.get("target"), -1) for one in samples.series], np.int64)
     rows = np.flatnonzero(candidates)
-    targets = np.array([labels.get("target") for labels in samples.series], object)[index[rows]]
-    for target, times in seen.items():
-        mine = rows[targets == target]
+    rows = rows[np.argsort(of_series[index[rows]], kind="stable")]
+    ends = np.searchsorted(of_series[index[rows]], np.arange(len(seen)), side="right")
+    starts = np.searchsorted(of_series[index[rows]], np.arange(len(seen)), side="left")
+    for times, start, end in zip(seen.values(), starts, ends, strict=True):
+        mine = rows[start:end]
+        if not len(mine) or not len(times):
+            continue
         position = np.searchsorted(times, at_ms[mine]) - 1
         earlier = np.where(
             position >= 0, times[np.maximum(position, 0)], np.iinfo(np.int64).min // 2
@@ -97,8 +104,10 @@ def births(
 def seen_times(up: Samples) -> Seen:
     """For each target the times at which it was read, from its `plimsoll_collector_up` samples."""
     times: dict[str, list[Ints]] = {}
-    for position, labels in enumerate(up.series):
-        rows = (up.index == position) & (up.values > 0)
+    good = np.flatnonzero(up.values > 0)
+    good = good[np.argsort(up.index[good], kind="stable")]
+    ends = np.searchsorted(up.index[good], np.arange(len(up.series)), side="right")
+    for labels, rows in zip(up.series, np.split(good, ends), strict=False):
         times.setdefault(labels.get("target"), []).append(up.at_ms[rows])
     return {target: np.unique(np.concatenate(parts)) for target, parts in times.items()}
 

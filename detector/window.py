@@ -4,17 +4,17 @@ A window `(end - seconds, end]` holds what was observed in it; a span without an
 window. Percentiles come from merged buckets, never from averaged percentiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 
 from detector.buckets import Buckets, bounds_of_groups, edge, merged
-from detector.increase import Seen, increases, sums
+from detector.increase import Seen, increases, spread, sums
 from detector.signal import AnySignal, Gauge, Mean, Quantile, Rate, Ratio, Signal
-from storage.history import NO_LAYOUT, Floats, Ints, Samples, Windows
-from storage.series import Labels
+from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
+from storage.series import NAME, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,14 @@ class Grid:
 
 def grouped(series: Sequence[Labels], by: Sequence[str]) -> tuple[Ints, tuple[Labels, ...]]:
     """Which group each series belongs to by the labels that count, and the groups."""
+    return numbered(labels.only(by) for labels in series)
+
+
+def numbered(names: Iterable[Labels]) -> tuple[Ints, tuple[Labels, ...]]:
+    """A number for each, the same for the same; and what the numbers stand for."""
     position: dict[Labels, int] = {}
-    group = [position.setdefault(labels.only(by), len(position)) for labels in series]
-    return np.array(group, np.int64), tuple(position)
+    numbers = [position.setdefault(one, len(position)) for one in names]
+    return np.array(numbers, np.int64), tuple(position)
 
 
 def windows_of(signal: Signal, samples: Samples, seen: Seen, start_ms: int, end_ms: int) -> Windows:
@@ -153,20 +158,34 @@ def quotient_windows(
 ) -> Windows:
     """Increase over increase; n is the increase of the denominator.
 
-    A numerator without a series is zero: no errors is an error rate of 0, not an unknown one.
+    A ratio without a numerator is zero: no errors is an error rate of 0, not an unknown one. A sum
+    and a count belong together: they are reset together, and one without the other says nothing.
     """
     upper, lower = form.selectors()
-    grown = increases(samples, seen)
+    is_upper = np.array([upper.matches(labels) for labels in samples.series], np.bool_)
+    is_lower = np.array([lower.matches(labels) for labels in samples.series], np.bool_)
+    owner = None
+    if isinstance(form, Mean):
+        owner, _ = numbered(labels.without(NAME) for labels in samples.series)
+        samples = paired(samples, owner, is_upper)
+    grown = increases(samples, seen, owner)
     group, series = grouped(samples.series, form.by)
     grid = Grid(group, len(series), span)
     cell = grid.cell(grown.index, grown.at_ms)
-    is_upper = np.array([upper.matches(labels) for labels in samples.series], np.bool_)
-    is_lower = np.array([lower.matches(labels) for labels in samples.series], np.bool_)
     numerator = grid.total(cell, grown.values * is_upper[grown.index])
     denominator = grid.total(cell, grown.values * is_lower[grown.index])
     cells = np.flatnonzero(denominator > 0)
     n = denominator[cells]
     return span.windows(signal.name, series, cells, numerator[cells] / n, n)
+
+
+def paired(samples: Samples, owner: Ints, is_sum: Flags) -> Samples:
+    """The samples of sums and counts whose other half was there at the same time."""
+    usable, sums_here = np.isfinite(samples.values), is_sum[samples.index]
+    owners = owner[samples.index]
+    both = spread(usable & sums_here, owners, samples.at_ms)
+    both &= spread(usable & ~sums_here, owners, samples.at_ms)
+    return Samples(samples.series, samples.index[both], samples.at_ms[both], samples.values[both])
 
 
 def histogram_windows(
@@ -177,11 +196,7 @@ def histogram_windows(
     Histograms of different layouts are merged on the bounds they share, which is exact; summing
     series of different bounds would not be.
     """
-    identity: dict[Labels, int] = {}
-    histogram = np.array(
-        [identity.setdefault(labels.without("le"), len(identity)) for labels in samples.series],
-        np.int64,
-    )
+    histogram, _ = numbered(labels.without("le") for labels in samples.series)
     group, series = grouped(samples.series, form.by)
     edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
     bounds = bounds_of_groups(histogram, group, edges, len(series))
@@ -231,6 +246,15 @@ def merge(form: AnySignal, windows: Windows, span: Span) -> Windows:
         plain = span.windows(windows.signal, windows.series, cells, value, count[cells])
         return with_buckets(plain, buckets)
     stat = form.stat if isinstance(form, Gauge) else "avg"
-    weights = windows.seconds[inside] if isinstance(form, Rate) else n
+    weights = covered_seconds(values, n, windows.seconds[inside]) if isinstance(form, Rate) else n
     value = gauge_values(stat, at, values, weights, total_cells)[cells]
     return span.windows(windows.signal, windows.series, cells, value, count[cells])
+
+
+def covered_seconds(rates: Floats, n: Floats, seconds: Floats) -> Floats:
+    """The time that each rate covers: longer than its window after a missed sample.
+
+    It follows from the increase; where nothing was added the window's own length must do.
+    """
+    moving = (rates > 0) & (n > 0)
+    return np.where(moving, n / np.where(moving, rates, 1), seconds)
