@@ -157,8 +157,9 @@ class Rule(_Part):
         """Which windows are judged, for a signal with these lengths."""
         sustain = self.sustain
         if sustain.for_ is not None:
-            count = max(1, round(sustain.for_ / window_seconds))
-            return Span(each_ms=round(window_seconds * 1000), need=count, of=count)
+            each_ms = round(window_seconds * 1000)
+            count = -(-round(sustain.for_ * 1000) // each_ms)  # at least as long as asked for
+            return Span(each_ms=each_ms, need=count, of=count)
         return Span(
             each_ms=round(over_seconds * 1000), need=sustain.windows or 1, of=sustain.of or 1
         )

@@ -53,7 +53,9 @@ class _Form(BaseModel):
 
     @model_validator(mode="after")
     def _whole_windows(self) -> "_Form":
-        if self.over % self.window:
+        if self.window < 1:
+            raise ValueError("`window` must be at least 1s")
+        if round(self.over * 1000) % self.window_ms:
             raise ValueError(
                 "`over` must be a whole number of `window`s, like window: 1m, over: 5m"
             )
