@@ -125,6 +125,8 @@ class DuckHistory:
         found: dict[int, Labels] = {}
         for selector in selectors:
             found |= self.series.find(selector.metric, selector.matches)
+        if not found:
+            return Samples.of(())
         cursor = self.file.cursor()
         cursor.register("wanted", ids_of(found))
         columns = cursor.execute(
@@ -217,6 +219,8 @@ class DuckHistory:
     ) -> Windows:
         """The windows that end in `(start, end]`, of one series or one length if given."""
         found = self.window_series.find(signal, lambda known: labels is None or known == labels)
+        if not found:
+            return Windows.of(signal, ())
         cursor = self.file.cursor()
         cursor.register("wanted", ids_of(found))
         table = cursor.execute(

@@ -92,7 +92,8 @@ class Windows:
 
     def rows(self) -> list[Window]:
         """One by one; for tests and small answers."""
-        ends = np.cumsum(self.widths())
+        widths = self.widths().tolist()
+        ends = np.cumsum(widths).tolist()
         return [
             Window(
                 self.signal,
@@ -102,7 +103,7 @@ class Windows:
                 float(self.values[i]),
                 float(self.n[i]),
                 self.layouts[int(self.layout[i])] if self.layout[i] != NO_LAYOUT else (),
-                tuple(self.counts[ends[i] - w : ends[i]]) if (w := int(self.widths()[i])) else (),
+                tuple(self.counts[ends[i] - widths[i] : ends[i]].tolist()),
             )
             for i in range(len(self))
         ]
