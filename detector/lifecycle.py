@@ -111,6 +111,21 @@ def continued(
     return now, ()
 
 
+def withdrawn(regression: Regression, at_ms: int) -> tuple[Regression, tuple[Transition, ...]]:
+    """An open regression whose rule is gone: nobody judges it any more, so it cannot stay open."""
+    over = replace(regression, phase=Phase.RESOLVED, resolved_ms=at_ms, updated_ms=at_ms)
+    reason = f"{regression.rule} is not in force any more"
+    taken = Transition(
+        regression_id=over.id,
+        at_ms=at_ms,
+        actor=DETECTOR,
+        before="open",
+        after="resolved",
+        reason=reason,
+    )
+    return over, (taken,)
+
+
 def step(
     regression: Regression, judgement: Judgement, before: str, after: str, reason: str
 ) -> Transition:

@@ -19,12 +19,21 @@ from sqlmodel import Session
 from detector import evaluate
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
 from detector.book import Book
-from detector.judgement import Background, Judged, Judgement, Verdict, Verdicts, conclude
+from detector.judgement import (
+    REASONS,
+    VERDICTS,
+    Background,
+    Judged,
+    Judgement,
+    Verdict,
+    Verdicts,
+    conclude,
+)
 from detector.judges.absolute import AbsoluteJudge
 from detector.judges.relative import RelativeJudge
 from detector.judges.sigma import SigmaJudge
 from detector.ledger import Ledger
-from detector.lifecycle import continued, fingerprint, opened
+from detector.lifecycle import continued, fingerprint, opened, withdrawn
 from detector.meters import DetectorMeters
 from detector.regression import Regression
 from detector.rule import Absolute, Relative, Rule, Sigma, Span
@@ -62,8 +71,8 @@ class Definitions:
 
     @property
     def step_ms(self) -> int:
-        """The shortest window, which is the distance between ticks."""
-        return min((one.form.window_ms for one in self.signals.values()), default=60_000)
+        """The distance between ticks: every window of every signal ends at one of them."""
+        return math.gcd(*(one.form.window_ms for one in self.signals.values())) or 60_000
 
     def due(self, now_ms: int) -> list[Signal]:
         """The signals that have a window ending at this time."""
@@ -86,6 +95,7 @@ class Detector:
     meters: DetectorMeters
     readings: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
     _baselines: dict[str, tuple[int, int, Flat]] = field(default_factory=dict)
+    _counted_ms: int = 0
 
     def due_ticks(self, now_ms: int) -> list[int]:
         """The ticks from the last completed one until now, oldest first.
@@ -98,29 +108,52 @@ class Detector:
             done_ms = self.book.progress_ms(session, TICK)
         if done_ms is None:
             return [newest_ms]
-        first_ms = max(done_ms + step_ms, newest_ms - MAX_CATCH_UP_MS)
-        self.meters.skipped.inc(max(0, (first_ms - done_ms) // step_ms - 1))
+        # The last tick may have been on another grid: signals can change between two starts.
+        next_ms = (done_ms // step_ms + 1) * step_ms
+        first_ms = max(next_ms, newest_ms - MAX_CATCH_UP_MS // step_ms * step_ms)
+        if first_ms > self._counted_ms:  # asked again after a failed tick, it is not counted again
+            self.meters.skipped.inc((first_ms - max(next_ms, self._counted_ms)) // step_ms)
+            self._counted_ms = first_ms
         return list(range(first_ms, newest_ms + 1, step_ms))
 
     def tick(self, now_ms: int) -> list[Verdicts]:
-        """Evaluate and judge the windows that end at `now`, store everything, give the verdicts."""
+        """Evaluate and judge the windows that end at `now`, store everything, give the verdicts.
+
+        A tick that is in the book already is not counted again.
+        """
         began = perf_counter()
         signals = self.definitions.due(now_ms)
         self.store_windows(signals, now_ms)
         with self.state.reading() as session:
+            done = self.is_done(session, now_ms)
             open_ = self.book.open_regressions(session)
             spans = self.book.spans(session, baseline_end_ms(now_ms) - DAYS * DAY_MS)
         verdicts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
+        if done:
+            return verdicts
         self.ledger.write(now_ms, verdicts)
         with self.state.unit() as session:
-            self.live(session, verdicts)
-            self.book.advance(session, TICK, now_ms)
-        for one in verdicts:
-            for row in one.rows():
-                self.meters.judgements.labels(one.rule, row.verdict, row.reason).inc()
+            if not self.is_done(session, now_ms):  # another process may have been faster
+                self.live(session, verdicts, now_ms)
+                self.book.advance(session, TICK, now_ms)
+        self.measure(verdicts)
         self.meters.last_tick.set(now_ms / 1000)
         self.meters.tick_seconds.observe(perf_counter() - began)
         return verdicts
+
+    def is_done(self, session: Session, now_ms: int) -> bool:
+        """Whether this tick, or a later one, is in the book."""
+        done_ms = self.book.progress_ms(session, TICK)
+        return done_ms is not None and done_ms >= now_ms
+
+    def measure(self, all_verdicts: Sequence[Verdicts]) -> None:
+        """Count the judgements by verdict and reason."""
+        for verdicts in all_verdicts:
+            pairs = np.column_stack([verdicts.verdict, verdicts.reason])
+            kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+            for (verdict, reason), count in zip(kinds.tolist(), counts.tolist(), strict=True):
+                labels = (verdicts.rule, VERDICTS[verdict], REASONS[reason])
+                self.meters.judgements.labels(*labels).inc(count)
 
     def store_windows(self, signals: Sequence[Signal], now_ms: int) -> None:
         """Write the windows that end now, short ones first, longer ones where their grid says."""
@@ -152,6 +185,10 @@ class Detector:
             self.history.put_windows(evaluate.evaluate(self.history, one, seen, first_ms, last_ms))
             self.history.put_windows(evaluate.coarse(self.history, one, first_ms, last_ms))
             yield done / len(steps)
+
+    def forget_baselines(self) -> None:
+        """Read the baselines anew at the next tick: somebody has put a past into the history."""
+        self._baselines.clear()
 
     def judge(
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
@@ -208,14 +245,20 @@ class Detector:
         self._baselines[signal.name] = (end_ms, reach, made)
         return made
 
-    def live(self, session: Session, all_verdicts: Sequence[Verdicts]) -> None:
+    def live(self, session: Session, all_verdicts: Sequence[Verdicts], now_ms: int) -> None:
         """Open, continue and resolve regressions according to the verdicts of one tick."""
         known = {one.fingerprint: one for one in self.book.open_regressions(session)}
+        for one in known.values():
+            if one.rule not in self.definitions.rules_of(one.signal):
+                self.book.save(session, *withdrawn(one, now_ms))
         for verdicts in all_verdicts:
             rule = self.definitions.rules[verdicts.rule]
             signal = self.definitions.signals[verdicts.signal]
-            for judgement in verdicts.rows():
-                self.apply(session, signal, rule, judgement, known)
+            open_ = {r.labels for r in known.values() if r.rule == verdicts.rule}
+            held = verdicts.verdict == VERDICTS.index(Verdict.REGRESSED)
+            for i, labels in enumerate(verdicts.judged.series):
+                if held[i] or labels in open_:
+                    self.apply(session, signal, rule, verdicts.row(i), known)
 
     def apply(
         self,
@@ -239,9 +282,12 @@ class Detector:
         A page that is opened seconds after the first start shall show something true.
         """
         waiting = [s for n, s in self.definitions.signals.items() if not self.readings.get(n)]
+        if not waiting:
+            return
+        longest_ms = max(one.form.window_ms for one in waiting)
+        seen = evaluate.seen(self.history, now_ms - longest_ms, now_ms)
         for one in waiting:
             start_ms = now_ms - one.form.window_ms
-            seen = evaluate.seen(self.history, start_ms, now_ms)
             fine = evaluate.evaluate(self.history, one, seen, start_ms, now_ms)
             newest = matrix(one, fine, Span(one.form.window_ms, 1, 1), now_ms, fine.series)
             nothing = flat(Windows.of(one.name, ()), 0, {}, weigh_by_n=False)
