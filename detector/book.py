@@ -6,6 +6,7 @@ committed together.
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,8 +24,10 @@ from detector.tables import (
     RegressionRow,
     TransitionRow,
 )
+from storage.series import Labels
 
 EVERYTHING = 10_000
+WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
 
 
 class BadCursorError(ValueError):
@@ -83,8 +86,7 @@ class Book:
         known = session.get(RegressionRow, regression.id)
         if known is not None:
             return known.domain()
-        open_incidents = self.incidents(session, IncidentRow.phase == Phase.OPEN)
-        incident = incident_for(regression, open_incidents)
+        incident = self.incident_of(session, regression)
         deployment = self.deployment_for(session, regression)
         if incident is None:
             row = IncidentRow(
@@ -112,6 +114,15 @@ class Book:
         session.flush()
         session.add(TransitionRow.of(step))
         return stored
+
+    def incident_of(self, session: Session, regression: Regression) -> Incident | None:
+        """The open incident that a new regression belongs to; None when it begins one."""
+        chosen = select(IncidentRow.id, IncidentRow.labels).where(IncidentRow.phase == Phase.OPEN)
+        in_order = chosen.order_by(col(IncidentRow.opened_ms), IncidentRow.id)
+        mine = incident_for(
+            regression, ((id_, Labels.of(labels)) for id_, labels in session.exec(in_order))
+        )
+        return self.incident(session, mine) if mine is not None else None
 
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
         """Store an open regression after a tick.
@@ -212,7 +223,12 @@ class Book:
         Open incidents that began about then and have none yet are linked to it: CI often reports
         after the fact.
         """
-        if session.get(DeploymentRow, deployment.id) is not None:
+        same = select(DeploymentRow.id).where(
+            DeploymentRow.service == deployment.service,
+            DeploymentRow.version == deployment.version,
+            DeploymentRow.at_ms == deployment.at_ms,
+        )
+        if session.exec(same).first() is not None:
             return False
         values = {name: getattr(deployment, name) for name in DeploymentRow.model_fields}
         session.add(DeploymentRow(**values))
@@ -292,7 +308,9 @@ def read(cursor: str) -> tuple[int, str]:
     """Where a page ended; `BadCursorError` for what we did not write."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at_ms, _, id_ = text.partition(".")
-        return int(at_ms), id_
     except (binascii.Error, ValueError):
-        raise BadCursorError("this cursor was not handed out by this API") from None
+        text = ""
+    found = WRITTEN.fullmatch(text)
+    if found is None:
+        raise BadCursorError("this cursor was not handed out by this API")
+    return int(found[1]), found[2]

@@ -15,10 +15,12 @@ def subject(labels: Labels) -> Labels:
     return labels.only(SUBJECT)
 
 
-def incident_for(regression: Regression, open_incidents: Iterable[Incident]) -> Incident | None:
-    """The open incident that a new regression belongs to; None when it begins one."""
+def incident_for(
+    regression: Regression, open_incidents: Iterable[tuple[str, Labels]]
+) -> str | None:
+    """Which open incident (id, labels) a new regression belongs to; None when it begins one."""
     mine = subject(regression.labels)
-    return next((one for one in open_incidents if one.labels == mine), None)
+    return next((id_ for id_, labels in open_incidents if labels == mine), None)
 
 
 def is_news(regression: Regression, incident: Incident) -> bool:
