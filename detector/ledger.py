@@ -6,6 +6,7 @@ it wrote before.
 """
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,13 +55,14 @@ class Ledger:
 
     def __init__(self, file: DuckFile) -> None:
         self.file = file
+        self.lock = threading.Lock()
         cursor = file.cursor()
         cursor.execute(SCHEMA)
         self.series = Catalogue(cursor.execute("FROM judged_series").fetchall())
 
     def write(self, at_ms: int, all_verdicts: Sequence[Verdicts]) -> None:
         """Store the judgements of one tick in one transaction, in place of earlier ones."""
-        with transaction(self.file, self.series) as cursor:
+        with self.lock, transaction(self.file, self.series) as cursor:
             cursor.execute("DELETE FROM judgements WHERE at_ms = ?", [at_ms])
             for verdicts in all_verdicts:
                 if not len(verdicts):
@@ -103,7 +105,7 @@ class Ledger:
 
     def retain(self, after_ms: int) -> int:
         """Drop what is older, give back how many went."""
-        with transaction(self.file, self.series) as cursor:
+        with self.lock, transaction(self.file, self.series) as cursor:
             row = cursor.execute("DELETE FROM judgements WHERE at_ms <= ?", [after_ms]).fetchone()
         return int(row[0]) if row else 0
 
