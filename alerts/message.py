@@ -30,6 +30,7 @@ REPEAT = (
 )
 
 # Where a person looks first; of a series without these all labels are shown.
+OWNERS = ("service", "target", "job")
 PLACES = ("route", "path", "page", "handler", "endpoint", "operation", "query", "database", "cache")
 
 
@@ -147,8 +148,9 @@ def sentence(incident: Incident, public_url: str) -> str:
     first, *others = by_weight(incident.regressions)
     title = cut(escape(first.title or first.signal), 100)
     place = f" on {cut(escape(where(first.labels)), 300)}" if where(first.labels) else ""
-    service = first.labels.get("service") or first.labels.get("job")
-    of = f" of {cut(escape(service), 100)}" if service and service != where(first.labels) else ""
+    owner = next((first.labels.get(name) for name in OWNERS if first.labels.get(name)), "")
+    known = not owner or owner in where(first.labels).split()
+    of = "" if known else f" of {cut(escape(owner), 100)}"
     began = escape(since(first))
     if incident.phase is Phase.RESOLVED:
         size = first.change or units.text(first.worst, first.unit)

@@ -69,6 +69,13 @@ def test_the_sentence_says_what_how_much_since_when_and_after_which_deployment()
     )
 
 
+def test_two_targets_with_one_route_are_told_apart() -> None:
+    from_eu = replace(CART, labels=Labels.of(target="shop-eu", method="GET", route="/cart"))
+    assert "on GET /cart of shop-eu is" in shown(incident(regressions=(from_eu,)))["text"]
+    alone = replace(CART, title="CPU usage", labels=Labels.of(target="host"))
+    assert "CPU usage on host is" in shown(incident(regressions=(alone,)))["text"]
+
+
 def test_a_resolved_message_is_green_and_says_how_long_it_lasted() -> None:
     payload = shown(resolved(incident()))
     assert payload["attachments"][0]["color"] == "#2eb67d"
