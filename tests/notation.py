@@ -5,11 +5,11 @@ twenty, not twenty-one). `_` is a gap. `NaN` and `Inf` are what they say.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from storage.history import Floats
@@ -44,13 +44,10 @@ def array(text: str, seed: int = 7) -> Floats:
     return np.array([np.nan if one is None else one for one in numbers(text, seed)], np.float64)
 
 
-def cases(name: str) -> Iterator[Any]:
+def cases(name: str) -> list[Any]:
     """The cases of `tests/cases/<name>.yaml`, as parameters under the names that they have there.
 
     Every scalar is a string: YAML would read an unquoted 0x40 as 64 and `off` as false.
     """
-    import pytest
-
     text = (CASES / f"{name}.yaml").read_text(encoding="utf-8")
-    for one in yaml.load(text, yaml.BaseLoader):
-        yield pytest.param(one, id=one["case"])
+    return [pytest.param(one, id=one["case"]) for one in yaml.load(text, yaml.BaseLoader)]

@@ -38,6 +38,6 @@ def test_what_is_no_part_of_a_series_is_refused(text: str) -> None:
 
 
 def test_cases_are_read_as_strings() -> None:
-    first = next(cases("absolute"))
+    first = cases("absolute")[0]
     assert first.id == first.values[0]["case"]
     assert isinstance(first.values[0]["recent"], str)
