@@ -100,21 +100,21 @@ class Loops:
 
     async def judge(self) -> float:
         """Write what came, run the ticks whose windows have ended, decide whom to tell."""
-        await asyncio.to_thread(self.judge_due, self.house.now())
-        self.news.set()
+        if await asyncio.to_thread(self.judge_due, self.house.now()):
+            self.news.set()
         return PULSE_SECONDS
 
-    def judge_due(self, now: datetime) -> None:
-        """One round of `judge`, in a thread of its own."""
+    def judge_due(self, now: datetime) -> bool:
+        """One round of `judge`, in a thread of its own; whether there is news to deliver."""
         house = self.house
         house.collector.flush()
         delay = timedelta(seconds=house.settings.detector.delay)
         for tick_ms in house.detector.due_ticks(milliseconds(now - delay)):
             if self.stopping.is_set():
-                return
+                return False
             house.detector.tick(tick_ms)
         house.detector.preview(milliseconds(now))
-        house.alerts.announce(now)
+        return bool(house.alerts.announce(now))
 
     async def deliver(self) -> float:
         """Send what is due."""

@@ -26,6 +26,11 @@ class DemoSlack(ThreadingHTTPServer):
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True, name="demo slack").start()
 
+    def close(self) -> None:
+        """Stop listening."""
+        self.shutdown()
+        self.server_close()
+
     @property
     def url(self) -> str:
         """The address of its Web API."""

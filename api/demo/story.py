@@ -53,9 +53,10 @@ def tell(out: Console, script: Script) -> bool:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plimsoll-demo-")))
         shop_url = stack.enter_context(process("api.demo.shop", script.seed))
-        slack = DemoSlack(lambda what, message: show_message(out, what, message))
-        stack.callback(slack.shutdown)
-        teller = Teller(out, script, shop_url)
+        slack = stack.enter_context(
+            contextlib.closing(DemoSlack(lambda what, message: show_message(out, what, message)))
+        )
+        teller = Teller(out, script, shop_url, slack)
         run(settings(script, folder, shop_url, slack.url), teller.tell)
         return teller.found
 
@@ -117,8 +118,8 @@ def process(module: str, seed: int, url: str = "") -> Iterator[str]:
 class Teller:
     """Tells the story in the terminal, from what the running house knows."""
 
-    def __init__(self, out: Console, script: Script, shop_url: str) -> None:
-        self.out, self.script, self.shop_url = out, script, shop_url
+    def __init__(self, out: Console, script: Script, shop_url: str, slack: DemoSlack) -> None:
+        self.out, self.script, self.shop_url, self.slack = out, script, shop_url, slack
         self.plimsoll_url = f"http://127.0.0.1:{script.port}"
         self.found = False
 
@@ -145,8 +146,8 @@ class Teller:
             if incident is None:
                 out.print("[red]No regression was found in time.[/] Is the machine very busy?")
                 return
-            self.found = True
             await self.show(house, incident)
+            self.found = await self.told()
             out.print(f"Told {monotonic() - began:.0f} s after the first customer came.")
             if self.script.stay:
                 await self.mend(house)
@@ -205,6 +206,13 @@ class Teller:
                     return one
             await asyncio.sleep(1)
         return None
+
+    async def told(self) -> bool:
+        """Whether Slack has the message, which follows the regression within seconds."""
+        until = monotonic() + PATIENCE_SECONDS
+        while not self.slack.messages and monotonic() < until:
+            await asyncio.sleep(0.2)
+        return bool(self.slack.messages)
 
     async def show(self, house: House, incident: Incident) -> None:
         """The regression with chart, size, time and deployment."""
