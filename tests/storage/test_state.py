@@ -149,7 +149,9 @@ def test_the_migrations_make_the_tables_that_the_code_uses(state: State) -> None
         assert compare_metadata(context, SQLModel.metadata) == []
 
 
-def test_a_state_of_a_newer_version_is_refused_and_left_alone(state: State) -> None:
+def test_a_state_of_a_newer_version_is_refused_and_left_alone(state_url: str) -> None:
+    state = State(state_url)
+    state.migrate()
     with state.unit() as session:
         session.connection().execute(text("UPDATE alembic_version SET version_num = 'f00d'"))
     with pytest.raises(
@@ -159,6 +161,7 @@ def test_a_state_of_a_newer_version_is_refused_and_left_alone(state: State) -> N
     with state.reading() as session:
         found = session.connection().execute(text("SELECT version_num FROM alembic_version"))
         assert found.scalars().all() == ["f00d"]
+    state.close()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(state_url: str) -> None:
