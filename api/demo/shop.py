@@ -6,12 +6,14 @@ on SQLite; the time that a real shop spends waiting for others is waited for.
 
 import asyncio
 import math
+import os
 import random
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Annotated
 
 import uvicorn
@@ -114,7 +116,15 @@ def create_shop(seed: int) -> Callable[..., object]:
     return RequestMetrics(app, registry=registry)
 
 
+def end_with(parent: int) -> None:
+    """End this process when the one that started it is gone, however it went."""
+    while os.getppid() == parent:
+        sleep(0.5)
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     uvicorn.run(
         create_shop(int(sys.argv[2])),
         host="127.0.0.1",
