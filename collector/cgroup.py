@@ -43,8 +43,6 @@ def _groups(root: Path) -> dict[str, list[Path]]:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         inner = path.strip().lstrip("/")
-        if ".." in Path(inner).parts:
-            inner = ""
         if controllers == "":
             places = [mount / inner, mount, mount / "unified" / inner, mount / "unified"]
             found[""] = places

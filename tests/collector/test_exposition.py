@@ -293,6 +293,35 @@ def test_only_allowed_metrics_are_read_with_or_without_their_suffix() -> None:
         assert collected.dropped == {}
 
 
+def test_a_line_whose_name_cannot_be_seen_at_once_goes_to_the_parser_before_it_is_left_out() -> (
+    None
+):
+    page = exposition(allow="kept")
+    assert table(page.read(b'{"kept"} 1\n{"other"} 2\n', TEXT, NOW)) == {'kept{target="shop"}': 1.0}
+    with pytest.raises(CollectFailure):
+        page.read(b"kept 1\n!!!\n", TEXT, NOW)
+
+
+@pytest.mark.parametrize("allow", [None, "a|b|c"])
+def test_a_page_that_was_seen_needs_the_official_parser_no_more(
+    monkeypatch: pytest.MonkeyPatch, allow: str | None
+) -> None:
+    page = exposition({"labels": 1}, allow=allow)
+    body = (
+        b'# HELP a b\n# TYPE a counter\n\na 1\na{d="e"} 2 1395066363000\nb{d="e f"} 3\r\n'
+        b'c{d="1",e="2"} 4\nc{d="1",e="2"} 4 1395066363000\n'
+    )
+    cold = page.read(body, TEXT, NOW)
+
+    def forbidden(line: bytes, _number: int) -> None:
+        pytest.fail(f"parsed again: {line!r}")
+
+    monkeypatch.setattr("collector.exposition._official", forbidden)
+    warm = page.read(body, TEXT, NOW)
+    assert table(warm) == table(cold)
+    assert warm.dropped == cold.dropped == {Drop.LABELS: 2}
+
+
 def test_allowing_is_done_before_the_limit_counts() -> None:
     page = exposition({"samples": 2}, allow="kept")
     body = b'other{a="1"} 1\n' * 5 + b"kept 1\n" + b'kept{a="1"} 1\n' + b"other 1\n"

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -198,7 +199,7 @@ def test_each_disk_is_told_once_and_images_and_single_files_are_not(
     def partitions(all: bool) -> list[object]:
         assert not all
         return [
-            psutil._ntuples.sdiskpart(device, str(tmp_path / name), kind, "rw")
+            SimpleNamespace(device=device, mountpoint=str(tmp_path / name), fstype=kind)
             for device, name, kind in (
                 ("/dev/sdb1", "data/inner", "ext4"),
                 ("/dev/sdb1", "data", "ext4"),
@@ -209,6 +210,25 @@ def test_each_disk_is_told_once_and_images_and_single_files_are_not(
 
     monkeypatch.setattr(psutil, "disk_partitions", partitions)
     assert host.mountpoints() == ["/", str(tmp_path / "data")]
+
+
+def test_only_whole_disks_and_lasting_network_devices_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    disk = SimpleNamespace(busy_time=2500)
+    net = SimpleNamespace(bytes_sent=7, bytes_recv=8)
+    whole = sorted(path.name for path in Path("/sys/block").iterdir())
+    devices = [*whole, "sdz1", "loop0", "zram0"]
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: dict.fromkeys(devices, disk))
+    names = ("lo", "eth0", "veth12ab", "cali99")
+    monkeypatch.setattr(psutil, "net_io_counters", lambda pernic: dict.fromkeys(names, net))
+    found = {(name, *labels.values()): value for name, labels, value in readings(tmp_path)}
+    told = {key[1]: value for key, value in found.items() if "disk" in key[0]}
+    assert told == {name: 2.5 for name in whole if not name.startswith(("loop", "ram", "zram"))}
+    assert {key[1:]: value for key, value in found.items() if "network" in key[0]} == {
+        ("eth0", "transmit"): 7,
+        ("eth0", "receive"): 8,
+    }
 
 
 def test_a_disk_that_hangs_is_a_timeout_and_does_not_pile_up_threads(

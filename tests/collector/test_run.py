@@ -133,11 +133,13 @@ async def resolve(host: str, _port: int) -> Sequence[str]:
 
 
 def test_a_healthy_target_keeps_its_cadence_beside_every_kind_of_bad_one() -> None:
-    config = CollectorConfig.model_validate({"interval": "1s", "timeout": "400ms"})
+    config = CollectorConfig.model_validate({"interval": "15s"})
     rounds = 6
 
     def scrape(name: str, url: str) -> Scrape:
-        target = Target.model_validate({"name": name, "url": url})
+        # Only those that never end have a short limit: a slow machine changes no reason.
+        timeout = "500ms" if name in ("hanging", "dripping") else "10s"
+        target = Target.model_validate({"name": name, "url": url, "timeout": timeout})
         return Scrape(target, config, resolve=resolve, immediate=True)
 
     async def attempt() -> None:
@@ -163,16 +165,17 @@ def test_a_healthy_target_keeps_its_cadence_beside_every_kind_of_bad_one() -> No
 
             overtaken = 0
             for number in range(rounds):
-                tasks = {task.get_name(): task for task in rig.collector.start_due(second(number))}
-                async with asyncio.timeout(5):
+                started = rig.collector.start_due(second(15 * number))
+                tasks = {task.get_name(): task for task in started}
+                async with asyncio.timeout(10):
                     await tasks["collect scrape/healthy"]
                 slow = tasks.get("collect scrape/hanging")
                 overtaken += slow is not None and not slow.done()
                 await asyncio.gather(*tasks.values())
                 rig.collector.flush()
-            assert overtaken >= 2  # it did not wait for those that hang
+            assert overtaken >= 1  # it did not wait for those that hang
 
-            turns = [NOW_MS + 1000 * number for number in range(rounds)]
+            turns = [NOW_MS + 15_000 * number for number in range(rounds)]
             assert rig.shelf.series(UP, "healthy") == dict.fromkeys(turns, 1.0)
             assert rig.shelf.series("http_requests_total", "healthy") == dict.fromkeys(turns, 5.0)
             assert len(healthy.requests) == rounds

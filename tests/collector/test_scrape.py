@@ -4,6 +4,7 @@ import asyncio
 import gc
 import gzip
 import logging
+import tracemalloc
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,26 @@ def test_something_that_does_not_speak_http_is_a_failure_of_protocol() -> None:
 def test_a_page_without_a_length_is_read_when_its_last_line_is_whole() -> None:
     collected, _ = success(page(b"a 1\nb 12\n", announced=-1))
     assert collected.samples.values.tolist() == [1, 12]
+
+
+def test_a_bomb_is_never_unpacked_far_beyond_the_limit() -> None:
+    answer = servers.bomb()
+    tracemalloc.start()
+    try:
+        late = failure(answer, limits={"body_bytes": 1_000_000})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert late.reason is Failure.TOO_LARGE
+    assert peak < 16_000_000
+
+
+def test_gzip_members_without_content_do_not_go_on_for_ever() -> None:
+    empty = gzip.compress(b"") * 1000
+    late = failure(
+        page(empty, headers={"Content-Encoding": "gzip"}, announced=-1), limits={"body_bytes": 1024}
+    )
+    assert late.reason is Failure.TOO_LARGE
 
 
 def test_a_page_just_at_the_limit_is_read_and_one_byte_more_is_not() -> None:
