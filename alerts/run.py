@@ -16,7 +16,6 @@ from alerts.alert import Action, Alert, Delivery, Marker, Outcome
 from alerts.config import AlertsConfig
 from alerts.meters import AlertsMeters
 from alerts.notifiers import Notifier
-from alerts.notifiers.slack import slack
 from alerts.outbox import Outbox, OutboxStatus
 from alerts.pipeline import Round, pipeline
 from alerts.redact import redacted
@@ -185,7 +184,11 @@ class Alerts:
 
 def notifiers(config: AlertsConfig) -> Sequence[Notifier]:
     """One notifier for each receiver that is configured."""
-    return [slack(config.slack)] if config.slack is not None else []
+    if config.slack is None:
+        return []
+    from alerts.notifiers.slack import slack  # loads slack-sdk, which most starts do not need
+
+    return [slack(config.slack)]
 
 
 def milliseconds(at: datetime) -> int:
