@@ -40,7 +40,7 @@ def regression(minute: int = 0, **changes: Any) -> Regression:
             "opened_ms": at_ms,
             "updated_ms": at_ms,
             "runbook": "https://example.org/run",
-            "evidence": {"n": 300.0, "deviation": None, "days": 7},
+            "evidence": {"n": 300.0, "deviation": None, "baseline_n": 5000.0, "days": 7},
             **values,
         }
     )

@@ -1,0 +1,155 @@
+"""Judgements beside the history: all of them, as they were said, once."""
+
+import math
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.judgement import Judgement, Reason, Verdict, Verdicts
+from detector.ledger import Ledger, Wanted
+from storage.duck import DuckFile
+from storage.series import Labels
+from tests.detector.judging import END_MS, SERIES, judged
+
+MINUTE_MS = 60_000
+STEADY = {"trigger": {"absolute": {"above": "10"}}, "recent": "5"}
+REJECTED = {**STEADY, "sustain": {"windows": "2", "of": "2"}, "recent": "5 11"}
+REGRESSED = {"trigger": {"relative": {"above": "1.2"}}, "baseline": "10x70", "recent": "13"}
+UNKNOWN = {**REGRESSED, "recent": "_"}
+
+
+def said(
+    case: dict[str, Any], at_ms: int = END_MS, rule: str = "rule", signal: str = "s", **labels: str
+) -> Verdicts:
+    """The verdict of a case, as if of this rule, signal, series and time."""
+    one = judged(case)
+    series = (Labels.of(labels) if labels else SERIES,)
+    return replace(
+        one, rule=rule, signal=signal, judged=replace(one.judged, series=series, end_ms=at_ms)
+    )
+
+
+def same(found: list[Judgement], expected: list[Judgement]) -> bool:
+    """Equality, where NaN is itself."""
+    return repr(found) == repr(expected)
+
+
+@pytest.fixture
+def ledger(duck_file: DuckFile) -> Ledger:
+    return Ledger(duck_file)
+
+
+def test_judgements_are_read_back_as_they_were_said(ledger: Ledger) -> None:
+    all_ = [
+        said(case, rule=f"rule_{i}")
+        for i, case in enumerate((STEADY, REJECTED, REGRESSED, UNKNOWN))
+    ]
+    ledger.write(END_MS, all_)
+    found = ledger.read(Wanted())
+    assert same(found, [row for one in all_ for row in one.rows()])
+    assert {one.verdict for one in found} == set(Verdict)
+    assert math.isnan(found[3].value)
+    assert type(found[1].critical) is bool
+    assert type(found[1].days) is int
+
+
+def test_the_newest_come_first(ledger: Ledger) -> None:
+    for at_ms in (END_MS, END_MS + MINUTE_MS):
+        ledger.write(at_ms, [said(STEADY, at_ms, "b"), said(STEADY, at_ms, "a")])
+    found = [(one.at_ms - END_MS, one.rule) for one in ledger.read(Wanted())]
+    assert found == [(MINUTE_MS, "a"), (MINUTE_MS, "b"), (0, "a"), (0, "b")]
+    assert [one.rule for one in ledger.read(Wanted(limit=1))] == ["a"]
+
+
+def test_a_tick_that_is_repeated_replaces_what_it_wrote(ledger: Ledger) -> None:
+    ledger.write(END_MS, [said(STEADY), said(STEADY, rule="gone")])
+    ledger.write(END_MS + MINUTE_MS, [said(STEADY, END_MS + MINUTE_MS)])
+    ledger.write(END_MS, [said(REJECTED)])
+    found = ledger.read(Wanted())
+    assert [(one.rule, one.verdict) for one in found] == [
+        ("rule", Verdict.STEADY),
+        ("rule", Verdict.REJECTED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rules"),
+    [
+        (Wanted(), {"a", "b", "c"}),
+        (Wanted(rule="a"), {"a"}),
+        (Wanted(signal="t"), {"b"}),
+        (Wanted(labels=Labels.of(route="/c")), {"c"}),
+        (Wanted(labels=Labels.of(route="/absent")), set()),
+        (Wanted(labels=Labels.of(route="/c"), rule="a"), set()),
+        (Wanted(verdict=Verdict.REJECTED), {"b"}),
+        (Wanted(reason=Reason.SUSTAIN), {"b"}),
+        (Wanted(reason=Reason.NO_DATA), {"c"}),
+        (Wanted(verdict=Verdict.REJECTED, rule="b", signal="t"), {"b"}),
+        (Wanted(since_ms=END_MS + 1), {"c"}),
+        (Wanted(since_ms=END_MS), {"a", "b", "c"}),
+        (Wanted(until_ms=END_MS), {"a", "b"}),
+        (Wanted(rule="'; DROP TABLE judgements;--"), set()),
+    ],
+)
+def test_filters_narrow_the_answer(ledger: Ledger, wanted: Wanted, rules: set[str]) -> None:
+    ledger.write(END_MS, [said(STEADY, rule="a"), said(REJECTED, rule="b", signal="t")])
+    late_ms = END_MS + MINUTE_MS
+    ledger.write(late_ms, [said(UNKNOWN, late_ms, "c", route="/c")])
+    assert {one.rule for one in ledger.read(wanted)} == rules
+
+
+def test_a_tick_without_judgements_is_no_trouble(ledger: Ledger) -> None:
+    ledger.write(END_MS, [])
+    empty = said(STEADY)
+    nobody = replace(empty, judged=replace(empty.judged, series=()))
+    ledger.write(END_MS, [nobody])
+    assert ledger.read(Wanted()) == []
+    assert ledger.read(Wanted(labels=SERIES)) == []
+
+
+def test_what_is_old_is_dropped_and_counted(ledger: Ledger) -> None:
+    for at_ms in (END_MS, END_MS + 1, END_MS + 2):
+        ledger.write(at_ms, [said(STEADY, at_ms)])
+    assert ledger.retain(END_MS + 1) == 2
+    assert [one.at_ms for one in ledger.read(Wanted())] == [END_MS + 2]
+    assert ledger.retain(END_MS + 1) == 0
+
+
+def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "history.duckdb"
+    for i in range(3):
+        file = DuckFile(path)
+        Ledger(file).write(END_MS + i, [said(STEADY, END_MS + i), said(STEADY, rule=f"rule_{i}")])
+        file.close()
+    file = DuckFile(path)
+    assert len(Ledger(file).read(Wanted())) == 6
+    assert len(Ledger(file).read(Wanted(rule="rule"))) == 3
+    file.close()
+
+
+def test_dropping_what_is_old_loses_no_series_of_a_tick_that_is_written(ledger: Ledger) -> None:
+    # The two run in threads of their own; both end a transaction on one list of new series.
+    ticks = 40
+    done = threading.Event()
+    errors: list[BaseException] = []
+
+    def forget() -> None:
+        try:
+            while not done.is_set():
+                ledger.retain(0)
+        except BaseException as error:
+            errors.append(error)
+
+    forgetting = threading.Thread(target=forget)
+    forgetting.start()
+    try:
+        for i in range(ticks):
+            ledger.write(END_MS + i, [said(STEADY, END_MS + i, f"rule_{i}")])
+    finally:
+        done.set()
+        forgetting.join()
+    assert errors == []
+    assert len(ledger.read(Wanted(limit=1000))) == ticks
