@@ -240,6 +240,7 @@ function before(u, css) {
   context.rect(left, top, width, height);
   context.clip();
   for (const limit of u.look.limits) level(u, limit, css.limit, [6, 4]);
+  const rows = []; // what names take of each row, so that none covers another
   for (const [at, name] of u.look.deployments) {
     const x = Math.round(u.valToPos(at, "x", true));
     context.fillStyle = css.deployment;
@@ -249,20 +250,26 @@ function before(u, css) {
     context.lineTo(x + 7 * devicePixelRatio, top + 3.5 * devicePixelRatio);
     context.lineTo(x, top + 7 * devicePixelRatio);
     context.fill();
-    if (u.look.named) flag(context, name, x, top, left + width);
+    if (u.look.named) flag(context, name, x, top, left + width, rows);
   }
   context.restore();
 }
 
-// What was deployed, beside its line and on the side with more room.
-function flag(context, name, x, top, right) {
+// What was deployed, beside its line, on the side with more room and in the first free row; beyond
+// three rows the line stands alone.
+function flag(context, name, x, top, right, rows) {
   const size = 11 * devicePixelRatio;
   context.font = `${size}px system-ui, sans-serif`;
   const room = 11 * devicePixelRatio;
-  const fits = x + room + context.measureText(name).width < right;
-  context.textAlign = fits ? "left" : "right";
+  const wide = context.measureText(name).width;
+  const fits = x + room + wide < right;
+  const from = fits ? x + room : x - room / 2 - wide;
+  const row = [0, 1, 2].find((one) => (rows[one] ?? []).every(([a, b]) => from > b || from + wide < a));
+  if (row === undefined) return;
+  (rows[row] ??= []).push([from, from + wide]);
+  context.textAlign = "left";
   context.textBaseline = "top";
-  context.fillText(name, fits ? x + room : x - room / 2, top);
+  context.fillText(name, from, top + row * size * 1.3);
 }
 
 function level(u, value, colour, dashes) {
