@@ -98,6 +98,25 @@ def test_a_stale_part_is_found_and_renewed(tmp_path: Path) -> None:
     assert "| `steady` |" in renewed
 
 
+def test_the_command_says_what_is_stale_and_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    page = docs / "page.md"
+    page.write_text("<!-- generated: verdicts -->\n<!-- end -->\n")
+    monkeypatch.setattr(reference, "DOCS", docs)
+
+    assert reference.main(["--check"]) == 1
+    assert "stale: docs/page.md (verdicts)" in capsys.readouterr().out
+    assert "steady" not in page.read_text()
+    assert reference.main([]) == 0
+    assert "rewritten: docs/page.md" in capsys.readouterr().out
+    assert "steady" in page.read_text()
+    assert reference.main(["--check"]) == 0
+    assert reference.main(["--colour"]) == 2
+
+
 def test_every_reason_is_described() -> None:
     tables = [value for value in vars(reasons).values() if isinstance(value, dict) and value]
     described: list[tuple[type[StrEnum], set[Any]]] = [
