@@ -49,7 +49,7 @@ def increases(samples: Samples, seen: Seen, groups: Ints | None = None) -> Incre
     grown = np.diff(values, prepend=0.0)
     reset = chained & (grown < 0)
     if groups is not None:
-        reset = chained & spread(reset, groups[index], at_ms)
+        reset = spread(reset, groups[index], at_ms)
     grown = np.where(reset, values, grown)
     born, since_ms = births(samples, seen, index, at_ms, ~chained)
     grown = np.where(born, values, grown)

@@ -113,6 +113,12 @@ def test_no_histogram_has_no_quantile() -> None:
 def test_a_row_without_bounds_beside_one_with_bounds() -> None:
     both = Buckets(((), (1.0, INF)), np.array([0, 1]), np.array([[0.0, 0.0], [4.0, 4.0]]))
     np.testing.assert_allclose(both.quantile(0.5), [math.nan, 0.5])
+    layout, layouts, counts = both.flat()
+    assert (layout.tolist(), layouts, counts.tolist()) == (
+        [NO_LAYOUT, 0],
+        ((1.0, INF),),
+        [4.0, 0.0],
+    )
 
 
 @pytest.mark.parametrize(

@@ -373,6 +373,8 @@ def test_a_count_without_its_sum_is_no_mean_of_zero() -> None:
     pages = look([line("10 _ NaN 16", SUM), line("100 110 120 130", COUNT)])
     assert minutes(evaluated(MEAN, pages)) == {3: 0.2}
     assert len(evaluated(MEAN, look([line("100 110 120 130", COUNT)]))) == 0
+    pages = look([line("10 12 14 16", SUM), line("100 _ NaN 130", COUNT)])
+    assert minutes(evaluated(MEAN, pages)) == {3: 0.2}
 
 
 def test_means_are_merged_by_sums_and_counts() -> None:
