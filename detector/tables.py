@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
@@ -20,10 +20,19 @@ def document() -> Any:
     return Field(sa_column=Column(JSON, nullable=False))
 
 
+UNTOLD = text("announced < version")
+
+
 class IncidentRow(SQLModel, table=True):
     """One incident; `announced` is the highest version that somebody took to tell it."""
 
     __tablename__ = "incident"
+    __table_args__ = (
+        # The few that somebody must still tell, found without reading the many that are told.
+        Index(
+            "ix_incident_untold", "opened_ms", "id", sqlite_where=UNTOLD, postgresql_where=UNTOLD
+        ),
+    )
 
     id: str = Field(primary_key=True)
     labels: dict[str, str] = document()
@@ -59,6 +68,7 @@ class RegressionRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_regression_page", "opened_ms", "id"),
         Index("ix_regression_signal_page", "signal", "opened_ms", "id"),
+        Index("ix_regression_resolved_ms", "resolved_ms"),
     )
 
     id: str = Field(primary_key=True)

@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -294,6 +295,33 @@ def test_a_bad_minute_opens_many_without_reading_all_of_them_each_time(state: St
             BOOK.open(session, one, step(one))
     assert len(incidents(state)) == 40
     assert len(statements) < 40 * 10
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda session: BOOK.unannounced(session), "ix_incident_untold"),
+        (lambda session: BOOK.open_regressions(session), "ix_regression_phase"),
+        (lambda session: BOOK.spans(session, NOON_MS), "ix_regression_resolved_ms"),
+        (lambda session: BOOK.page(session, Query()), "ix_regression_page"),
+        (lambda session: BOOK.page(session, Query(signal="s")), "ix_regression_signal_page"),
+    ],
+)
+def test_what_is_asked_every_minute_does_not_read_years_of_history(
+    tmp_path: Path, ask: Callable[[Session], Any], index: str
+) -> None:
+    state = State(f"sqlite:///{tmp_path / 'state.sqlite3'}")
+    state.migrate()
+    asked: list[tuple[str, Any]] = []
+    listen = sqlalchemy.event.listen
+    listen(state.engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    with state.reading() as session:
+        ask(session)
+        statement, values = asked[-1]
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        steps = [str(row[-1]) for row in plan]
+    state.close()
+    assert any(index in one for one in steps), steps
 
 
 # --- pages ---

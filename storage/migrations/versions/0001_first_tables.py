@@ -79,6 +79,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_incident_opened_ms", "incident", ["opened_ms"])
     op.create_index("ix_incident_phase", "incident", ["phase"])
+    untold = sa.text("announced < version")
+    op.create_index(
+        "ix_incident_untold",
+        "incident",
+        ["opened_ms", "id"],
+        sqlite_where=untold,
+        postgresql_where=untold,
+    )
     op.create_table(
         "regression",
         sa.Column("id", sa.String(), nullable=False),
@@ -116,6 +124,7 @@ def upgrade() -> None:
     op.create_index("ix_regression_incident_id", "regression", ["incident_id"])
     op.create_index("ix_regression_page", "regression", ["opened_ms", "id"])
     op.create_index("ix_regression_phase", "regression", ["phase"])
+    op.create_index("ix_regression_resolved_ms", "regression", ["resolved_ms"])
     op.create_index("ix_regression_signal_page", "regression", ["signal", "opened_ms", "id"])
     op.create_table(
         "transition",
