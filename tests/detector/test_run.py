@@ -149,9 +149,10 @@ def test_a_tick_that_is_repeated_changes_nothing_to_the_last_bit(tmp_path: Path)
     watch = begun(tmp_path)
     for minute in range(1, 15):
         watch.detector.tick(at(minute))
-        once = watch.everything()
+        once, counted = watch.everything(), list(watch.registry.collect())
         watch.detector.tick(at(minute))
         assert watch.everything() == once
+        assert list(watch.registry.collect()) == counted
     watch.detector.tick(at(7))  # long done
     assert watch.everything() == once
     assert [one.phase for one in watch.regressions()] == [Phase.RESOLVED] * 2
@@ -256,6 +257,37 @@ def test_a_second_process_does_not_count_a_tick_again(watch: Watch, tmp_path: Pa
     other.file.close()
 
 
+def test_a_process_that_was_overtaken_does_not_turn_back_the_book(
+    watch: Watch, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Watch(tmp_path / "other")
+    other.state.close()
+    other.detector.state = other.state = watch.state
+    watch.level("30x4")
+    other.level("30x3 5x10")
+    watch.ticks(1, 2)
+    write = watch.ledger.write
+
+    def overtaken(at_ms: int, verdicts: Any) -> None:
+        write(at_ms, verdicts)
+        other.ticks(3, 8)
+
+    watch.detector.ledger = Overtaken(overtaken)  # type: ignore[assignment]
+    watch.ticks(3, 3)
+    with watch.state.reading() as session:
+        assert watch.book.progress_ms(session, TICK) == at(8)
+    assert watch.regressions() == []  # the other one has not seen the third minute as we have
+    other.file.close()
+
+
+class Overtaken:
+    """A ledger that takes its time."""
+
+    def __init__(self, write: Callable[[int, Any], None]) -> None:
+        self.write = write
+
+
 # --- which ticks are due ---
 
 
@@ -281,6 +313,8 @@ def test_after_a_long_stop_the_last_hour_is_due_and_the_rest_is_counted_once(
     assert watch.detector.due_ticks(at(200)) == due
     assert watch.metric("plimsoll_ticks_skipped_total") == 138
     assert watch.detector.due_ticks(at(202))[0] == at(142)
+    assert watch.metric("plimsoll_ticks_skipped_total") == 140
+    assert watch.detector.due_ticks(at(150))[0] == at(90)  # the clock was set back
     assert watch.metric("plimsoll_ticks_skipped_total") == 140
 
 
