@@ -281,7 +281,7 @@ def test_without_httpx_the_way_out_is_told() -> None:
     )
 
     assert ran.returncode == 1
-    assert 'pip install "plimsoll-client[rest]"' in ran.stderr.splitlines()[-1]
+    assert "pip install httpx" in ran.stderr.splitlines()[-1]
 
 
 def test_the_rest_of_the_client_needs_no_web_framework_and_no_httpx() -> None:

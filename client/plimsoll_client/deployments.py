@@ -4,7 +4,7 @@
 
     python -m plimsoll_client.deployments https://plimsoll.example checkout 2.7.1
 
-Needs httpx: `pip install "plimsoll-client[rest]"`.
+Needs httpx (the extra `rest`).
 """
 
 import argparse
@@ -19,9 +19,7 @@ from pathlib import Path
 try:
     import httpx
 except ImportError as missing:
-    raise ImportError(
-        'plimsoll_client.deployments needs httpx: pip install "plimsoll-client[rest]"'
-    ) from missing
+    raise ImportError("plimsoll_client.deployments needs httpx: pip install httpx") from missing
 
 PATH = "/api/v1/deployments"
 TOKEN_VARIABLE = "PLIMSOLL_TOKEN"
