@@ -492,6 +492,14 @@ def test_a_later_regression_may_bring_the_deployment(state: State) -> None:
     assert (only(state).deployment, only(state).version) == (deployment(20), 2)
 
 
+def test_a_later_regression_does_not_change_the_deployment_that_was_named(state: State) -> None:
+    posted(state, deployment(-25))
+    opened(state)
+    posted(state, deployment(20))
+    opened(state, 40, **MEAN)
+    assert (only(state).deployment, only(state).version) == (deployment(-25), 1)
+
+
 # --- progress ---
 
 

@@ -216,6 +216,20 @@ def test_a_batch_that_fails_leaves_nothing_behind(history: DuckHistory) -> None:
     assert [one.labels for one in all_of(history, "up")] == [up(i="new")]
 
 
+def test_a_series_of_a_batch_that_failed_is_stored_with_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "h.duckdb"
+    file = DuckFile(path)
+    history = DuckHistory(file)
+    with pytest.raises(duckdb.Error):
+        history.append(Samples((up(),), np.array([0]), np.array([1]), np.array(["x"])))
+    history.retain(0, 0)  # a transaction that stores no series
+    history.append(Samples.at([up()], 1, [1.0]))
+    file.close()
+    file = DuckFile(path)
+    assert [one.labels for one in all_of(DuckHistory(file), "up")] == [up()]
+    file.close()
+
+
 def test_bucket_bounds_of_a_batch_that_failed_are_stored_with_the_next(tmp_path: Path) -> None:
     path = tmp_path / "h.duckdb"
     file = DuckFile(path)
