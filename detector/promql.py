@@ -26,21 +26,24 @@ def compile(signal: Signal, seconds: float | None = None) -> str:
     span = f"[{written(form.window if seconds is None else seconds)}]"
     match form:
         case Quantile():
-            buckets = rate(form.selectors()[0], span)
+            buckets = increase(form.selectors()[0], span)
             return f"histogram_quantile({form.q!r}, {summed(buckets, ('le', *form.by))})"
         case Share():
             (buckets_of,) = form.selectors()
-            within = summed(rate(narrowed(buckets_of, edge_matcher(form.bound)), span), form.by)
-            return f"{within} / {summed(rate(narrowed(buckets_of, LAST_BUCKET), span), form.by)}"
+            upper, lower = (
+                summed(increase(narrowed(buckets_of, one), span), form.by)
+                for one in (edge_matcher(form.bound), LAST_BUCKET)
+            )
+            return f"{upper} / {lower}"
         case Mean():
-            upper, lower = (summed(rate(one, span), form.by) for one in form.selectors())
+            upper, lower = (summed(increase(one, span), form.by) for one in form.selectors())
             return f"{upper} / {lower}"
         case Ratio():
-            upper, lower = (summed(rate(one, span), form.by) for one in form.selectors())
+            upper, lower = (summed(increase(one, span), form.by) for one in form.selectors())
             # An error counter that was never written is no error, not no answer.
             return f"({upper} or 0 * {lower}) / {lower}"
         case Rate():
-            return summed(rate(form.metric, span), form.by)
+            return summed(f"rate({form.metric}{span})", form.by)
         case Gauge():
             return gauge(form, span)
     assert_never(form)
@@ -62,9 +65,9 @@ def gauge(form: Gauge, span: str) -> str:
     return summed(f"{inner}({form.metric}{span})", form.by, outer)
 
 
-def rate(selector: Selector, span: str) -> str:
-    """The rate of a counter."""
-    return f"rate({selector}{span})"
+def increase(selector: Selector, span: str) -> str:
+    """What was added to a counter: of samples on both edges of the span exact, as a rate is not."""
+    return f"increase({selector}{span})"
 
 
 def summed(inner: str, by: Iterable[str], how: str = "sum") -> str:
