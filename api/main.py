@@ -1,6 +1,7 @@
 """The command line: builds what a command needs, runs it, and says plainly what is wrong."""
 
 import asyncio
+import difflib
 import logging
 import sys
 from importlib.metadata import version as installed_version
@@ -26,7 +27,9 @@ app = typer.Typer(
 dashboards_app = typer.Typer(help="Grafana dashboards from the signals.", no_args_is_help=True)
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
 app.add_typer(dashboards_app, name="dashboards")
+signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
+app.add_typer(signals_app, name="signals")
 
 out, err = (
     Console(highlight=False, soft_wrap=True),
@@ -153,6 +156,41 @@ def write_dashboards(
     except OSError as error:
         err.print(f"[bold red]error:[/] {escape(str(error.filename))}: {error.strerror}")
         raise typer.Exit(1) from None
+
+
+@signals_app.callback(epilog="Example: [bold]plimsoll signals[/]")
+def signals(context: typer.Context, config: Config = None) -> None:
+    """The signals in force, one a line; `explain` tells all about one."""
+    if context.invoked_subcommand is None:
+        from api.explain import listed
+
+        for line in listed(load(config).definitions):
+            out.print(escape(line))
+
+
+@signals_app.command(epilog="Example: [bold]plimsoll signals explain api_p95[/]")
+def explain(
+    name: Annotated[str, typer.Argument(help="The signal.")],
+    config: Config = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where Plimsoll runs; as configured when left out.")
+    ] = None,
+) -> None:
+    """Tell what a signal is: definition, PromQL, rules, and the last windows of a running Plimsoll.
+
+    The windows are read from the address; without a Plimsoll there the rest is told all the same.
+    """
+    from api.explain import explained
+
+    settings = load(config)
+    signal = settings.definitions.signals.get(name)
+    if signal is None:
+        near = difflib.get_close_matches(name, settings.definitions.signals, 1)
+        hint = f"did you mean {near[0]}?" if near else "`plimsoll signals` lists them"
+        err.print(f"[bold red]error:[/] there is no signal {escape(name)!r}: {hint}")
+        raise typer.Exit(1)
+    for line in explained(settings.definitions, signal, url or settings.server.url):
+        out.print(escape(line))
 
 
 @deployments_app.command(

@@ -18,7 +18,7 @@ from dashboards.config import DashboardsConfig
 from detector.config import SIGNAL, DetectorConfig, shipped
 from detector.rule import Rule
 from detector.run import Definitions
-from detector.signal import Gauge, Mean, Quantile, Rate, Ratio, Signal, check_name
+from detector.signal import Gauge, Mean, Quantile, Rate, Ratio, Share, Signal, check_name
 from storage.config import StorageConfig
 from storage.duration import written
 
@@ -36,6 +36,7 @@ FILE = Path("plimsoll.yaml")
 FORMS: dict[str, type[BaseModel]] = {
     "quantile": Quantile,
     "mean": Mean,
+    "share": Share,
     "ratio": Ratio,
     "rate": Rate,
     "gauge": Gauge,
@@ -220,7 +221,10 @@ def fault(
 
 
 HINTS = {
-    "union_tag_not_found": ("has no `form`", "Choose one of quantile, mean, ratio, rate, gauge."),
+    "union_tag_not_found": (
+        "has no `form`",
+        f"Choose one of {', '.join(FORMS)}.",
+    ),
     "union_tag_invalid": ("`form` is none of the forms", "Choose one of {expected}."),
     "model_type": ("must hold keys with values", "Write its keys below it, indented."),
     "model_attributes_type": ("must hold keys with values", "Write its keys below it, indented."),

@@ -162,7 +162,7 @@ class SignalShape(Shape):
     description: str
     """What it tells."""
     form: str
-    """How it is computed: quantile, mean, ratio, rate or gauge."""
+    """How it is computed: quantile, mean, share, ratio, rate or gauge."""
     unit: units.Unit
     """Base unit of its values."""
     kind: str

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from detector.increase import LOOKBACK_MS, UP, Seen, seen_times
-from detector.signal import Signal
-from detector.window import Span, merge, windows_of
+from detector.signal import LeftOut, Share, Signal
+from detector.window import Span, left_out, merge, windows_of
 from storage.history import History, Windows
-from storage.series import Selector
+from storage.series import Labels, Selector
 
 
 def seen(history: History, start_ms: int, end_ms: int) -> Seen:
@@ -18,6 +18,14 @@ def evaluate(history: History, signal: Signal, seen: Seen, start_ms: int, end_ms
     """The windows of a signal that end in `(start, end]`, from the samples in the history."""
     samples = history.samples(signal.form.selectors(), start_ms - LOOKBACK_MS, end_ms)
     return windows_of(signal, samples, seen, start_ms, end_ms)
+
+
+def unfit(history: History, signal: Signal, start_ms: int, end_ms: int) -> dict[Labels, LeftOut]:
+    """The series of a signal that no window can be made for, though they have samples; and why."""
+    if not isinstance(signal.form, Share):
+        return {}
+    samples = history.samples(signal.form.selectors(), start_ms, end_ms)
+    return left_out(signal.form, samples.series)
 
 
 def coarse(history: History, signal: Signal, start_ms: int, end_ms: int) -> Windows:

@@ -24,6 +24,12 @@ class DetectorMeters:
             "Ticks left out because the process was down for too long.",
             registry=registry,
         )
+        self.left_out = Counter(
+            "plimsoll_windows_left_out",
+            "Windows that could not be made of the metrics there are.",
+            ["signal", "reason"],
+            registry=registry,
+        )
         self.last_tick = Gauge(
             "plimsoll_tick_last_end_timestamp_seconds",
             "End of the last window that was judged.",

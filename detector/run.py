@@ -164,6 +164,8 @@ class Detector:
         for one in signals:
             start_ms = now_ms - one.form.window_ms
             self.history.put_windows(evaluate.evaluate(self.history, one, seen, start_ms, now_ms))
+            for reason in evaluate.unfit(self.history, one, start_ms, now_ms).values():
+                self.meters.left_out.labels(one.name, reason).inc()
             over_ms = round(one.form.over * 1000)
             if now_ms % over_ms == 0 and over_ms > one.form.window_ms:
                 self.history.put_windows(

@@ -17,6 +17,12 @@ from storage.series import Selector
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
+class LeftOut(StrEnum):
+    """Why a signal has no window although its metric is there."""
+
+    BOUND_IS_NO_EDGE = "bound_is_no_edge"
+
+
 class Direction(StrEnum):
     """Which way is worse."""
 
@@ -95,6 +101,21 @@ class Mean(_Form):
         return (self.metric.renamed(f"{name}_sum"), self.metric.renamed(f"{name}_count"))
 
 
+class Share(_Form):
+    """Share of the observations of a histogram within a bound; n counts the observations."""
+
+    form: Literal["share"]
+    metric: Metric = Field(description="The histogram, without `_bucket`.")
+    bound: float = Field(
+        allow_inf_nan=False,
+        description="What counts as within: an edge of the buckets, in the unit of the histogram.",
+    )
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """The bucket series."""
+        return (self.metric.renamed(f"{self.metric.metric}_bucket"),)
+
+
 class Ratio(_Form):
     """Counter increase over counter increase; n is the increase of the denominator."""
 
@@ -132,7 +153,7 @@ class Gauge(_Form):
         return (self.metric,)
 
 
-AnySignal = Annotated[Quantile | Mean | Ratio | Rate | Gauge, Field(discriminator="form")]
+AnySignal = Annotated[Quantile | Mean | Share | Ratio | Rate | Gauge, Field(discriminator="form")]
 
 
 class Signal(BaseModel):

@@ -12,7 +12,7 @@ import numpy as np
 
 from detector.buckets import Buckets, bounds_of_groups, edge, merged
 from detector.increase import Seen, increases, spread, sums
-from detector.signal import AnySignal, Gauge, Mean, Quantile, Rate, Ratio, Signal
+from detector.signal import AnySignal, Gauge, LeftOut, Mean, Quantile, Rate, Ratio, Share, Signal
 from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.series import NAME, Labels
 
@@ -100,6 +100,8 @@ def windows_of(signal: Signal, samples: Samples, seen: Seen, start_ms: int, end_
             return gauge_windows(signal, form, samples, span)
         case Rate():
             return rate_windows(signal, form, samples, seen, span)
+        case Share():
+            return share_windows(signal, form, samples, seen, span)
         case Mean() | Ratio():
             return quotient_windows(signal, form, samples, seen, span)
     assert_never(form)
@@ -179,6 +181,51 @@ def quotient_windows(
     return span.windows(signal.name, series, cells, numerator[cells] / n, n)
 
 
+def share_windows(signal: Signal, form: Share, samples: Samples, seen: Seen, span: Span) -> Windows:
+    """Increase of the bucket at the bound over that of the last one; n is that of the last one.
+
+    What a histogram without this edge observed may be within or not. So a window into which it
+    observed anything is left out: a share of the others would pass for one of all.
+    """
+    histogram, groups_of = numbered(labels.without("le") for labels in samples.series)
+    edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
+    is_within, is_all = edges == form.bound, np.isinf(edges) & (edges > 0)
+    usable, owners = np.isfinite(samples.values), histogram[samples.index]
+    complete = spread(usable & is_all[samples.index], owners, samples.at_ms)
+    has_edge = np.isin(np.arange(len(groups_of)), histogram[is_within])
+    both = complete & spread(usable & is_within[samples.index], owners, samples.at_ms)
+    kept = both | (complete & ~has_edge[owners])
+    grown = increases(
+        Samples(samples.series, samples.index[kept], samples.at_ms[kept], samples.values[kept]),
+        seen,
+        histogram,
+    )
+    group, series = grouped(samples.series, form.by)
+    grid = Grid(group, len(series), span)
+    cell = grid.cell(grown.index, grown.at_ms)
+    total = grid.total(cell, grown.values * is_all[grown.index])
+    within = np.minimum(grid.total(cell, grown.values * is_within[grown.index]), total)
+    unknown = grid.total(
+        cell, grown.values * (is_all & ~has_edge[histogram])[grown.index].astype(np.float64)
+    )
+    cells = np.flatnonzero((total > 0) & (unknown == 0))
+    return span.windows(signal.name, series, cells, within[cells] / total[cells], total[cells])
+
+
+def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]:
+    """Which series of the signal have no windows for how their metrics are made, and why."""
+    if not isinstance(form, Share):
+        return {}
+    edges: dict[Labels, set[float]] = {}
+    for labels in series:
+        edges.setdefault(labels.without("le"), set()).add(edge(labels.get("le")))
+    return {
+        histogram.only(form.by): LeftOut.BOUND_IS_NO_EDGE
+        for histogram, known in edges.items()
+        if form.bound not in known
+    }
+
+
 def paired(samples: Samples, owner: Ints, is_sum: Flags) -> Samples:
     """The samples of sums and counts whose other half was there at the same time."""
     usable, sums_here = np.isfinite(samples.values), is_sum[samples.index]
@@ -229,7 +276,7 @@ def merge(form: AnySignal, windows: Windows, span: Span) -> Windows:
     """Longer windows from shorter ones of the same signal: `span.step_ms` is the new length.
 
     Nothing is averaged that must not be: quantiles come from added buckets, ratios and means from
-    added numerators and denominators, rates from the time they cover.
+    added numerators and denominators, shares from observations, rates from the time they cover.
     """
     slot = span.slot(windows.end_ms)
     cell = np.where(slot >= 0, windows.index * span.count + slot, -1)

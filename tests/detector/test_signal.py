@@ -13,6 +13,7 @@ from detector.units import Unit
 FORMS: dict[str, dict[str, Any]] = {
     "quantile": {"metric": 'latency_seconds{code!="500"}', "q": 0.95},
     "mean": {"metric": "latency_seconds"},
+    "share": {"metric": 'latency_seconds{code!="500"}', "bound": 0.5},
     "ratio": {"numerator": 'requests_total{code=~"5.."}', "denominator": "requests_total"},
     "rate": {"metric": "requests_total"},
     "gauge": {"metric": "memory_bytes"},
@@ -28,6 +29,7 @@ def form(name: str, **changes: Any) -> Any:
     [
         ("quantile", ['latency_seconds_bucket{code!="500"}']),
         ("mean", ["latency_seconds_sum", "latency_seconds_count"]),
+        ("share", ['latency_seconds_bucket{code!="500"}']),
         ("ratio", ['requests_total{code=~"5.."}', "requests_total"]),
         ("rate", ["requests_total"]),
         ("gauge", ["memory_bytes"]),
@@ -47,7 +49,7 @@ def test_a_form_is_read_back_as_it_is_shown(name: str) -> None:
 
 def test_only_counts_of_observations_weigh_an_average() -> None:
     weighing = {name for name in FORMS if weights_are_counts(form(name))}
-    assert weighing == {"quantile", "mean", "ratio"}
+    assert weighing == {"quantile", "mean", "share", "ratio"}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,8 @@ def test_only_counts_of_observations_weigh_an_average() -> None:
         ("gauge", {"windw": "1m"}, "Extra inputs are not permitted"),
         ("quantile", {"q": 95}, "less than 1"),
         ("quantile", {"q": 0}, "greater than 0"),
+        ("share", {"bound": "inf"}, "Input should be a finite number"),
+        ("share", {"bound": None}, "Input should be a valid number"),
         ("ratio", {"denominator": None}, "a selector is written like"),
     ],
 )
@@ -75,7 +79,7 @@ def test_each_fault_has_its_message(name: str, changes: dict[str, Any], message:
 
 
 def test_an_unknown_form_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValidationError, match="'quantile', 'mean', 'ratio', 'rate', 'gauge'"):
+    with pytest.raises(ValidationError, match="'quantile', 'mean', 'share', 'ratio', 'rate'"):
         SIGNAL.validate_python({"form": "median", "metric": "x"})
 
 
