@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -404,6 +405,20 @@ def test_a_regression_is_left_out_of_later_baselines(watch: Watch) -> None:
     # It lasted from 4 minutes before noon to minute 193: that touches the windows 0, 5, ... 195.
     assert (one.began_lo_ms, one.resolved_ms) == (at(-4), at(193))
     assert row.baseline_n == 5.0 * (7 * 288 - 40)
+
+
+@pytest.mark.parametrize(("signal", "left_out"), [("level", 36), ("another", 0)])
+def test_a_regression_is_left_out_of_the_baseline_of_its_own_signal(
+    watch: Watch, signal: str, left_out: int
+) -> None:
+    past = regression(-300, rule="risen", signal=signal, labels=SERIES, began_lo_ms=at(-480))
+    over = replace(past, phase=Phase.RESOLVED, resolved_ms=at(-300), updated_ms=at(-300))
+    with watch.state.unit() as session:
+        stored = watch.book.open(session, past, step(past))
+        watch.book.save(session, replace(over, incident_id=stored.incident_id), [step(over)])
+    watch.past("10")
+    watch.level("10x5")
+    assert watch.judgement(5, "risen").baseline_n == 5.0 * (7 * 288 - left_out)
 
 
 def test_a_baseline_is_made_once_an_hour_and_when_a_regression_begins_or_ends(
