@@ -49,6 +49,7 @@ class DuckFile:
 
     def __init__(self, path: Path, *, memory: str = "256MB", threads: int = 2) -> None:
         self.path = path
+        self.copying = threading.Lock()  # held while a copy is made and handed out: one at a time
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = duckdb.connect(
@@ -65,6 +66,28 @@ class DuckFile:
         """What the file and its log take on disk."""
         files = (self.path, self.path.with_name(self.path.name + ".wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    def copy_to(self, path: Path) -> None:
+        """Write everything into a new file, as it is at one moment; others go on meanwhile."""
+        cursor = self.cursor()
+        (name,) = cursor.execute("SELECT current_database()").fetchone() or ("",)
+        target = str(path).replace("'", "''")
+        try:
+            cursor.execute(f"ATTACH '{target}' AS plimsoll_copy")
+            try:
+                # One statement is one transaction, so the copy is of one moment.
+                cursor.execute(f'COPY FROM DATABASE "{name}" TO plimsoll_copy')
+                cursor.execute("CHECKPOINT plimsoll_copy")  # else part of it stays in its log
+            finally:
+                cursor.execute("DETACH plimsoll_copy")
+        except duckdb.Error as error:
+            first = str(error).splitlines()[0]
+            raise HistoryError(
+                f"the history cannot be copied to {path.parent} ({first}): "
+                "check that there is as much free space as it takes"
+            ) from None
+        finally:
+            cursor.close()
 
     def close(self) -> None:
         """Write the log into the file and give it back."""
