@@ -72,6 +72,13 @@ class State:
         url = self.engine.url
         return Path(url.database or "") if url.get_backend_name() == SQLITE else None
 
+    def size_bytes(self) -> int | None:
+        """What an SQLite state and its logs take on disk; None where it is in PostgreSQL."""
+        if self.file is None:
+            return None
+        files = (self.file.with_name(self.file.name + log) for log in ("", "-wal", "-shm"))
+        return sum(one.stat().st_size for one in files if one.exists())
+
     def copy_to(self, path: Path) -> None:
         """Write an SQLite state into a new file, as it is at one moment; writers do not wait."""
         try:
