@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from prometheus_client import generate_latest
 
+from api.app import create_app
 from api.curves import curves, stretch
 from api.house import House
 from api.loops import LoopMeters, Loops
@@ -12,6 +14,7 @@ from detector.baseline import DAY_MS
 from detector.evaluate import has_hourly
 from storage.history import Windows
 from storage.series import Labels, Window
+from tests.api.asking import Client
 from tests.api.shop import NOW_MS, Clock
 
 HOUR_MS = 3_600_000
@@ -104,3 +107,17 @@ def test_a_long_chart_shows_windows_of_an_hour_merged(house: House) -> None:
     assert reach.seconds == 4 * 3600
     assert len(drawn.value) == 360
     assert set(drawn.n) == {960.0}
+
+
+def test_what_is_kept_is_told_on_metrics_and_on_the_overview(house: House) -> None:
+    client = Client(create_app(house))
+    past(house, 1)
+    page = generate_latest(house.registry).decode()
+    values = {
+        line.split()[0]: float(line.split()[1]) for line in page.splitlines() if "#" not in line
+    }
+    assert values['plimsoll_history_rows{table="windows"}'] == 288 + 1440
+    assert values['plimsoll_history_rows{table="samples"}'] == 0
+    for name in ("history_bytes", "history_memory_bytes", "state_bytes"):
+        assert values[f"plimsoll_{name}"] > 10_000
+    assert "0 samples and 1,728 windows, state " in client.get("/").text
