@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.house import House
+from api.moments import milliseconds
+from detector.evaluate import has_hourly
 from detector.signal import Quantile, Signal
 from detector.window import Span, merge
-from storage.history import Floats, Windows
+from storage.history import HOUR_SECONDS, Floats, Windows
 from storage.series import Labels
 
 
@@ -41,18 +43,27 @@ class Stretch:
         return (self.until_ms - self.since_ms) / 1000 / self.stored
 
 
-def stretch(signal: Signal, since_ms: int, until_ms: int, points: int) -> Stretch:
-    """The shortest windows that give at most so many points: stored ones, else merged ones."""
-    form = signal.form
+def stretch(house: House, signal: Signal, since_ms: int, until_ms: int, points: int) -> Stretch:
+    """The shortest windows that give at most so many points: stored ones, else merged ones.
+
+    Only lengths are read that are kept as far back as the stretch goes.
+    """
+    form, kept = signal.form, house.settings.storage
     span_ms = until_ms - since_ms
-    for seconds in (form.window, form.over):
-        if span_ms <= points * seconds * 1000:
-            return Stretch(since_ms, until_ms, seconds, seconds)
-    over_ms = round(form.over * 1000)
-    step_ms = -(-span_ms // (points * over_ms)) * over_ms
+    age_seconds = (milliseconds(house.now()) - since_ms) / 1000
+    stored = form.over
+    if age_seconds > kept.keep_windows and has_hourly(signal):
+        stored = HOUR_SECONDS
+    else:
+        fine = form.window if age_seconds <= kept.keep_fine_windows else form.over
+        for seconds in (fine, form.over):
+            if span_ms <= points * seconds * 1000:
+                return Stretch(since_ms, until_ms, seconds, seconds)
+    stored_ms = round(stored * 1000)
+    step_ms = -(-span_ms // (points * stored_ms)) * stored_ms
     # On a grid of its own, so that the same span gives the same windows whenever it is asked for.
     return Stretch(
-        since_ms // step_ms * step_ms, until_ms // step_ms * step_ms, form.over, step_ms / 1000
+        since_ms // step_ms * step_ms, until_ms // step_ms * step_ms, stored, step_ms / 1000
     )
 
 

@@ -133,6 +133,10 @@ class Loops:
         house.history.retain(
             milliseconds(now - timedelta(seconds=storage.keep_samples)),
             milliseconds(now - timedelta(seconds=storage.keep_windows)),
+            milliseconds(now - timedelta(seconds=storage.keep_hourly_windows)),
+        )
+        house.detector.retain_fine(
+            milliseconds(now - timedelta(seconds=storage.keep_fine_windows)), milliseconds(now)
         )
         house.ledger.retain(milliseconds(now - timedelta(seconds=storage.keep_judgements)))
         house.alerts.retain(now - KEEP_MESSAGES)

@@ -4,6 +4,9 @@ import asyncio
 import difflib
 import logging
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from api.settings import FILE, Settings, SettingsError, load
+from detector import units
 
 if TYPE_CHECKING:
     from api.house import House
@@ -36,6 +40,8 @@ out, err = (
     Console(stderr=True, highlight=False, soft_wrap=True),
 )
 
+BAR_AFTER_SECONDS = 2.0
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help=f"Configuration; {FILE} is read when it is there."),
@@ -45,6 +51,7 @@ Config = Annotated[
 def main() -> None:
     """The entry point: errors that a person can mend end in one message, not in a traceback."""
     from api.serve import StartError  # the servers' libraries load only where they are needed
+    from storage.archive import BackupError
     from storage.duck import HistoryError
     from storage.state import StateError
 
@@ -53,7 +60,7 @@ def main() -> None:
     except SettingsError as error:
         show(error)
         sys.exit(1)
-    except (StartError, HistoryError, StateError) as error:
+    except (StartError, BackupError, HistoryError, StateError) as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
 
@@ -212,6 +219,64 @@ def report_deployment(
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
     out.print(f"{service} {version}: {outcome.replace('_', ' ')}")
+
+
+@app.command(epilog="Example: [bold]plimsoll backup plimsoll-monday.tar[/]")
+def backup(
+    file: Annotated[Path, typer.Argument(help="The backup to make.")],
+    config: Config = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file if it is there.")
+    ] = False,
+) -> None:
+    """Copy history and state, as they are at one moment, into one file; also while it runs."""
+    from api.keeping import back_up
+
+    settings = load(config)
+    with bar("backup") as told:
+        made = back_up(settings, file, told, force=force)
+    size = units.text(file.stat().st_size, units.Unit.BYTES)
+    out.print(f"[bold green]ok:[/] {file}, {size}, made {made.by}")
+    if not made.with_state:
+        out.print("The state is in PostgreSQL and not in it: back it up with pg_dump.")
+
+
+@app.command(epilog="Example: [bold]plimsoll restore plimsoll-monday.tar --force[/]")
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup to restore.")],
+    config: Config = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is there; it is kept beside it.")
+    ] = False,
+) -> None:
+    """Put history and state from a backup in place, while nothing runs on them."""
+    from api.keeping import bring_back
+
+    settings = load(config)
+    with bar("restore") as told:
+        manifest = bring_back(settings, file, told, force=force)
+    names = " and ".join(manifest.files)
+    out.print(f"[bold green]ok:[/] {names} of {manifest.made_at}; start it with plimsoll run")
+    if manifest.state_revision is None:
+        out.print("The state is not in this backup: restore it with pg_restore.")
+
+
+@contextmanager
+def bar(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for what takes longer than a person waits without asking."""
+    from rich.progress import Progress
+
+    progress = Progress(console=err, transient=True, disable=not err.is_terminal)
+    task = progress.add_task(text, total=None)
+    shown = threading.Timer(BAR_AFTER_SECONDS, progress.start)
+    shown.daemon = True
+    shown.start()
+    try:
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+    finally:
+        shown.cancel()
+        shown.join()
+        progress.stop()
 
 
 @app.command(epilog="Example: [bold]plimsoll demo --seed 7[/]")

@@ -28,6 +28,9 @@ HELP = {
     "plimsoll_regression_open": "1 for each open regression.",
     "plimsoll_deployment_timestamp_seconds": "Time of the newest deployment of a service.",
     "plimsoll_history_bytes": "Size of the history on disk.",
+    "plimsoll_history_memory_bytes": "Memory that the history's buffers take.",
+    "plimsoll_history_rows": "Rows of the history by table, about.",
+    "plimsoll_state_bytes": "Size of the state on disk; nothing where it is in PostgreSQL.",
 }
 
 
@@ -61,15 +64,28 @@ class HouseMetrics(Collector):
                 {"service": deployment.service, "version": deployment.version},
                 deployment.at_ms / 1000,
             )
-        found["plimsoll_history_bytes"].add_sample(
-            "plimsoll_history_bytes", {}, house.file.size_bytes()
-        )
+        add_sizes(found, house)
         yield from found.values()
 
 
 def empty() -> dict[str, Metric]:
     """All metrics without a sample."""
     return {name: Metric(name, text, "gauge") for name, text in HELP.items()}
+
+
+def add_sizes(found: dict[str, Metric], house: House) -> None:
+    """What history and state take."""
+    sizes = {
+        "plimsoll_history_bytes": house.file.size_bytes(),
+        "plimsoll_history_memory_bytes": house.file.memory_bytes(),
+        "plimsoll_state_bytes": house.state.size_bytes(),
+    }
+    for name, size in sizes.items():
+        if size is not None:
+            found[name].add_sample(name, {}, size)
+    name = "plimsoll_history_rows"
+    for table, count in house.file.rows().items():
+        found[name].add_sample(name, {"table": table}, count)
 
 
 def add_reading(found: dict[str, Metric], reading: Reading) -> None:

@@ -29,6 +29,7 @@ from detector.book import Book
 from detector.ledger import Ledger
 from detector.meters import DetectorMeters
 from detector.run import Detector
+from storage.backup import finish, sweep
 from storage.duck import DuckFile, DuckHistory
 from storage.state import State
 
@@ -44,7 +45,9 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     registry = CollectorRegistry()
     for standard in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(standard)
+    finish(settings.storage.directory)
     file = DuckFile(settings.storage.history_path, memory=settings.storage.memory)
+    sweep(settings.storage.directory)
     history = DuckHistory(file)
     state = State(settings.storage.url())
     state.migrate()

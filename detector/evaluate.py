@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from detector.increase import LOOKBACK_MS, UP, Seen, seen_times
 from detector.signal import LeftOut, Share, Signal
 from detector.window import Span, left_out, merge, windows_of
-from storage.history import History, Windows
+from storage.history import HOUR_SECONDS, History, Windows
 from storage.series import Labels, Selector
+
+HOUR_MS = round(HOUR_SECONDS * 1000)
 
 
 def seen(history: History, start_ms: int, end_ms: int) -> Seen:
@@ -33,6 +35,18 @@ def coarse(history: History, signal: Signal, start_ms: int, end_ms: int) -> Wind
     fine = history.windows(signal.name, start_ms, end_ms, seconds=signal.form.window)
     step_ms = round(signal.form.over * 1000)
     return merge(signal.form, fine, Span(start_ms, step_ms, (end_ms - start_ms) // step_ms))
+
+
+def has_hourly(signal: Signal) -> bool:
+    """Whether windows of an hour can be merged from those that are judged."""
+    over_ms = round(signal.form.over * 1000)
+    return over_ms < HOUR_MS and HOUR_MS % over_ms == 0
+
+
+def hourly(history: History, signal: Signal, start_ms: int, end_ms: int) -> Windows:
+    """The windows of an hour, for charts of long spans, merged from those that are judged."""
+    judged = history.windows(signal.name, start_ms, end_ms, seconds=signal.form.over)
+    return merge(signal.form, judged, Span(start_ms, HOUR_MS, (end_ms - start_ms) // HOUR_MS))
 
 
 def metrics(signals: Iterable[Signal]) -> frozenset[str]:

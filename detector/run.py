@@ -46,6 +46,7 @@ from storage.state import State
 
 TICK = "tick"
 MAX_CATCH_UP_MS = 3_600_000
+HOUR_MS = evaluate.HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,10 @@ class Detector:
                 self.history.put_windows(
                     evaluate.coarse(self.history, one, now_ms - over_ms, now_ms)
                 )
+            if now_ms % HOUR_MS == 0 and evaluate.has_hourly(one):
+                self.history.put_windows(
+                    evaluate.hourly(self.history, one, now_ms - HOUR_MS, now_ms)
+                )
 
     def backfill(self, start_ms: int, end_ms: int) -> Iterator[float]:
         """Evaluate the samples in the history into windows, without judging; gives the share done.
@@ -186,7 +191,27 @@ class Detector:
             seen = evaluate.seen(self.history, first_ms, last_ms)
             self.history.put_windows(evaluate.evaluate(self.history, one, seen, first_ms, last_ms))
             self.history.put_windows(evaluate.coarse(self.history, one, first_ms, last_ms))
+            if evaluate.has_hourly(one):
+                whole_ms = first_ms // HOUR_MS * HOUR_MS
+                self.history.put_windows(
+                    evaluate.hourly(self.history, one, whole_ms, last_ms // HOUR_MS * HOUR_MS)
+                )
             yield done / len(steps)
+
+    def retain_fine(self, after_ms: int, now_ms: int) -> None:
+        """Drop the shortest windows that are older, but none that a rule still looks at.
+
+        Where the shortest are also those that are judged, baselines need them: they stay.
+        """
+        for one in self.definitions.signals.values():
+            over_ms = round(one.form.over * 1000)
+            if one.form.window_ms < over_ms:
+                spans = [
+                    rule.span(one.form.window, one.form.over).total_ms
+                    for rule in self.definitions.rules_of(one.name).values()
+                ]
+                needed_ms = now_ms - max([over_ms, *spans]) - 2 * MAX_CATCH_UP_MS
+                self.history.thin(one.name, one.form.window, min(after_ms, needed_ms))
 
     def forget_baselines(self) -> None:
         """Read the baselines anew at the next tick: somebody has put a past into the history."""

@@ -32,7 +32,16 @@ class StorageConfig(BaseModel):
         description="Memory that the history may use for its buffers, like 256MB or 2GB.",
     )
     keep_samples: Seconds = Field(default=8 * DAY, description="How long raw samples are kept.")
-    keep_windows: Seconds = Field(default=35 * DAY, description="How long windows are kept.")
+    keep_fine_windows: Seconds = Field(
+        default=2 * DAY,
+        description="How long windows of a signal's `window` are kept, or as long as rules need.",
+    )
+    keep_windows: Seconds = Field(
+        default=35 * DAY, description="How long windows of a signal's `over` are kept."
+    )
+    keep_hourly_windows: Seconds = Field(
+        default=400 * DAY, description="How long windows of an hour are kept, for long charts."
+    )
     keep_judgements: Seconds = Field(
         default=8 * DAY, description="How long every single judgement is kept."
     )
@@ -53,6 +62,10 @@ class StorageConfig(BaseModel):
             raise ValueError("state_url and state_url_file say the same: keep one of them")
         if self.keep_windows < 8 * DAY:
             raise ValueError("keep_windows must be at least 8d: baselines look back 7 days")
+        if self.keep_fine_windows < DAY / 4:
+            raise ValueError("keep_fine_windows must be at least 6h: charts show 3 hours of them")
+        if self.keep_hourly_windows < self.keep_windows:
+            raise ValueError("keep_hourly_windows must be at least as long as keep_windows")
         return self
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
+from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.series import Labels, Selector
 
 VERSION = 1
@@ -49,6 +49,7 @@ class DuckFile:
 
     def __init__(self, path: Path, *, memory: str = "256MB", threads: int = 2) -> None:
         self.path = path
+        self.copying = threading.Lock()  # held while a copy is made and handed out: one at a time
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = duckdb.connect(
@@ -65,6 +66,42 @@ class DuckFile:
         """What the file and its log take on disk."""
         files = (self.path, self.path.with_name(self.path.name + ".wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has, as DuckDB keeps count of them; nothing is read for it."""
+        found = self.cursor().execute(
+            "SELECT table_name, estimated_size FROM duckdb_tables() "
+            "WHERE database_name = current_database() ORDER BY table_name"
+        )
+        return {name: int(count) for name, count in found.fetchall()}
+
+    def memory_bytes(self) -> int:
+        """What the buffers take in memory."""
+        found = self.cursor().execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()")
+        (total,) = found.fetchone() or (0,)
+        return int(total or 0)
+
+    def copy_to(self, path: Path) -> None:
+        """Write everything into a new file, as it is at one moment; others go on meanwhile."""
+        cursor = self.cursor()
+        (name,) = cursor.execute("SELECT current_database()").fetchone() or ("",)
+        target = str(path).replace("'", "''")
+        try:
+            cursor.execute(f"ATTACH '{target}' AS plimsoll_copy")
+            try:
+                # One statement is one transaction, so the copy is of one moment.
+                cursor.execute(f'COPY FROM DATABASE "{name}" TO plimsoll_copy')
+                cursor.execute("CHECKPOINT plimsoll_copy")  # else part of it stays in its log
+            finally:
+                cursor.execute("DETACH plimsoll_copy")
+        except duckdb.Error as error:
+            first = str(error).splitlines()[0]
+            raise HistoryError(
+                f"the history cannot be copied to {path.parent} ({first}): "
+                "check that there is as much free space as it takes"
+            ) from None
+        finally:
+            cursor.close()
 
     def close(self) -> None:
         """Write the log into the file and give it back."""
@@ -253,17 +290,31 @@ class DuckHistory:
         known = tuple(by_id[int(id_)] for id_ in used if id_ != NO_LAYOUT)
         return known, layout.astype(np.int64) - (1 if used[0] == NO_LAYOUT else 0)
 
-    def retain(self, samples_after_ms: int, windows_after_ms: int) -> int:
-        """Drop what is older, give back how many rows went."""
+    def retain(
+        self, samples_after_ms: int, windows_after_ms: int, hourly_after_ms: int | None = None
+    ) -> int:
+        """Drop what is older, give back how many rows went; windows of an hour may stay longer."""
+        hourly = windows_after_ms if hourly_after_ms is None else hourly_after_ms
         with self.write, transaction(self.file, self.series) as cursor:
-            gone = 0
-            for table, column, after in (
-                ("samples", "ts", samples_after_ms),
-                ("windows", "end_ms", windows_after_ms),
-            ):
-                row = cursor.execute(f"DELETE FROM {table} WHERE {column} <= ?", [after]).fetchone()
-                gone += int(row[0]) if row else 0
+            gone = deleted(cursor, "samples WHERE ts <= ?", samples_after_ms)
+            gone += deleted(
+                cursor,
+                "windows WHERE end_ms <= CASE WHEN seconds = ? THEN ? ELSE ? END",
+                HOUR_SECONDS,
+                hourly,
+                windows_after_ms,
+            )
         return gone
+
+    def thin(self, signal: str, seconds: float, after_ms: int) -> int:
+        """Drop the older windows of one length of a signal, give back how many went."""
+        found = self.window_series.find(signal, lambda _: True)
+        if not found:
+            return 0
+        with self.write, transaction(self.file, self.window_series) as cursor:
+            cursor.register("wanted", ids_of(found))
+            chosen = "seconds = ? AND end_ms <= ? AND series IN (SELECT id FROM wanted)"
+            return deleted(cursor, f"windows WHERE {chosen}", seconds, after_ms)
 
 
 class Catalogue:
@@ -340,6 +391,12 @@ def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBP
         catalogue.settle(committed=True)
     finally:
         cursor.close()
+
+
+def deleted(cursor: duckdb.DuckDBPyConnection, chosen: str, *values: float) -> int:
+    """Delete the chosen rows, give back how many."""
+    row = cursor.execute(f"DELETE FROM {chosen}", values).fetchone()
+    return int(row[0]) if row else 0
 
 
 def prepare(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -61,6 +61,7 @@ class Samples:
 
 
 NO_LAYOUT = -1
+HOUR_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,12 @@ class History(Protocol):
         """
         ...
 
-    def retain(self, samples_after_ms: int, windows_after_ms: int) -> int:
-        """Drop what is older, give back how many rows went."""
+    def retain(
+        self, samples_after_ms: int, windows_after_ms: int, hourly_after_ms: int | None = None
+    ) -> int:
+        """Drop what is older, give back how many rows went; windows of an hour may stay longer."""
+        ...
+
+    def thin(self, signal: str, seconds: float, after_ms: int) -> int:
+        """Drop the older windows of one length of a signal, give back how many went."""
         ...

@@ -4,8 +4,9 @@ SQLite (write-ahead log) by default, PostgreSQL by URL. Each room declares its o
 its own book; migrations stand in `storage/migrations` and are run at start.
 """
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,42 @@ class State:
             yield session
             session.rollback()
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None where the state is in PostgreSQL."""
+        url = self.engine.url
+        return Path(url.database or "") if url.get_backend_name() == SQLITE else None
+
+    def size_bytes(self) -> int | None:
+        """What an SQLite state and its logs take on disk; None where it is in PostgreSQL."""
+        if self.file is None:
+            return None
+        files = (self.file.with_name(self.file.name + log) for log in ("", "-wal", "-shm"))
+        return sum(one.stat().st_size for one in files if one.exists())
+
+    def copy_to(self, path: Path) -> None:
+        """Write an SQLite state into a new file, as it is at one moment; writers do not wait."""
+        try:
+            with (
+                closing(sqlite3.connect(str(self.file), timeout=BUSY_SECONDS)) as source,
+                closing(sqlite3.connect(str(path))) as target,
+            ):
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise StateError(
+                f"{self.address} cannot be copied to {path.parent} ({error}): "
+                "check that there is as much free space as it takes"
+            ) from None
+
+    def revision(self) -> str | None:
+        """The version of the tables; None where there are none yet."""
+        with self.opened() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
     def migrate(self) -> None:
         """Bring the tables to this version; a state written by a newer version is refused."""
-        config = Config()
-        scripts = str(Path(__file__).parent / "migrations")
-        config.set_main_option("script_location", scripts.replace("%", "%%"))
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        config = migrations()
+        known = revisions()
         with self.opened() as connection:
             if self.engine.dialect.name == POSTGRESQL:
                 # Of replicas that start together one makes the tables, the others wait for it.
@@ -109,6 +140,20 @@ class State:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+
+
+def migrations() -> Config:
+    """Where the migrations stand."""
+    config = Config()
+    scripts = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", scripts.replace("%", "%%"))
+    return config
+
+
+def revisions() -> frozenset[str]:
+    """The versions of the tables that this program knows."""
+    scripts = ScriptDirectory.from_config(migrations())
+    return frozenset(one.revision for one in scripts.walk_revisions())
 
 
 def first_line(error: sqlalchemy.exc.DBAPIError) -> str:

@@ -64,6 +64,9 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
             "signal_count": len(seen),
             "tick": at(tick_ms) if tick_ms is not None else None,
             "step": written(house.detector.definitions.step_ms / 1000),
+            "history_bytes": house.file.size_bytes(),
+            "state_bytes": house.state.size_bytes(),
+            "rows": house.file.rows(),
             "own_targets": bool(house.settings.collector.targets),
         },
     )

@@ -97,7 +97,7 @@ def numbers(
     if signal is None:
         return []
     since_ms, until_ms = (round(moment.timestamp() * 1000) for moment in (since, until))
-    reach = stretch(signal, since_ms, until_ms, MOST_NUMBERS)
+    reach = stretch(house, signal, since_ms, until_ms, MOST_NUMBERS)
     drawn = curves(house, signal, [one.labels], reach)[one.labels]
     rows = zip(drawn.end_ms, drawn.value, drawn.n, strict=True)
     return [(at(end_ms), text(value, one.unit), text(n, "")) for end_ms, value, n in rows]

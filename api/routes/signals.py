@@ -137,7 +137,7 @@ def windows(house: Rooms, name: str, asked: Annotated[WindowsAsked, Query()]) ->
     if until_ms - since_ms > LONGEST / timedelta(milliseconds=1):
         raise invalid("?since", f"is more than {LONGEST.days} days before `until`")
     series = chosen(house, found, asked.series)
-    reach = stretch(found, since_ms, until_ms, asked.points)
+    reach = stretch(house, found, since_ms, until_ms, asked.points)
     if reach.rows * len(series) > MOST_ROWS:
         raise invalid("?series", "too many series for so long a span; ask for fewer")
     drawn = curves(house, found, series, reach)

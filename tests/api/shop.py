@@ -74,7 +74,7 @@ def shop_house(directory: Path, now: Callable[[], datetime] | None = None, days:
     house = empty_house(directory, now)
     rng = np.random.default_rng(7)
     signals = house.detector.definitions.signals
-    for seconds, reach_ms in ((300, days * DAY_MS), (60, 210 * MINUTE_MS)):
+    for seconds, reach_ms in ((300, days * DAY_MS), (60, 210 * MINUTE_MS), (3600, days * DAY_MS)):
         ends = NOW_MS - np.arange(0, reach_ms, seconds * 1000)[::-1].astype(np.int64)
         for name, one in signals.items():
             for labels, values, n in made(name, ends, rng):

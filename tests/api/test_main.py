@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from api.main import app
 from tests.servers import free_port
 
-COMMANDS = ["run", "check", "demo", "dashboards", "deployments", "signals"]
+COMMANDS = ["run", "check", "backup", "restore", "demo", "dashboards", "deployments", "signals"]
 
 
 def plimsoll(*arguments: str, directory: Path) -> subprocess.Popen[str]:

@@ -328,3 +328,31 @@ def test_a_series_is_stored_once(history: DuckHistory) -> None:
         history.append(Samples.at([up(i=str(i)) for i in range(2500)], at, [1.0] * 2500))
     assert len(rows_of(history, "series")) == 2500
     assert len(history.series) == 2500
+
+
+def test_windows_of_an_hour_may_stay_longer_than_others(history: DuckHistory) -> None:
+    rows = [
+        Window("p", Labels.of(target="shop"), end, seconds, 1.0, 1.0)
+        for end in (1, 3)
+        for seconds in (60, 3600)
+    ]
+    history.put_windows(Windows.of("p", rows))
+    assert history.retain(0, 2, 0) == 1
+    left = [(one.end_ms, one.seconds) for one in history.windows("p", 0, 9).rows()]
+    assert left == [(1, 3600), (3, 60), (3, 3600)]
+    assert history.retain(0, 2) == 1
+
+
+def test_one_length_of_one_signal_is_thinned(history: DuckHistory) -> None:
+    for signal in ("p", "q"):
+        rows = [
+            Window(signal, Labels.of(target="shop"), end, s, 1.0, 1.0)
+            for end in (1, 2, 3)
+            for s in (60, 300)
+        ]
+        history.put_windows(Windows.of(signal, rows))
+    assert history.thin("p", 60.0, 2) == 2
+    assert history.thin("nobody", 60.0, 2) == 0
+    assert len(history.windows("q", 0, 9)) == 6
+    left = [(one.end_ms, one.seconds) for one in history.windows("p", 0, 9).rows()]
+    assert left == [(1, 300), (2, 300), (3, 60), (3, 300)]
