@@ -169,6 +169,7 @@ def test_what_was_asked_for_is_escaped_in_the_page(asked: Client) -> None:
 def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -> None:
     described = asked.get("/api/v1/openapi.json").json()
     assert set(described["paths"]) == {
+        "/api/v1/backup",
         "/api/v1/deployments",
         "/api/v1/judgements",
         "/api/v1/regressions",
