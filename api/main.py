@@ -91,7 +91,10 @@ def before(
     epilog="Example: [bold]plimsoll run[/], then open http://127.0.0.1:8750",
 )
 def run(
-    config: Config = None, verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False
+    config: Config = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log more, for finding faults.")
+    ] = False,
 ) -> None:
     """Collect, judge, tell and serve, until Ctrl-C."""
     from api.serve import run as run_until_stopped

@@ -75,11 +75,14 @@ def limit(rule: Rule, unit: units.Unit, baseline: str = "", deviation: str = "")
             return f"{side} {part.level:g} x the 7-day average{of}"
         case Sigma():
             size = f" of {deviation}" if deviation else ""
-            plural = "" if part.level == 1 else "s"
-            return (
-                f"more than {part.level:g} standard deviation{plural}{size} {side} "
-                f"the 7-day average{of}"
-            )
+            distance = several(part.level, "standard deviation")
+            return f"more than {distance}{size} {side} the 7-day average{of}"
+
+
+def several(count: float, what: str) -> str:
+    """`1 event`, `2 events`."""
+    number = f"{count:g}" if count % 1 else counted(count)
+    return f"{number} {what}{'' if count == 1 else 's'}"
 
 
 def trigger(rule: Rule, signal: Signal) -> str:
@@ -99,13 +102,16 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
     """What a rule asks for beside its trigger, one short phrase each."""
     asked, told = rule.gates, []
     if asked.min_count:
-        told.append(f"at least {counted(asked.min_count)} observations in a window")
+        told.append(f"at least {several(asked.min_count, 'observation')} in a window")
     if asked.min_baseline_count:
         told.append(f"at least {counted(asked.min_baseline_count)} in the 7 days before")
     if asked.min_delta:
-        told.append(f"at least {units.text(asked.min_delta, unit)} from the average")
+        # Of a ratio the difference is in points: 10 % of 50 % would be 5 points.
+        size = units.text(asked.min_delta, unit)
+        size = size.replace(" %", " percentage points") if unit is units.Unit.RATIO else size
+        told.append(f"at least {size} from the average")
     if asked.min_events:
-        told.append(f"at least {counted(asked.min_events)} events")
+        told.append(f"at least {several(asked.min_events, 'event')}")
     return told
 
 
@@ -118,7 +124,7 @@ def cleared(rule: Rule, unit: units.Unit) -> str:
         case Relative():
             back = f"{level:g} x the 7-day average"
         case Sigma():
-            back = f"{level:g} standard deviations from the 7-day average"
+            back = f"{several(level, 'standard deviation')} from the 7-day average"
     side = "below" if rule.upwards else "above"
     return f"{side} {back} for {units.duration(rule.clear.for_)} without a break"
 
@@ -168,7 +174,7 @@ def lacking(judgement: Judgement, rule: Rule | None) -> str:
     match judgement.reason:
         case Reason.TOO_FEW_OBSERVATIONS:
             needed = f", {counted(rule.gates.min_count)} are needed" if rule else ""
-            return f"{counted(judgement.n)} observations in the window{needed}"
+            return f"{several(judgement.n, 'observation')} in the window{needed}"
         case Reason.TOO_LITTLE_HISTORY:
             if judgement.days < DAYS_NEEDED:
                 return f"{judgement.days} of {DAYS} days have data, {DAYS_NEEDED} are needed"

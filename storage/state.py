@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import sqlalchemy
@@ -166,6 +167,23 @@ def sqlite_url(path: Path) -> str:
     return URL.create(SQLITE, database=str(path.resolve())).render_as_string(hide_password=False)
 
 
+def write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch the file to a write-ahead log, waiting for others that are at it.
+
+    SQLite does not ask its own time-out here: of processes that make the same file at the same
+    moment all but one would fail at once.
+    """
+    until = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() > until:
+                raise
+            sleep(0.01)
+
+
 def make_engine(url: str) -> Engine:
     """An engine whose SQLite connections wait for each other and survive kill -9.
 
@@ -192,7 +210,7 @@ def make_engine(url: str) -> Engine:
     def on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # we send BEGIN ourselves, see below
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        write_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
