@@ -16,6 +16,7 @@ from api.document import Document, Fault, read
 from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
 from detector.config import SIGNAL, DetectorConfig, shipped
+from detector.increase import LOOKBACK_MS
 from detector.rule import Rule
 from detector.run import Definitions
 from detector.signal import Gauge, Mean, Quantile, Rate, Ratio, Share, Signal, check_name
@@ -105,6 +106,7 @@ def build(document: Document) -> Settings:
     collector = sections["collector"]
     if isinstance(collector, CollectorConfig):
         faults += too_short(document, definitions, collector.interval)
+        faults += too_rare(document, collector)
     if faults:
         raise SettingsError(None, faults)
     return Settings(**sections, definitions=definitions)  # type: ignore[arg-type]
@@ -199,6 +201,20 @@ def too_short(document: Document, definitions: Definitions, interval: float) -> 
                 f"windows of {written(signal.form.window)} would often be empty: "
                 f"samples come every {written(interval)}"
             )
+            yield Fault(".".join(path), reason, hint, document.line(path))
+
+
+def too_rare(document: Document, collector: CollectorConfig) -> Iterable[Fault]:
+    """Intervals so long that every sample of a counter is a new start: nothing could be judged."""
+    intervals: dict[tuple[str, ...], float] = {("collector", "interval"): collector.interval}
+    for position, target in enumerate(collector.targets):
+        key = ("collector", "targets", str(position), "interval")
+        intervals[key] = target.interval or collector.interval
+    longest = LOOKBACK_MS / 1000
+    for path, interval in intervals.items():
+        if interval > longest and at(document.data, path) is not None:
+            reason = f"counters read every {written(interval)} would never grow: that is a gap"
+            hint = f"Collect at least every {written(longest)}."
             yield Fault(".".join(path), reason, hint, document.line(path))
 
 
