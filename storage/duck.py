@@ -306,15 +306,17 @@ class DuckHistory:
             )
         return gone
 
-    def thin(self, signal: str, seconds: float, after_ms: int) -> int:
-        """Drop the older windows of one length of a signal, give back how many went."""
+    def thin(self, signal: str, seconds: float | None, after_ms: int) -> int:
+        """Drop the older windows of one length of a signal, or of all; give back how many went."""
         found = self.window_series.find(signal, lambda _: True)
         if not found:
             return 0
         with self.write, transaction(self.file, self.window_series) as cursor:
             cursor.register("wanted", ids_of(found))
-            chosen = "seconds = ? AND end_ms <= ? AND series IN (SELECT id FROM wanted)"
-            return deleted(cursor, f"windows WHERE {chosen}", seconds, after_ms)
+            length = "true" if seconds is None else "seconds = ?"
+            chosen = f"{length} AND end_ms <= ? AND series IN (SELECT id FROM wanted)"
+            values = [after_ms] if seconds is None else [seconds, after_ms]
+            return deleted(cursor, f"windows WHERE {chosen}", *values)
 
 
 class Catalogue:
