@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from api.house import House
 from detector.run import milliseconds
+from storage.duck import trouble
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,12 @@ class Loops:
             began = perf_counter()
             try:
                 seconds = await round_()
-            except Exception:
-                log.exception("a round of the loop %r failed; the next one follows", name)
+            except Exception as error:
+                told = trouble(self.house.file.path, error)
+                if told is None:
+                    log.exception("a round of the loop %r failed; the next one follows", name)
+                else:  # something for a person to mend; where in the code it shows tells nothing
+                    log.error("a round of the loop %r failed: %s", name, told)
                 self.meters.failures.labels(name).inc()
                 seconds = PULSE_SECONDS
             self.meters.seconds.labels(name).observe(perf_counter() - began)
