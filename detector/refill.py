@@ -24,7 +24,7 @@ from storage.history import Windows
 
 log = logging.getLogger(__name__)
 
-MOST_SAMPLES = 1_000_000  # read at once; with what is made of them some 200 MiB
+MOST_SAMPLES = 1_000_000  # read at once; with what is made of them some 250 MiB
 FIRST_SPAN_MS = 600_000
 MOST_GROWTH = 4.0
 EVER_MS = 2**62

@@ -116,6 +116,14 @@ def test_a_cut_or_damaged_file_is_refused_with_advice(tmp_path: Path) -> None:
             opened(path)
 
 
+def test_the_buffers_keep_to_the_memory_that_is_configured(tmp_path: Path) -> None:
+    file = DuckFile(tmp_path / "history.duckdb", memory="64MB")
+    assert file.cursor().execute("SELECT current_setting('memory_limit')").fetchone() == (
+        "61.0 MiB",
+    )
+    file.close()
+
+
 def test_a_file_that_was_cut_off_anywhere_is_refused_when_it_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "whole.duckdb"
     write(DuckHistory(DuckFile(path)), 1)
