@@ -9,8 +9,10 @@ from prometheus_client import CollectorRegistry
 from alerts.run import Alerts
 from api.settings import Settings
 from collector.run import Collector
+from detector.backfill import Backfills
 from detector.book import Book
 from detector.ledger import Ledger
+from detector.refill import Refill
 from detector.run import Detector
 from storage.duck import DuckFile, DuckHistory
 from storage.state import State
@@ -27,6 +29,8 @@ class House:
     book: Book
     ledger: Ledger
     detector: Detector
+    refill: Refill
+    backfills: Backfills
     collector: Collector
     alerts: Alerts
     registry: CollectorRegistry

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from api.house import House
 from detector.run import milliseconds
+from storage.duck import trouble
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,12 @@ class Loops:
             began = perf_counter()
             try:
                 seconds = await round_()
-            except Exception:
-                log.exception("a round of the loop %r failed; the next one follows", name)
+            except Exception as error:
+                told = trouble(self.house.file.path, error)
+                if told is None:
+                    log.exception("a round of the loop %r failed; the next one follows", name)
+                else:  # something for a person to mend; where in the code it shows tells nothing
+                    log.error("a round of the loop %r failed: %s", name, told)
                 self.meters.failures.labels(name).inc()
                 seconds = PULSE_SECONDS
             self.meters.seconds.labels(name).observe(perf_counter() - began)
@@ -99,21 +104,26 @@ class Loops:
         return min(max(wait, 0.05), PULSE_SECONDS)
 
     async def judge(self) -> float:
-        """Write what came, run the ticks whose windows have ended, decide whom to tell."""
+        """Write what came, run the ticks whose windows have ended, decide whom to tell.
+
+        While a past is left to evaluate, a piece of it follows each round without a pause.
+        """
         if await asyncio.to_thread(self.judge_due, self.house.now()):
             self.news.set()
-        return PULSE_SECONDS
+        return 0.0 if self.house.refill.waiting else PULSE_SECONDS
 
     def judge_due(self, now: datetime) -> bool:
         """One round of `judge`, in a thread of its own; whether there is news to deliver."""
         house = self.house
         house.collector.flush()
-        delay = timedelta(seconds=house.settings.detector.delay)
-        for tick_ms in house.detector.due_ticks(milliseconds(now - delay)):
+        settled_ms = milliseconds(now - timedelta(seconds=house.settings.detector.delay))
+        house.refill.begin(settled_ms)  # before the first tick, which would mix two definitions
+        for tick_ms in house.detector.due_ticks(settled_ms):
             if self.stopping.is_set():
                 return False
             house.detector.tick(tick_ms)
         house.detector.preview(milliseconds(now))
+        house.refill.step()
         return bool(house.alerts.announce(now))
 
     async def deliver(self) -> float:

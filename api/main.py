@@ -41,6 +41,7 @@ out, err = (
 )
 
 BAR_AFTER_SECONDS = 2.0
+FOLLOW_SECONDS = 0.5
 
 Config = Annotated[
     Path | None,
@@ -105,10 +106,22 @@ def run(
 
     async def meanwhile(house: "House") -> None:
         greet(house.settings)
+        await follow(house)
         await asyncio.Event().wait()  # until a signal ends it all
 
     run_until_stopped(settings, meanwhile)
     out.print("stopped")
+
+
+async def follow(house: "House") -> None:
+    """Show how far the past of new and changed signals is evaluated, until it is done."""
+    while not house.refill.begun:
+        await asyncio.sleep(FOLLOW_SECONDS)
+    with bar("evaluating the past") as told:
+        while any(one.done < 1 for one in house.backfills.values()):
+            shares = [one.done for one in house.backfills.values()]
+            told(round(100 * sum(shares)), 100 * len(shares))
+            await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def greet(settings: Settings) -> None:

@@ -27,6 +27,8 @@ HELP = {
     "plimsoll_signal_lower": "Average less two standard deviations, not below zero.",
     "plimsoll_regression_open": "1 for each open regression.",
     "plimsoll_deployment_timestamp_seconds": "Time of the newest deployment of a service.",
+    "plimsoll_backfill_progress_ratio": "Share of the past of a signal that is evaluated, for "
+    "those that had one to evaluate since the start.",
     "plimsoll_history_bytes": "Size of the history on disk.",
     "plimsoll_history_memory_bytes": "Memory that the history's buffers take.",
     "plimsoll_history_rows": "Rows of the history by table, about.",
@@ -63,6 +65,12 @@ class HouseMetrics(Collector):
                 "plimsoll_deployment_timestamp_seconds",
                 {"service": deployment.service, "version": deployment.version},
                 deployment.at_ms / 1000,
+            )
+        for signal, backfill in list(house.backfills.items()):
+            found["plimsoll_backfill_progress_ratio"].add_sample(
+                "plimsoll_backfill_progress_ratio",
+                {"signal": signal, "source": str(backfill.source)},
+                backfill.done,
             )
         add_sizes(found, house)
         yield from found.values()

@@ -25,9 +25,12 @@ from api.settings import Settings
 from collector.config import Target
 from collector.meters import CollectorMeters
 from collector.run import Collector, sources
+from detector.backfill import Backfills
 from detector.book import Book
+from detector.definition import DefinitionBook
 from detector.ledger import Ledger
 from detector.meters import DetectorMeters
+from detector.refill import Reach, Refill
 from detector.run import Detector
 from storage.backup import finish, sweep
 from storage.duck import DuckFile, DuckHistory
@@ -52,6 +55,12 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     state = State(settings.storage.url())
     state.migrate()
     book, ledger = Book(), Ledger(file)
+    detector = Detector(
+        settings.definitions, history, state, book, ledger, DetectorMeters(registry)
+    )
+    backfills: Backfills = {}
+    storage = settings.storage
+    reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
     own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
     return House(
         settings=settings,
@@ -60,9 +69,9 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         state=state,
         book=book,
         ledger=ledger,
-        detector=Detector(
-            settings.definitions, history, state, book, ledger, DetectorMeters(registry)
-        ),
+        detector=detector,
+        refill=Refill(detector, DefinitionBook(file), backfills, reach),
+        backfills=backfills,
         collector=Collector(
             sources(settings.collector, own_page=own_page),
             history.append,

@@ -8,6 +8,7 @@ from api.moments import at
 from api.shapes import Shape
 from api.standing import Band, Series, Standing
 from detector import units
+from detector.backfill import BackfillSource
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.judgement import Judgement, Reason, Verdict
 from detector.regression import Severity
@@ -152,6 +153,15 @@ def baseline(one: Series, unit: units.Unit, normal: Band | None) -> BaselineShap
     )
 
 
+class BackfillShape(Shape):
+    """How far the past of a signal has been evaluated since the start."""
+
+    source: BackfillSource
+    """Where the past is read: samples (those the history keeps) or prometheus."""
+    done: float
+    """The share that is evaluated, 0 to 1."""
+
+
 class SignalShape(Shape):
     """A signal, its rules, and how its series stand."""
 
@@ -179,6 +189,8 @@ class SignalShape(Shape):
     """The rules on it."""
     series: list[SeriesShape]
     """Its series: those with open regressions first, then the busiest."""
+    backfill: BackfillShape | None
+    """How far its past is evaluated; null when there was none to evaluate since the start."""
 
     @classmethod
     def of(cls, one: Standing) -> "SignalShape":
@@ -197,6 +209,9 @@ class SignalShape(Shape):
             reads=[str(selector) for selector in form.selectors()],
             rules=[RuleShape.of(name, rule, one.signal) for name, rule in one.rules.items()],
             series=[SeriesShape.of(each, form.unit) for each in one.series],
+            backfill=BackfillShape(source=one.backfill.source, done=one.backfill.done)
+            if one.backfill
+            else None,
         )
 
 

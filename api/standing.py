@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.house import House
+from detector.backfill import Backfill
 from detector.baseline import DAYS_NEEDED
 from detector.regression import Regression, Severity
 from detector.rule import Rule
@@ -84,6 +85,7 @@ class Standing:
     signal: Signal
     rules: Mapping[str, Rule]
     series: tuple[Series, ...]
+    backfill: Backfill | None = None
 
 
 def standing(house: House, signal: Signal, open_: Sequence[Regression]) -> Standing:
@@ -100,6 +102,7 @@ def standing(house: House, signal: Signal, open_: Sequence[Regression]) -> Stand
         signal,
         {name: rule for name, rule in definitions.rules.items() if rule.signal == signal.name},
         tuple(sorted(series, key=lambda one: one.weight)),
+        house.backfills.get(signal.name),
     )
 
 

@@ -24,23 +24,34 @@ def shared(layouts: Iterable[Iterable[float]]) -> Bounds:
 
     Cumulative counts at a bound that all have can be added exactly; at any other they cannot.
     """
-    sets = [frozenset(layout) for layout in layouts]
+    sets = [frozenset(map(float, layout)) for layout in layouts]
     common = frozenset.intersection(*sets) if sets else frozenset()
     return tuple(sorted(common)) if math.inf in common and len(common) > 1 else ()
 
 
-def bounds_of_groups(
-    histogram: Ints, group: Ints, edges: Floats, groups: int
-) -> tuple[Bounds, ...]:
-    """For each group the bounds that all its histograms share.
+def bounds_of_cells(
+    cell: Ints, histogram: Ints, edges: Floats, covered_ms: Ints, cells: int
+) -> tuple[Ints, tuple[Bounds, ...]]:
+    """For each cell which of the layouts given beside it holds the bounds that it can be told at.
 
-    The three columns have one entry a bucket series: its histogram, its group, its upper bound.
+    The columns have one entry an increase of a bucket: its cell, its histogram, its upper bound and
+    the time it covers. A bound counts where every histogram of the cell was observed at it for as
+    long as at any other. So a layout that changes, or a bucket that is not shown for a while, is
+    left out of the windows that it concerns, and of no others.
     """
-    layouts: list[dict[int, list[float]]] = [{} for _ in range(groups)]
-    for h, g, e in zip(histogram.tolist(), group.tolist(), edges.tolist(), strict=True):
-        if not math.isnan(e):
-            layouts[g].setdefault(h, []).append(e)
-    return tuple(shared(one.values()) for one in layouts)
+    known, edge_of = np.unique(edges, return_inverse=True)
+    width, many = len(known), int(histogram.max(initial=0)) + 1
+    key, row = np.unique((cell * many + histogram) * width + edge_of, return_inverse=True)
+    covered = np.bincount(row, covered_ms, len(key))
+    owner, place = np.unique(key // width, return_inverse=True)
+    longest = np.zeros(len(owner))
+    np.maximum.at(longest, place, covered)
+    whole = key[covered == longest[place]]
+    at = whole // width // many * width + whole % width
+    has = np.bincount(at, minlength=cells * width).reshape(cells, width)
+    common = has == np.bincount(owner // many, minlength=cells)[:, None]
+    masks, layout = np.unique(common, axis=0, return_inverse=True)
+    return layout.astype(np.int64).ravel(), tuple(shared([known[one]]) for one in masks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +124,26 @@ def pad(bounds: Bounds, width: int) -> list[float]:
     return [*bounds, *[math.inf] * (width - len(bounds))]
 
 
-def merged(windows: Windows, cell: Ints, cells: int, owner: Ints) -> Buckets:
-    """Add up the buckets of windows that fall into the same cell; `owner[c]` is the series of `c`.
+def merged(windows: Windows, cell: Ints, cells: int) -> Buckets:
+    """Add up the buckets of windows that fall into the same cell; one row a cell.
 
-    Rows whose cell is -1 are left out. Windows of one series with different layouts are merged on
-    the bounds they share.
+    Rows whose cell is -1 are left out. Windows of different layouts in one cell are merged on the
+    bounds they share.
     """
-    used: list[set[int]] = [set() for _ in windows.series]
     rows = (cell >= 0) & (windows.layout != NO_LAYOUT)
-    pairs = np.unique(np.column_stack([windows.index[rows], windows.layout[rows]]), axis=0)
-    for series, layout in pairs.tolist():
-        used[series].add(layout)
-    bounds = tuple(shared(windows.layouts[one] for one in sorted(ones)) for ones in used)
-    width = max(map(len, bounds), default=0)
-    cumulative = np.zeros((cells, width))
+    used = np.zeros((cells, len(windows.layouts)), np.bool_)
+    used[cell[rows], windows.layout[rows]] = True
+    mixes, mix = np.unique(used, axis=0, return_inverse=True)
+    mix = mix.astype(np.int64).ravel()
+    bounds = tuple(shared(windows.layouts[one] for one in np.flatnonzero(each)) for each in mixes)
+    cumulative = np.zeros((cells, max(map(len, bounds), default=0)))
     starts = np.cumsum(windows.widths()) - windows.widths()
     for layout, edges in enumerate(windows.layouts):
-        for target in {bounds[s] for s, ones in enumerate(used) if layout in ones}:
-            goes = np.array([b == target for b in bounds], np.bool_)[windows.index]
-            chosen = np.flatnonzero(rows & (windows.layout == layout) & goes)
+        mine = rows & (windows.layout == layout)
+        for number in np.flatnonzero(mixes[:, layout]).tolist():
+            target = bounds[number]
+            chosen = np.flatnonzero(mine)[mix[cell[mine]] == number]
             matrix = windows.counts[starts[chosen][:, None] + np.arange(len(edges))].cumsum(axis=1)
             columns = [edges.index(b) for b in target]
             np.add.at(cumulative[:, : len(target)], cell[chosen], matrix[:, columns])
-    return Buckets(bounds, owner, cumulative)
+    return Buckets(bounds, mix, cumulative)

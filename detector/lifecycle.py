@@ -111,17 +111,21 @@ def continued(
     return now, ()
 
 
-def withdrawn(regression: Regression, at_ms: int) -> tuple[Regression, tuple[Transition, ...]]:
-    """An open regression whose rule is gone: nobody judges it any more, so it cannot stay open."""
+def withdrawn(
+    regression: Regression, at_ms: int, reason: str = ""
+) -> tuple[Regression, tuple[Transition, ...]]:
+    """An open regression that nobody judges any more, so it cannot stay open.
+
+    Its rule is gone, unless the reason tells something else.
+    """
     over = replace(regression, phase=Phase.RESOLVED, resolved_ms=at_ms, updated_ms=at_ms)
-    reason = f"{regression.rule} is not in force any more"
     taken = Transition(
         regression_id=over.id,
         at_ms=at_ms,
         actor=DETECTOR,
         before="open",
         after="resolved",
-        reason=reason,
+        reason=reason or f"{regression.rule} is not in force any more",
     )
     return over, (taken,)
 

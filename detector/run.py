@@ -7,7 +7,7 @@ tick that was cut off by a crash is run again as a whole.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -177,27 +177,6 @@ class Detector:
                     evaluate.hourly(self.history, one, now_ms - HOUR_MS, now_ms)
                 )
 
-    def backfill(self, start_ms: int, end_ms: int) -> Iterator[float]:
-        """Evaluate the samples in the history into windows, without judging; gives the share done.
-
-        A day at a time, so that a week of samples never stands in memory at once.
-        """
-        signals = list(self.definitions.signals.values())
-        steps = [(one, day) for day in range(start_ms, end_ms, DAY_MS) for one in signals]
-        for done, (one, day_ms) in enumerate(steps, 1):
-            over_ms = round(one.form.over * 1000)
-            first_ms, last_ms = day_ms // over_ms * over_ms, min(day_ms + DAY_MS, end_ms)
-            last_ms = last_ms // over_ms * over_ms
-            seen = evaluate.seen(self.history, first_ms, last_ms)
-            self.history.put_windows(evaluate.evaluate(self.history, one, seen, first_ms, last_ms))
-            self.history.put_windows(evaluate.coarse(self.history, one, first_ms, last_ms))
-            if evaluate.has_hourly(one):
-                whole_ms = first_ms // HOUR_MS * HOUR_MS
-                self.history.put_windows(
-                    evaluate.hourly(self.history, one, whole_ms, last_ms // HOUR_MS * HOUR_MS)
-                )
-            yield done / len(steps)
-
     def retain_fine(self, after_ms: int, now_ms: int) -> None:
         """Drop the shortest windows that are older, but none that a rule still looks at.
 
@@ -213,9 +192,12 @@ class Detector:
                 needed_ms = now_ms - max([over_ms, *spans]) - 2 * MAX_CATCH_UP_MS
                 self.history.thin(one.name, one.form.window, min(after_ms, needed_ms))
 
-    def forget_baselines(self) -> None:
-        """Read the baselines anew at the next tick: somebody has put a past into the history."""
-        self._baselines.clear()
+    def forget_baselines(self, signal: str | None = None) -> None:
+        """Read baselines anew at the next tick: somebody has put a past into the history."""
+        if signal is None:
+            self._baselines.clear()
+        else:
+            self._baselines.pop(signal, None)
 
     def judge(
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]

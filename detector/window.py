@@ -10,8 +10,8 @@ from typing import assert_never
 
 import numpy as np
 
-from detector.buckets import Buckets, bounds_of_groups, edge, merged
-from detector.increase import Seen, increases, spread, sums
+from detector.buckets import Bounds, Buckets, bounds_of_cells, edge, merged
+from detector.increase import LOOKBACK_MS, Seen, increases, spread, sums
 from detector.signal import AnySignal, Gauge, LeftOut, Mean, Quantile, Rate, Ratio, Share, Signal
 from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.series import NAME, Labels
@@ -187,14 +187,15 @@ def share_windows(signal: Signal, form: Share, samples: Samples, seen: Seen, spa
     What a histogram without this edge observed may be within or not. So a window into which it
     observed anything is left out: a share of the others would pass for one of all.
     """
-    histogram, groups_of = numbered(labels.without("le") for labels in samples.series)
+    histogram, _ = numbered(labels.without("le") for labels in samples.series)
     edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
     is_within, is_all = edges == form.bound, np.isinf(edges) & (edges > 0)
     usable, owners = np.isfinite(samples.values), histogram[samples.index]
     complete = spread(usable & is_all[samples.index], owners, samples.at_ms)
-    has_edge = np.isin(np.arange(len(groups_of)), histogram[is_within])
     both = complete & spread(usable & is_within[samples.index], owners, samples.at_ms)
-    kept = both | (complete & ~has_edge[owners])
+    shown = is_within[samples.index]
+    edge_shown = (owners[shown], samples.at_ms[shown])
+    kept = both | (complete & ~lately(owners, samples.at_ms, *edge_shown))
     grown = increases(
         Samples(samples.series, samples.index[kept], samples.at_ms[kept], samples.values[kept]),
         seen,
@@ -205,11 +206,24 @@ def share_windows(signal: Signal, form: Share, samples: Samples, seen: Seen, spa
     cell = grid.cell(grown.index, grown.at_ms)
     total = grid.total(cell, grown.values * is_all[grown.index])
     within = np.minimum(grid.total(cell, grown.values * is_within[grown.index]), total)
-    unknown = grid.total(
-        cell, grown.values * (is_all & ~has_edge[histogram])[grown.index].astype(np.float64)
-    )
+    no_edge = is_all[grown.index] & ~lately(histogram[grown.index], grown.at_ms, *edge_shown)
+    unknown = grid.total(cell, grown.values * no_edge)
     cells = np.flatnonzero((total > 0) & (unknown == 0))
     return span.windows(signal.name, series, cells, within[cells] / total[cells], total[cells])
+
+
+def lately(owner: Ints, at_ms: Ints, shown_owner: Ints, shown_ms: Ints) -> Flags:
+    """Whether the owner of each row has shown something at that time or shortly before it."""
+    order = np.lexsort((shown_ms, shown_owner))
+    # One number for both, so that one search finds the newest of the same owner.
+    scale = int(max(at_ms.max(initial=0), shown_ms.max(initial=0))) + 1
+    keys = shown_owner[order] * scale + shown_ms[order]
+    newest = np.searchsorted(keys, owner * scale + at_ms, side="right") - 1
+    if not len(keys):
+        return np.zeros(len(owner), np.bool_)
+    found = keys[np.maximum(newest, 0)]
+    same: Flags = (newest >= 0) & (found // scale == owner)
+    return same & (at_ms - found % scale <= LOOKBACK_MS)
 
 
 def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]:
@@ -240,30 +254,42 @@ def histogram_windows(
 ) -> Windows:
     """Quantile of the merged increase of buckets; n is the increase of the last one.
 
-    Histograms of different layouts are merged on the bounds they share, which is exact; summing
-    series of different bounds would not be.
+    Histograms of different layouts are merged on the bounds they share in the window, which is
+    exact; summing series of different bounds would not be. A new layout of the next hour is none of
+    this window's, so it does not matter how many windows are made at once.
     """
     histogram, _ = numbered(labels.without("le") for labels in samples.series)
     group, series = grouped(samples.series, form.by)
     edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
-    bounds = bounds_of_groups(histogram, group, edges, len(series))
-    places = [{bound: place for place, bound in enumerate(one)} for one in bounds]
-    place = np.array(
-        [places[g].get(e, -1) for g, e in zip(group.tolist(), edges.tolist(), strict=True)],
-        np.int64,
-    )
     grown = increases(samples, seen, histogram)
-    grid = Grid(group, len(series), span)
-    cell = grid.cell(grown.index, grown.at_ms)
-    column, width = place[grown.index], max(map(len, bounds), default=0)
-    usable = (cell >= 0) & (column >= 0)
+    cell = Grid(group, len(series), span).cell(grown.index, grown.at_ms)
+    inside = (cell >= 0) & ~np.isnan(edges[grown.index])
+    index, values = grown.index[inside], grown.values[inside]
+    cells, position = np.unique(cell[inside], return_inverse=True)
+    layout, bounds = bounds_of_cells(
+        position, histogram[index], edges[index], grown.covered_ms[inside], len(cells)
+    )
+    width = max(map(len, bounds), default=0)
+    column = columns(bounds, layout[position], edges[index])
+    usable = column >= 0
     cumulative = sums(
-        cell[usable] * width + column[usable], grown.values[usable], grid.cells * width
-    ).reshape(grid.cells, width)
-    cells = np.flatnonzero(cumulative.max(axis=1, initial=0) > 0)
-    buckets = Buckets(bounds, cells // max(span.count, 1), cumulative[cells])
-    plain = span.windows(signal.name, series, cells, buckets.quantile(form.q), buckets.totals())
-    return with_buckets(plain, buckets)
+        position[usable] * width + column[usable], values[usable], len(cells) * width
+    ).reshape(len(cells), width)
+    filled = np.flatnonzero(cumulative.max(axis=1, initial=0) > 0)
+    buckets = Buckets(bounds, layout[filled], cumulative[filled])
+    value, n = buckets.quantile(form.q), buckets.totals()
+    return with_buckets(span.windows(signal.name, series, cells[filled], value, n), buckets)
+
+
+def columns(bounds: Sequence[Bounds], layout: Ints, edges: Floats) -> Ints:
+    """The place of each edge among the bounds of its layout; -1 where it is not among them."""
+    result = np.full(len(edges), -1, np.int64)
+    for number, one in enumerate(bounds):
+        rows = np.flatnonzero(layout == number)
+        if one and len(rows):
+            place = np.minimum(np.searchsorted(one, edges[rows]), len(one) - 1)
+            result[rows] = np.where(np.asarray(one)[place] == edges[rows], place, -1)
+    return result
 
 
 def with_buckets(windows: Windows, buckets: Buckets) -> Windows:
@@ -286,8 +312,7 @@ def merge(form: AnySignal, windows: Windows, span: Span) -> Windows:
     at, values, n = cell[inside], windows.values[inside], windows.n[inside]
     count = sums(at, n, total_cells)
     if isinstance(form, Quantile):
-        owner = np.arange(total_cells) // max(span.count, 1)
-        whole = merged(windows, cell, total_cells, owner)
+        whole = merged(windows, cell, total_cells)
         buckets = Buckets(whole.bounds, whole.owner[cells], whole.cumulative[cells])
         value = buckets.quantile(form.q)
         plain = span.windows(windows.signal, windows.series, cells, value, count[cells])

@@ -5,7 +5,9 @@ makes a batch whole or absent after kill -9. Series and window series get small 
 are held in memory, because a tick asks for thousands of them.
 """
 
+import errno
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -37,6 +39,13 @@ CHOSEN = (
 )
 
 
+BLOCK_BYTES = 262_144
+HEADERS_BYTES = 3 * 4096  # before the first block: one header of the file, two of the database
+FORBIDDEN = tuple(map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS)))
+FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
+DAMAGED = ("Corrupt", "Could not read", "database has been invalidated")
+
+
 class HistoryError(Exception):
     """The history cannot be opened; the message says what to do."""
 
@@ -52,9 +61,13 @@ class DuckFile:
         self.copying = threading.Lock()  # held while a copy is made and handed out: one at a time
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            log = path.with_name(path.name + ".wal")
+            replays = log.exists() and log.stat().st_size > 0
             self.connection = duckdb.connect(
                 str(path), config={"memory_limit": memory, "threads": threads}
             )
+            if not replays:  # a log that was replayed has made blocks that are not written yet
+                check_length(self.connection, path)
         except (duckdb.Error, OSError) as error:
             raise HistoryError(advice(path, error)) from None
 
@@ -108,6 +121,38 @@ class DuckFile:
         self.connection.close()
 
 
+def trouble(path: Path, error: Exception) -> str | None:
+    """What to do about an error while the history is in use; None where it is no fault of the file.
+
+    Damage inside of a file shows when that part is read, which may be long after the start.
+    """
+    said = str(error)
+    signs = (*DAMAGED, *FULL, *FORBIDDEN)
+    ours = isinstance(error, duckdb.Error) and any(one in said for one in signs)
+    return advice(path, error) if ours else None
+
+
+def check_length(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a file that was cut off; DuckDB notices it when it reads the part that is gone.
+
+    Its exception is a `duckdb.IOException`, and then the connection is closed. The number of blocks
+    in the header does not tell: a block that is free at the end need not be in the file.
+    """
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    ).fetchall()
+    newest = 0
+    for (name,) in tables:
+        (block,) = connection.execute(
+            "SELECT coalesce(max(block_id), -1) FROM pragma_storage_info(?)", [name]
+        ).fetchone() or (-1,)
+        newest = max(newest, HEADERS_BYTES + (block + 1) * BLOCK_BYTES)
+    missing = newest - path.stat().st_size
+    if newest > HEADERS_BYTES and missing > 0:
+        connection.close()
+        raise duckdb.IOException(f"it was cut off: {missing} bytes are missing")
+
+
 def advice(path: Path, error: Exception) -> str:
     """Say what is wrong with the file, and the way out."""
     said = str(error)
@@ -123,7 +168,22 @@ def advice(path: Path, error: Exception) -> str:
         )
     if isinstance(error, OSError):
         return f"{path} cannot be opened ({error.strerror}): check that the directory is writable"
+    if reason := next((one for one in FORBIDDEN if one in said), None):
+        return (
+            f"{path} cannot be opened ({reason}): "
+            "check that the directory and the files in it are writable"
+        )
+    if reason := next((one for one in FULL if one in said), None):
+        return (
+            f"{path} cannot be written ({reason}): "
+            "make space on its disk; nothing that is stored is lost"
+        )
     first = said.splitlines()[0] if said else type(error).__name__
+    if "replaying WAL" in first:
+        return (
+            f"the log {path}.wal is damaged ({first}): move that one file away, which loses only "
+            "what was written since the last checkpoint, or restore a backup"
+        )
     return (
         f"{path} cannot be read as a history ({first}): move it away to start afresh "
         "(regressions are kept in the state file), or restore a backup"
@@ -306,15 +366,17 @@ class DuckHistory:
             )
         return gone
 
-    def thin(self, signal: str, seconds: float, after_ms: int) -> int:
-        """Drop the older windows of one length of a signal, give back how many went."""
+    def thin(self, signal: str, seconds: float | None, after_ms: int) -> int:
+        """Drop the older windows of one length of a signal, or of all; give back how many went."""
         found = self.window_series.find(signal, lambda _: True)
         if not found:
             return 0
         with self.write, transaction(self.file, self.window_series) as cursor:
             cursor.register("wanted", ids_of(found))
-            chosen = "seconds = ? AND end_ms <= ? AND series IN (SELECT id FROM wanted)"
-            return deleted(cursor, f"windows WHERE {chosen}", seconds, after_ms)
+            length = "true" if seconds is None else "seconds = ?"
+            chosen = f"{length} AND end_ms <= ? AND series IN (SELECT id FROM wanted)"
+            values = [after_ms] if seconds is None else [seconds, after_ms]
+            return deleted(cursor, f"windows WHERE {chosen}", *values)
 
 
 class Catalogue:

@@ -172,6 +172,6 @@ class History(Protocol):
         """Drop what is older, give back how many rows went; windows of an hour may stay longer."""
         ...
 
-    def thin(self, signal: str, seconds: float, after_ms: int) -> int:
-        """Drop the older windows of one length of a signal, give back how many went."""
+    def thin(self, signal: str, seconds: float | None, after_ms: int) -> int:
+        """Drop the older windows of one length of a signal, or of all; give back how many went."""
         ...

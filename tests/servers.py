@@ -98,11 +98,11 @@ def wait_until_ready(process: subprocess.Popen[bytes], ready: str, log: Path) ->
 
 
 @contextmanager
-def prometheus(directory: Path, config: str = "") -> Iterator[str]:
+def prometheus(directory: Path, config: str = "", *options: str) -> Iterator[str]:
     """A Prometheus whose data is in `directory / "data"`; yields its address.
 
     `config` is the text of its prometheus.yml; without one it scrapes nothing. Data of any age is
-    kept, so that tests can use a fixed time.
+    kept, so that tests can use a fixed time. `options` are more of its command line.
     """
     binary = prometheus_binary()
     file = directory / "prometheus.yml"
@@ -117,6 +117,7 @@ def prometheus(directory: Path, config: str = "") -> Iterator[str]:
             "--storage.tsdb.retention.time=100y",
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=warn",
+            *options,
         ]
         started = False
         try:

@@ -144,7 +144,8 @@ def test_a_step_of_30_percent_is_one_message_and_its_end_is_an_edit(
             start_ms = milliseconds(NOON - BEFORE)
             for samples in page.until(start_ms):
                 house.history.append(samples)
-            for _ in house.detector.backfill(start_ms - 8 * DAY_MS, start_ms):
+            house.refill.begin(start_ms)
+            while house.refill.step():
                 pass
             seen = asyncio.run(tell(house, page, slack))
             with house.state.reading() as session:

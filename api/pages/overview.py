@@ -57,6 +57,8 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
             "waiting": [SignalShape.of(one) for one in stands if not one.series],
             "targets": targets,
             "down": [one for one in targets if one.state is TargetState.DOWN],
+            "filling": [one for one in stands if one.backfill and one.backfill.done < 1],
+            "filled": filled(stands),
             "days": days(stands),
             "days_of": DAYS,
             "days_needed": DAYS_NEEDED,
@@ -97,6 +99,12 @@ def panel(one: Standing) -> dict[str, object]:
 def row(one: Standing, each: Series) -> tuple[SeriesShape, Chart]:
     """One series and its chart."""
     return SeriesShape.of(each, one.signal.form.unit), of_series(one, each)
+
+
+def filled(stands: list[Standing]) -> float:
+    """The share of all the past to evaluate that is evaluated; 1 where there was none."""
+    found = [one.backfill.done for one in stands if one.backfill]
+    return sum(found) / len(found) if found else 1.0
 
 
 def days(stands: list[Standing]) -> int:

@@ -33,6 +33,7 @@ HOUSE_LABELS = {
     "plimsoll_signal_upper": f"`signal`, {SERIES}",
     "plimsoll_signal_lower": f"`signal`, {SERIES}",
     "plimsoll_regression_open": f"`signal`, `rule`, `severity`, {SERIES}",
+    "plimsoll_backfill_progress_ratio": "`signal`, `source`",
     "plimsoll_deployment_timestamp_seconds": "`service`, `version`",
 }
 PAGES = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.buckets import Bounds, Buckets, bounds_of_groups, edge, merged, shared
+from detector.buckets import Bounds, Buckets, bounds_of_cells, edge, merged, shared
 from storage.history import NO_LAYOUT, Windows
 from storage.series import Labels, Window
 from tests.detector.scrapes import quantile
@@ -146,9 +146,31 @@ def test_a_label_le_is_a_bound(le: str, bound: float) -> None:
 @pytest.mark.parametrize("le", ["", "high", "NaN", "0,5"])
 def test_a_label_le_that_is_no_bound_is_no_bound(le: str) -> None:
     assert math.isnan(edge(le))
-    edges = np.array([0.5, edge(le), INF, 1.0])
-    zeros = np.zeros(4, np.int64)
-    assert bounds_of_groups(zeros, zeros, edges, 1) == ((0.5, 1.0, INF),)
+
+
+def bounds_of(*rows: tuple[int, str, float, int]) -> list[Bounds]:
+    """The bounds of each cell; a row is cell, histogram, edge and seconds covered."""
+    cell, names, edges, covered = (np.array(column) for column in zip(*rows, strict=True))
+    _, histogram = np.unique(names, return_inverse=True)
+    layout, bounds = bounds_of_cells(cell, histogram, edges, covered * 1000, int(cell.max()) + 1)
+    return [bounds[one] for one in layout]
+
+
+def test_a_cell_has_the_bounds_that_all_of_its_histograms_show() -> None:
+    x = [(0, "x", bound, 60) for bound in (0.1, 0.5, INF)]
+    y = [(0, "y", bound, 45) for bound in (0.5, 2.0, INF)]
+    later = [(1, "y", bound, 60) for bound in (0.5, 2.0, INF)]
+    assert bounds_of(*x, *y, *later) == [(0.5, INF), (0.5, 2.0, INF)]
+
+
+def test_a_bound_that_was_shown_for_a_part_of_the_time_is_none() -> None:
+    old = [(0, "x", bound, 30) for bound in (0.1, 0.5, INF)]
+    new = [(0, "x", bound, 30) for bound in (0.5, 0.7, INF)]
+    assert bounds_of(*old, *new) == [(0.5, INF)]
+
+
+def test_without_the_last_bucket_for_all_of_the_time_there_are_no_bounds() -> None:
+    assert bounds_of((0, "x", 0.1, 60), (0, "x", 0.5, 60), (0, "x", INF, 45)) == [()]
 
 
 def window(at: int, bounds: Bounds, counts: list[float], series: str = "a") -> Window:
@@ -165,14 +187,14 @@ def test_windows_of_different_layouts_merge_on_shared_bounds_exactly() -> None:
             window(1, (0.3, INF), [7, 8], "b"),
         ],
     )
-    found = merged(windows, np.array([0, 0, 1]), 2, np.array([0, 1]))
-    assert found.bounds == ((0.5, INF), (0.3, INF))
+    found = merged(windows, np.array([0, 0, 1]), 2)
+    assert [found.bounds[one] for one in found.owner] == [(0.5, INF), (0.3, INF)]
     assert found.counts().tolist() == [[13.0, 57.0], [7.0, 8.0]]
 
 
 def test_windows_that_share_no_bound_have_no_quantile() -> None:
     windows = Windows.of("s", [window(1, (0.1, INF), [1, 2]), window(2, (0.5, INF), [3, 4])])
-    found = merged(windows, np.array([0, 0]), 1, np.array([0]))
+    found = merged(windows, np.array([0, 0]), 1)
     assert np.isnan(found.quantile(0.5)).tolist() == [True]
 
 
@@ -180,9 +202,9 @@ def test_windows_outside_and_windows_without_buckets_are_left_out() -> None:
     windows = Windows.of(
         "s", [window(1, (0.1, INF), [1, 2]), window(2, (0.1, INF), [3, 4]), window(3, (), [])]
     )
-    found = merged(windows, np.array([-1, 0, 0]), 1, np.array([0]))
+    found = merged(windows, np.array([-1, 0, 0]), 1)
     assert found.counts().tolist() == [[3.0, 4.0]]
-    nothing = merged(Windows.of("s", []), np.empty(0, np.int64), 0, np.empty(0, np.int64))
+    nothing = merged(Windows.of("s", []), np.empty(0, np.int64), 0)
     assert nothing.quantile(0.5).tolist() == []
 
 
@@ -194,12 +216,12 @@ def test_merging_adds_up_and_flat_gives_it_back(
         "s", [window(at, bounds, counts, str(who)) for who, at, (bounds, counts) in rows]
     )
     cell = windows.index * 4 + np.array([at for _, at, _ in rows], np.int64)
-    found = merged(windows, cell, len(windows.series) * 4, np.arange(len(windows.series) * 4) // 4)
+    found = merged(windows, cell, len(windows.series) * 4)
     for position, labels in enumerate(windows.series):
         mine = [row for row in rows if Labels.of(s=str(row[0])) == labels]
-        bounds = shared(b for _, _, (b, _) in mine)
-        assert found.bounds[position] == bounds
         for at in range(4):
+            bounds = shared(b for _, when, (b, _) in mine if when == at)
+            assert found.bounds[found.owner[position * 4 + at]] == bounds
             row = found.cumulative[position * 4 + at, : len(bounds)]
             expected = [
                 sum(sum(c for e, c in zip(b, counts, strict=True) if e <= bound)

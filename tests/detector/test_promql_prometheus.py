@@ -1,7 +1,12 @@
 """The same samples in the history and in a real Prometheus: where the two agree, and where not.
 
-Agreement is compared on hundreds of generated targets. What is meant to differ is a row of
-`DIFFERENT`, with what each of the two says; docs/how-detection-works.md has the same list.
+Agreement is compared on hundreds of generated targets: with restarts, gaps, series that vanish,
+targets that go down, samples that come late, NaN, infinity, buckets that change and families that
+are mixed up. Prometheus gets them by remote write, with the stale markers that it would write
+itself. The seed is printed, and set by PLIMSOLL_SEED; a case that fails is printed with it.
+
+What is meant to differ is a row of `DIFFERENT`, with what each of the two says, or a test of its
+own; docs/how-detection-works.md has the same list.
 """
 
 import math
@@ -23,7 +28,8 @@ from detector.promql import compile
 from detector.signal import Signal
 from detector.window import Span, merge
 from storage.duck import DuckFile, DuckHistory
-from storage.series import Labels
+from storage.history import Samples, Windows
+from storage.series import NAME, Labels, Sample
 from tests.detector.exposed import (
     KINDS,
     MINUTE_MS,
@@ -32,15 +38,17 @@ from tests.detector.exposed import (
     Case,
     generated,
     linear,
-    openmetrics,
+    points_of,
     samples_of,
 )
 from tests.detector.scrapes import START_MS
 from tests.notation import numbers
-from tests.servers import load_openmetrics, prometheus
+from tests.remote_write import push
+from tests.servers import prometheus
 
 SEED = int(os.environ.get("PLIMSOLL_SEED", "20260302"))
-ON_EDGES, OFF_EDGES = 296, 40
+ON_EDGES, OFF_EDGES = 24 * len(KINDS), 40
+OUT_OF_ORDER = "storage: {tsdb: {out_of_order_time_window: 1h}}\n"
 END_MS = START_MS + MINUTES * MINUTE_MS
 OVER_MS = 5 * MINUTE_MS
 LAG, HITS, LEVEL = "lag_seconds", "hits_total", "level"
@@ -115,6 +123,16 @@ DIFFERENT = [
     Different("a restart that one bucket does not show",
         {lag("0.5"): "4x4 4 8x4", lag("+Inf"): "100x4 100 16x4"},
         "share", 1, 0.5, 4 / 16),
+    Different("a series that vanishes",
+        {"hits_total name=a": "0x13", "hits_total name=b": "0 15 30 45 60 75 90"},
+        "rate", 1, 30 / 30, 30 * (30 + 7.5) / 30 / 60),
+    Different("a series that comes back",
+        {"hits_total name=a": "0x13", "hits_total name=b": "0 15 30 45 60 _x5 150 165 180"},
+        "rate", 2, 120 / 120, 30 * (30 + 7.5) / 30 / 60),
+    Different("the window in which the buckets change",
+        {lag("0.1"): "1x4 1 2 3", lag("0.5"): "1x4 1 3 5 1 2", lag("2"): "_x7 1 3",
+         lag("+Inf"): "1x4 1 3 5 1 3"},
+        "p50", 1, 0.5 * 3.5 / 6, 0.1 + 0.4 * 1 / 3.5),
     Different("buckets of different layouts",
         {lag("0.5"): "0x5 10x4", lag("1"): "0x5 20x4", lag("+Inf"): "0x5 20x4",
          lag("0.5", "y"): "0x5 0x4", lag("2", "y"): "0x5 20x4", lag("+Inf", "y"): "0x5 20x4"},
@@ -156,6 +174,7 @@ class Both:
     """The same samples twice."""
 
     def __init__(self, cases: list[Case], history: DuckHistory, address: str) -> None:
+        self.address = address
         self.cases = {case.name: case for case in cases}
         self.history = history
         self.seen = evaluate.seen(history, START_MS - MINUTE_MS, END_MS)
@@ -176,8 +195,12 @@ class Both:
         return {row.labels: row.value for row in whole.rows()}
 
     def theirs(self, signal: Signal, at_ms: int, seconds: float | None = None) -> Values:
-        """What Prometheus says at a time, NaN included."""
-        asked = {"query": compile(signal, seconds), "time": str(at_ms / 1000)}
+        """What Prometheus says of a signal at a time, NaN included."""
+        return self.asked(compile(signal, seconds), at_ms)
+
+    def asked(self, query: str, at_ms: int) -> Values:
+        """What Prometheus says at a time."""
+        asked = {"query": query, "time": str(at_ms / 1000)}
         answer = self.client.post("/api/v1/query", data=asked)
         assert answer.status_code == 200, answer.text
         return {
@@ -192,17 +215,18 @@ class Both:
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     """Some hundred generated targets and the rows of `DIFFERENT`, in one file each."""
     sys.stdout.write(f"seed {SEED} (PLIMSOLL_SEED)\n")
-    rng = np.random.default_rng(SEED)
-    cases = [generated(number, rng) for number in range(ON_EDGES)]
-    cases += [linear(number, rng) for number in range(ON_EDGES, ON_EDGES + OFF_EDGES)]
+    cases = [generated(number, SEED) for number in range(ON_EDGES)]
+    cases += [linear(number, SEED) for number in range(ON_EDGES, ON_EDGES + OFF_EDGES)]
     assert len(cases) >= 300
     cases += [named(one) for one in DIFFERENT]
     directory: Path = tmp_path_factory.mktemp("both")
-    load_openmetrics(openmetrics(cases), directory)
     file = DuckFile(directory / "history.duckdb")
     history = DuckHistory(file)
-    history.append(samples_of(cases))
-    with prometheus(directory) as address:
+    for samples in samples_of(cases, np.random.default_rng(SEED)):
+        history.append(samples)
+    with prometheus(directory, OUT_OF_ORDER, "--web.enable-remote-write-receiver") as address:
+        for points in points_of(cases):
+            assert {answer.status_code for answer in push(address, points)} == {204}
         made = Both(cases, history, address)
         yield made
         made.client.close()
@@ -213,8 +237,17 @@ def comparable(case: Case, signal: Signal, start_ms: int, end_ms: int) -> bool:
     """Whether the two are meant to agree on a window of a target."""
     if signal.form.form == "gauge" or case.name.endswith("linear"):
         return True
-    unread = not any(start_ms <= at_ms <= end_ms for at_ms in case.read)
-    return unread or case.whole(start_ms, end_ms)
+    return all(case.whole(one, start_ms, end_ms) for one in metrics_of(signal))
+
+
+def told(case: Case, signal: Signal, start_ms: int, end_ms: int) -> str:
+    """What is needed to look at a case that failed, and to make it again."""
+    return f"PLIMSOLL_SEED={SEED}, {case.told(metrics_of(signal), start_ms, end_ms)}"
+
+
+def metrics_of(signal: Signal) -> list[str]:
+    """The metrics that a signal reads."""
+    return list(dict.fromkeys(one.metric for one in signal.form.selectors()))
 
 
 @pytest.mark.parametrize("name", AGREEING)
@@ -228,12 +261,14 @@ def test_windows_are_what_prometheus_says(both: Both, name: str) -> None:
         for case in generated_cases:
             if comparable(case, signal, end_ms - MINUTE_MS, end_ms):
                 mine = of_target(windows.get(end_ms, {}), case)
-                assert mine == approximately(of_target(observed, case)), (SEED, case.name, end_ms)
+                assert mine == approximately(of_target(observed, case)), told(
+                    case, signal, end_ms - MINUTE_MS, end_ms
+                )
                 compared[case.name.split(" ", 1)[1]] += len(mine)
     # Every kind of target was compared, and not only where nothing was to be seen.
     gauges = signal.form.form == "gauge"
     assert set(compared) == {*KINDS, "linear"}
-    assert all(count > 100 for kind, count in compared.items() if not gauges or kind != "linear")
+    assert all(count > 40 for kind, count in compared.items() if not gauges or kind != "linear")
     assert compared.total() > 1500
 
 
@@ -248,11 +283,14 @@ def test_merged_windows_are_what_prometheus_says_of_the_longer_span(both: Both, 
         whole = case.name[:3].isdigit() and all(
             comparable(case, signal, edge, edge + MINUTE_MS) for edge in edges[:-1]
         )
-        # Over an outage the windows have a rate each, but no common length.
-        if whole and "outage" not in case.name:
-            assert of_target(mine, case) == approximately(of_target(observed, case)), (SEED, case)
+        # Where a series is away for some of the windows, they have no common length.
+        gauge = signal.form.form == "gauge"
+        if whole and (gauge or all(case.same(one, edges) for one in metrics_of(signal))):
+            assert of_target(mine, case) == approximately(of_target(observed, case)), told(
+                case, signal, edges[0], edges[-1]
+            )
             compared += 1
-    assert compared >= ON_EDGES * 7 // 8
+    assert compared >= ON_EDGES * 6 // 8
 
 
 def of_target(values: Values, case: Case) -> Values:
@@ -276,6 +314,66 @@ def test_what_differs_differs_as_it_is_meant_to(both: Both, row: Different) -> N
     assert str(mine) != str(theirs)
 
 
+def test_a_series_that_vanished_is_stale_in_prometheus(both: Both) -> None:
+    # Else nothing above would say anything about stale markers.
+    gone = [case for case in both.cases.values() if case.name.endswith("vanished")]
+    assert len(gone) == ON_EDGES // len(KINDS)
+    for case in gone:
+        labels = Labels.of({NAME: "hits_total", "target": case.name}, name="b")
+        last_ms = max(case.times["hits_total"][labels])
+        assert both.asked(str(labels), last_ms + TICK_MS - 1) != {}
+        assert both.asked(str(labels), last_ms + TICK_MS) == {}
+        other = both.asked(str(labels).replace('"b"', '"c"'), last_ms + TICK_MS)
+        assert len(other) == 1
+
+
+def test_a_sample_that_comes_late_changes_no_window_that_is_stored(both: Both) -> None:
+    signal, who = SIGNALS["average"], Labels.of(target="a sample that comes late")
+    level = who.plus(**{NAME: "level"})
+    end_ms = START_MS + MINUTE_MS
+    at_once, late = [(START_MS + 10_000, 1.0), (START_MS + 40_000, 3.0)], (START_MS + 25_000, 8.0)
+
+    def ours() -> Values:
+        found = both.history.windows(signal.name, START_MS, end_ms, who)
+        return {row.labels: row.value for row in found.rows()}
+
+    def anew() -> Windows:
+        return evaluate.evaluate(both.history, signal, {}, START_MS, end_ms)
+
+    both.history.append(Samples.of(Sample(level, *one) for one in at_once))
+    assert [one.status_code for one in push(both.address, {level: at_once})] == [204]
+    both.history.put_windows(anew())
+    assert ours() == {who: 2.0}
+    assert both.theirs(signal, end_ms)[who] == 2.0
+
+    both.history.append(Samples.of([Sample(level, *late)]))
+    assert [one.status_code for one in push(both.address, {level: [late]})] == [204]
+    assert ours() == {who: 2.0}  # what was judged stays what was judged
+    assert both.theirs(signal, end_ms)[who] == 4.0
+    (row,) = [row for row in anew().rows() if row.labels == who]
+    assert (row.value, row.n) == (4.0, 3.0)  # nothing is lost: a refill has it
+
+
+def test_of_two_values_for_one_time_the_last_stays_and_prometheus_keeps_the_first(
+    both: Both,
+) -> None:
+    signal, who = SIGNALS["average"], Labels.of(target="two values for one time")
+    level = who.plus(**{NAME: "level"})
+    for value, status in ((1.0, 204), (5.0, 400)):
+        both.history.append(Samples.of([Sample(level, START_MS + 10_000, value)]))
+        (answer,) = push(both.address, {level: [(START_MS + 10_000, value)]})
+        assert answer.status_code == status, answer.text
+    assert "duplicate sample" in answer.text
+    found = evaluate.evaluate(both.history, signal, {}, START_MS, START_MS + MINUTE_MS)
+    assert [(row.value, row.n) for row in found.rows() if row.labels == who] == [(5.0, 1.0)]
+    assert both.theirs(signal, START_MS + MINUTE_MS)[who] == 1.0
+
+
+BY_HAND = ["a sample that comes late", "two values for one time"]
+
+
 def test_what_differs_is_told_in_the_documentation() -> None:
     page = " ".join((Path(__file__).parents[2] / "docs/how-detection-works.md").read_text().split())
-    assert [row.case for row in DIFFERENT if row.case not in page] == []
+    assert [one for one in [*(row.case for row in DIFFERENT), *BY_HAND] if one not in page] == []
+    rows = page.split("they are meant to differ:")[1].split("A late sample changes no window")[0]
+    assert rows.count("|") == 4 * (2 + len(DIFFERENT) + len(BY_HAND))  # and no row is untested

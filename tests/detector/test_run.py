@@ -17,7 +17,6 @@ from tests.detector.regressions import deployment, regression, step
 from tests.detector.watch import (
     DAY_MS,
     HIGH,
-    HOUR_MS,
     LEVEL,
     MINUTE_MS,
     NOON_MS,
@@ -529,7 +528,7 @@ def test_a_worse_value_escalates_the_open_regression(watch: Watch) -> None:
         assert [s.after for s in watch.book.transitions(session, one.id)] == ["open", "critical"]
 
 
-# --- preview and backfill ---
+# --- preview ---
 
 
 def test_a_page_that_is_opened_early_shows_the_running_window(watch: Watch) -> None:
@@ -555,30 +554,3 @@ def test_a_reading_stands_beside_its_baseline(watch: Watch) -> None:
     watch.ticks(1, 1)
     (reading,) = watch.detector.readings["level"]
     assert (reading.value, reading.mean, reading.days) == (12.0, 10.0, 7)
-
-
-def test_backfilled_windows_are_those_that_ticks_would_have_stored(tmp_path: Path) -> None:
-    stored = []
-    for name in ("ticks", "backfill"):
-        (tmp_path / name).mkdir()
-        watch = Watch(tmp_path / name)
-        watch.level("10~3x20 _x7 20~5x13")
-        if name == "ticks":
-            watch.ticks(1, 40)
-        else:
-            shares = list(watch.detector.backfill(NOON_MS - HOUR_MS, at(40)))
-            assert shares[-1] == 1.0
-            assert shares == sorted(shares)
-        stored.append(watch.everything()["windows"])
-        watch.close()
-    assert stored[0] == stored[1]
-    assert len(stored[0]) == 33 + 7  # nothing ends in the gap at minute 25
-
-
-def test_a_backfill_of_nothing_is_no_trouble(watch: Watch) -> None:
-    assert list(watch.detector.backfill(NOON_MS, NOON_MS)) == []
-    assert list(watch.detector.backfill(NOON_MS, NOON_MS + 1)) == [1.0]
-    assert list(watch.detector.backfill(NOON_MS - 3 * DAY_MS, NOON_MS)) == pytest.approx(
-        [1 / 3, 2 / 3, 1]
-    )
-    assert watch.everything()["windows"] == []

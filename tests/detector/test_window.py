@@ -44,6 +44,8 @@ def signal(form: str, **text: Any) -> Signal:
 
 
 P90 = signal("quantile", metric="latency_seconds", q=0.9, by=["target", "name"])
+HALF_OF_ALL = signal("share", metric="latency_seconds", bound=0.5, by=["target"])
+HALF_OF_OTHER = signal("share", metric="latency_seconds", bound=0.1, by=["target"])
 P90_OF_ALL = signal("quantile", metric="latency_seconds", q=0.9, by=["target"])
 RATE = signal("rate", metric="hits_total", by=["target", "name"])
 RATE_OF_ALL = signal("rate", metric="hits_total", by=["target"])
@@ -426,6 +428,57 @@ def test_a_counter_that_stands_still_has_a_rate_of_zero() -> None:
 def test_a_histogram_without_infinity_says_nothing() -> None:
     pages = look([line("0 10", labelled("latency_seconds_bucket", "shop", le="1"))])
     assert len(evaluated(P90, pages)) == 0
+
+
+def latency(le: str, text: str) -> dict[int, tuple[Labels, float]]:
+    return line(text, labelled("latency_seconds_bucket", "shop", le=le))
+
+
+DEPLOYED = [  # restarted at the fourth minute, with other buckets
+    latency("0.1", "10 15 20"),
+    latency("0.5", "10 15 20 2 4"),
+    latency("1", "20 30 40 4 8"),
+    latency("2", "_ _ _ 4 8"),
+    latency("+Inf", "20 30 40 4 8"),
+]
+
+
+def test_a_layout_that_changes_does_not_touch_the_windows_around_it() -> None:
+    windows = evaluated(P90, look(DEPLOYED)).rows()
+    assert [(row.bounds, row.counts) for row in windows] == [
+        ((0.1, 0.5, 1.0, INF), (5.0, 0.0, 5.0, 0.0)),
+        ((0.1, 0.5, 1.0, INF), (5.0, 0.0, 5.0, 0.0)),
+        ((0.5, 1.0, 2.0, INF), (2.0, 2.0, 0.0, 0.0)),
+        ((0.5, 1.0, 2.0, INF), (2.0, 2.0, 0.0, 0.0)),
+    ]
+
+
+def test_a_window_of_two_layouts_has_the_bounds_of_both() -> None:
+    start_ms = START_MS + MINUTE_MS
+    windows = evaluated(coarser(P90, 120.0), look(DEPLOYED), start_ms, start_ms + 2 * MINUTE_MS)
+    assert [(row.bounds, row.counts) for row in windows.rows()] == [
+        ((0.5, 1.0, INF), (7.0, 7.0, 0.0))
+    ]
+
+
+@pytest.mark.parametrize("one", [P90, HALF_OF_ALL, HALF_OF_OTHER])
+def test_windows_are_the_same_however_many_are_made_at_once(one: Signal) -> None:
+    pages = look(DEPLOYED)
+    whole = evaluated(one, pages).rows()
+    assert len(whole) in (2, 4)  # all of them, or those whose buckets have the bound
+    single = []
+    for end_ms in range(START_MS + MINUTE_MS, END_MS + 1, MINUTE_MS):
+        start_ms = end_ms - MINUTE_MS
+        found = windows_of(
+            one, read_after(pages, start_ms, end_ms), seen_of(pages), start_ms, end_ms
+        )
+        single += found.rows()
+    assert single == whole
+
+
+def read_after(pages: list[Page], start_ms: int, end_ms: int) -> Samples:
+    """What a tick reads."""
+    return samples_of(one for one in pages if start_ms - LOOKBACK_MS < one.at_ms <= end_ms)
 
 
 def test_a_bound_that_is_no_number_is_passed_over() -> None:

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from storage.duck import VERSION, DuckFile, DuckHistory, HistoryError, advice
+from storage.duck import VERSION, DuckFile, DuckHistory, HistoryError, advice, trouble
 from storage.history import Samples
 from storage.series import NAME, Labels, Selector
 from tests.storage.appends import ROWS, write
@@ -114,6 +114,132 @@ def test_a_cut_or_damaged_file_is_refused_with_advice(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(HistoryError, match=r"cannot be read as a history .*restore a backup"):
             opened(path)
+
+
+def test_the_buffers_keep_to_the_memory_that_is_configured(tmp_path: Path) -> None:
+    file = DuckFile(tmp_path / "history.duckdb", memory="64MB")
+    assert file.cursor().execute("SELECT current_setting('memory_limit')").fetchone() == (
+        "61.0 MiB",
+    )
+    file.close()
+
+
+def test_a_file_that_was_cut_off_anywhere_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "whole.duckdb"
+    write(DuckHistory(DuckFile(path)), 1)
+    whole, rng = made(path).read_bytes(), random.Random(4)
+    assert len(whole) > 3 * 262_144
+    opened(path).file.close()
+    for number, length in enumerate([*rng.sample(range(len(whole)), 10), len(whole) - 1]):
+        cut = tmp_path / f"{number}.duckdb"
+        cut.write_bytes(whole[:length])
+        with pytest.raises(HistoryError, match=r"cannot be read as a history .*restore a backup"):
+            opened(cut)
+
+
+def test_damage_that_shows_later_is_told_with_advice(tmp_path: Path) -> None:
+    path = tmp_path / "history.duckdb"
+    history = DuckHistory(DuckFile(path))
+    write(history, 1)
+    history.file.close()
+    content = bytearray(path.read_bytes())
+    told = set()
+    for block in range(12_288, len(content), 262_144):
+        content[block + 4_000] ^= 0xFF
+        path.write_bytes(content)
+        content[block + 4_000] ^= 0xFF
+        try:
+            damaged = opened(path)
+        except HistoryError as error:
+            told.add(str(error))
+            continue
+        try:
+            damaged.samples([Selector("writes")], 0, 2**60)
+            damaged.windows("writes", 0, 2**60)
+        except duckdb.Error as error:
+            told.add(str(trouble(path, error)))
+        damaged.file.close()
+    assert told
+    for one in told:
+        assert "cannot be read as a history (Corrupt database file" in one
+        assert one.endswith("or restore a backup")
+
+
+def test_an_error_that_is_none_of_the_file_has_no_advice(tmp_path: Path) -> None:
+    assert trouble(tmp_path, ValueError("Corrupt")) is None
+    assert trouble(tmp_path, duckdb.BinderException("no such column")) is None
+
+
+def test_a_damaged_log_is_told_apart_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "history.duckdb"
+    stored = killed_while_writing(path, 1, random.Random(1))
+    log = path.with_name("history.duckdb.wal")
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 1
+    log.write_bytes(content)
+    with pytest.raises(HistoryError, match=r"history.duckdb.wal is damaged .*move that one file"):
+        opened(path)
+    log.rename(tmp_path / "aside")
+    history = opened(path)  # and that is a way out
+    assert history.samples([Selector("writes")], 0, 2**60).at_ms.max(initial=0) <= stored + 1
+    history.file.close()
+
+
+FILLING = """
+import resource, sys
+from pathlib import Path
+from storage.duck import DuckFile, DuckHistory, trouble
+from tests.storage.appends import write
+path = Path(sys.argv[1])
+history = DuckHistory(DuckFile(path))
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+stored = 0
+try:
+    while stored < 10_000:
+        write(history, stored + 1)
+        stored += 1
+except Exception as error:
+    told = trouble(path, error)
+for _ in range(3):
+    try:
+        write(history, stored + 1)
+    except Exception as error:
+        told = trouble(path, error)
+print(stored, told, flush=True)
+"""
+
+
+def test_a_full_disk_is_told_and_loses_nothing_that_was_stored(tmp_path: Path) -> None:
+    # A limit on the size of files: the same to a program as a disk that is full.
+    path = tmp_path / "history.duckdb"
+    done = subprocess.run(
+        [sys.executable, "-c", FILLING, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    stored, told = done.stdout.strip().split(" ", 1)
+    assert told == (
+        f"{path} cannot be written (File too large): "
+        "make space on its disk; nothing that is stored is lost"
+    )
+    history = opened(path)
+    batches, sizes = np.unique(
+        history.samples([Selector("writes")], 0, 2**60).at_ms, return_counts=True
+    )
+    assert set(sizes.tolist()) == {ROWS}
+    assert set(range(1, int(stored) + 1)) <= set(batches.tolist())
+    write(history, int(stored) + 1)  # there is space again
+    history.file.close()
+
+
+@pytest.mark.parametrize("reason", ["Permission denied", "Read-only file system"])
+def test_a_file_that_must_not_be_written_is_not_called_damaged(tmp_path: Path, reason: str) -> None:
+    error = duckdb.IOException(f'IO Error: Cannot open file "{tmp_path}": {reason}')
+    assert advice(tmp_path, error).endswith(
+        f"({reason}): check that the directory and the files in it are writable"
+    )
 
 
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
