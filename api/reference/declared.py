@@ -77,7 +77,7 @@ def nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """The model that a key holds, and whether it holds a list of them."""
     for one in (annotation, *get_args(annotation)):
         if isinstance(one, type) and issubclass(one, BaseModel):
-            return one, get_origin(annotation) is list
+            return one, get_origin(annotation) in (list, tuple)
     return None, False
 
 
@@ -103,9 +103,11 @@ def type_name(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> st
     if origin is Annotated:
         return type_name(inner[0], inner[1:])
     if origin in (Union, UnionType):
-        return type_name(*[one for one in inner if one is not NoneType])
+        return " or ".join(type_name(one) for one in inner if one is not NoneType)
     if origin is Literal:
         return " or ".join(map(code, inner))
+    if origin is tuple and inner[0] is Selector:
+        return "selector or list of selectors"
     if origin in (list, tuple):
         return "list of texts"
     if origin is dict:

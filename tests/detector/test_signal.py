@@ -62,7 +62,7 @@ def test_only_counts_of_observations_weigh_an_average() -> None:
         ("gauge", {"metric": "1x"}, "'1x' is not a selector like"),
         ("gauge", {"metric": 7}, "a selector is written like"),
         ("gauge", {"metric": 'x{a=~"("}'}, "is no regular expression"),
-        ("gauge", {"stat": "median"}, "Input should be 'avg', 'min', 'max' or 'last'"),
+        ("gauge", {"stat": "median"}, "Input should be 'avg', 'min', 'max', 'last' or 'sum'"),
         ("gauge", {"unit": "miles"}, "Input should be 'seconds', 'ratio'"),
         ("gauge", {"worse": "left"}, "Input should be 'up' or 'down'"),
         ("gauge", {"windw": "1m"}, "Extra inputs are not permitted"),
