@@ -25,6 +25,7 @@ HELP = {
     "plimsoll_signal_expected": "Average of the series over the last 7 days.",
     "plimsoll_signal_upper": "Average and two standard deviations.",
     "plimsoll_signal_lower": "Average less two standard deviations, not below zero.",
+    "plimsoll_signal_unknown": "1 for each reason why a signal, or a part of it, has no windows.",
     "plimsoll_regression_open": "1 for each open regression.",
     "plimsoll_deployment_timestamp_seconds": "Time of the newest deployment of a service.",
     "plimsoll_history_bytes": "Size of the history on disk.",
@@ -64,6 +65,10 @@ class HouseMetrics(Collector):
                 {"service": deployment.service, "version": deployment.version},
                 deployment.at_ms / 1000,
             )
+        for signal in house.detector.definitions.signals.values():
+            for reason in {one.reason for one in house.fitness.of(signal, house.history.series)}:
+                name, labels = "plimsoll_signal_unknown", {"signal": signal.name, "reason": reason}
+                found[name].add_sample(name, labels, 1)
         add_sizes(found, house)
         yield from found.values()
 

@@ -12,6 +12,7 @@ from detector.regression import Regression, Severity
 from detector.rule import Rule
 from detector.run import Reading
 from detector.signal import Signal
+from detector.unfit import Finding
 from storage.series import Labels
 
 DEVIATIONS = 2
@@ -79,11 +80,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One signal with its rules and series, the weightiest first."""
+    """One signal with its rules and series, the weightiest first, and what keeps it unknown."""
 
     signal: Signal
     rules: Mapping[str, Rule]
     series: tuple[Series, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def standing(house: House, signal: Signal, open_: Sequence[Regression]) -> Standing:
@@ -100,6 +102,7 @@ def standing(house: House, signal: Signal, open_: Sequence[Regression]) -> Stand
         signal,
         {name: rule for name, rule in definitions.rules.items() if rule.signal == signal.name},
         tuple(sorted(series, key=lambda one: one.weight)),
+        house.fitness.of(signal, house.history.series),
     )
 
 

@@ -63,7 +63,7 @@ def united(
     for one in plain:
         before = [each for each in plain if each.rank < one.rank]
         found.append(ours(one, made(one.signal.form, span), shown(before, span, target), made))
-    return found[0] if len(found) == 1 else " or ".join(f"({one})" for one in found)
+    return found[0] if len(found) == 1 else "\nor ".join(f"({one})" for one in found)
 
 
 def length(signal: Signal, seconds: float | None) -> str:

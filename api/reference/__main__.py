@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "http-endpoints": interfaces.endpoints,
     "http-problems": reasons.problems,
     "http-shapes": interfaces.shapes,
+    "left-out-reasons": reasons.left_out,
     "message-outcomes": reasons.outcomes,
     "message-reasons": reasons.decisions,
     "metrics": interfaces.metrics,
