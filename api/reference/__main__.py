@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "command-line": interfaces.command_line,
     "configuration": declared.configuration,
     "drop-reasons": reasons.drops,
+    "exporters": declared.exporters,
     "failure-reasons": reasons.failures,
     "http-endpoints": interfaces.endpoints,
     "http-problems": reasons.problems,
