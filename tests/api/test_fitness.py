@@ -21,18 +21,20 @@ def test_a_finding_stands_on_the_page_in_rest_and_in_metrics(client: Client, hou
     assert told == {
         "reason": "metric_not_seen",
         "source": "",
-        "text": "no target shows `http_server_requests_total`",
+        "text": "no target shows `http_server_requests_total`, nor what 5 other sources call it",
         "hint": "Did you mean http_server_requests_totl?",
     }
     page = client.get("/signals/api_requests").text
     assert "metric_not_seen" in page
     assert "Did you mean http_server_requests_totl?" in page
+    assert "prometheus_<wbr>fastapi_<wbr>instrumentator" in page
     metrics = client.get("/metrics").text
     line = 'plimsoll_signal_unknown{reason="metric_not_seen",signal="api_requests"} 1.0'
     assert line in metrics
     shown = list(windows(asking(Through(client)), SIGNALS["api_requests"]))
     assert shown[:2] == [
-        "unknown, metric_not_seen: no target shows `http_server_requests_total`",
+        "unknown, metric_not_seen: no target shows `http_server_requests_total`, "
+        "nor what 5 other sources call it",
         "  Did you mean http_server_requests_totl?",
     ]
 

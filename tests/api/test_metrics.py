@@ -20,6 +20,7 @@ from tests.servers import promtool_binary
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 KEPT = {
+    "plimsoll_signal_unknown",
     "plimsoll_history_bytes",
     "plimsoll_history_memory_bytes",
     "plimsoll_history_rows",
