@@ -13,15 +13,17 @@ from pydantic import ValidationError
 from api.moments import at
 from api.routes.signals import CurveShape, WindowsShape
 from api.shapes import API
-from api.signal_shapes import FindingShape, RuleShape, SignalShape, VariantShape
+from api.signal_shapes import FindingShape, RuleShape, SignalShape
 from detector import units
 from detector.promql import compile
 from detector.run import Definitions
-from detector.signal import Plain, Signal
+from detector.signal import AnySignal, Gauge, Mean, Plain, Ratio, Signal
 
 SERIES_SHOWN = 10
 WINDOWS_SHOWN = 5
 ANSWER_SECONDS = 10.0
+UNSAID = [("labels", {}), ("constants", {}), ("scale", 1.0), ("of", None), ("count", None)]
+UNSAID += [("complement", False)]
 NOT_A_KEY = {"form", "title", "description", "variants"}
 
 
@@ -57,7 +59,7 @@ def defined(signal: Signal) -> Iterator[str]:
     yield ""
     yield f"form: {signal.form.form}"
     for key, value in signal.form.model_dump(mode="json").items():
-        if key not in NOT_A_KEY and value not in ({}, None) and (key, value) != ("scale", 1.0):
+        if key not in NOT_A_KEY and (key, value) not in UNSAID:
             yield f"  {key}: {plainly(value)}"
     yield ""
     if len(signal.plain) > 1:
@@ -80,14 +82,32 @@ def plainly(value: object) -> str:
 
 def variant(plain: Plain) -> Iterator[str]:
     """One way to read a signal: whose series, which, and how they become ours."""
-    reads = VariantShape.of(plain)
     yield plain.source or ("its own series" if plain.rank == 0 else "another of its own")
-    yield from (f"  {one}" for one in reads.reads)
+    yield from (f"  {line}" for line in formula(plain.signal.form))
     told = [f"{our} is their {their}" for our, their in plain.renames]
     told += [f"{our} is always {constant}" for our, constant in plain.constants]
     told += [f"times {plain.scale:g}"] if plain.scale != 1 else []
     if told:
         yield f"  {', '.join(told)}"
+
+
+def formula(form: AnySignal) -> Iterator[str]:
+    """What is read, and what is divided by what."""
+    match form:
+        case Ratio():
+            yield " + ".join(map(str, form.numerator))
+            yield "/ " + " + ".join(map(str, form.denominator))
+        case Gauge(of=None):
+            yield f"{'1 - ' if form.complement else ''}{form.metric}"
+        case Gauge():
+            yield f"{'1 - ' if form.complement else ''}{form.metric}"
+            yield f"/ {form.of}"
+        case Mean():
+            total, count = form.selectors()
+            yield str(total)
+            yield f"/ {count}"
+        case _:
+            yield from map(str, form.selectors())
 
 
 def judged(definitions: Definitions, signal: Signal) -> Iterator[str]:

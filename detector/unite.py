@@ -54,18 +54,25 @@ def united(signal: str, span: Span, parts: Sequence[Part]) -> Windows:
 def slots_shown(plain: Plain, samples: Samples, span: Span) -> Slots:
     """The windows in which each target showed a sample of what the variant counts."""
     counted = plain.signal.form.counted()
-    of_target: dict[str, list[int]] = {}
-    for position, labels in enumerate(samples.series):
-        if any(one.matches(labels) for one in counted):
-            of_target.setdefault(labels.get(TARGET), []).append(position)
-    number = np.full(len(samples.series), -1, np.int64)
-    for place, positions in enumerate(of_target.values()):
-        number[positions] = place
-    slot, owner = span.slot(samples.at_ms), number[samples.index]
+    wanted = [any(one.matches(labels) for one in counted) for labels in samples.series]
+    return slots(samples, wanted, span)
+
+
+def slots(samples: Samples, wanted: Sequence[bool], span: Span) -> Slots:
+    """The windows in which each target has a sample of one of the wanted series."""
+    place: dict[str, int] = {}
+    owner = np.array(
+        [
+            place.setdefault(labels.get(TARGET), len(place)) if chosen else -1
+            for labels, chosen in zip(samples.series, wanted, strict=True)
+        ],
+        np.int64,
+    )[samples.index]
+    slot = span.slot(samples.at_ms)
     inside = (slot >= 0) & (owner >= 0)
-    flags = np.zeros((len(of_target), span.count), np.bool_)
+    flags = np.zeros((len(place), span.count), np.bool_)
     flags[owner[inside], slot[inside]] = True
-    return dict(zip(of_target, flags, strict=True))
+    return dict(zip(place, flags, strict=True))
 
 
 def merged(one: Slots, other: Slots) -> Slots:

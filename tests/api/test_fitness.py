@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.explain import defined, windows
+from api.explain import defined, formula, windows
 from api.fitness import Fitness
 from api.house import House
 from detector.config import build_signals
@@ -67,19 +67,35 @@ def test_every_variant_is_explained() -> None:
     assert told[start + 1 : start + 12] == [
         "  its own series",
         "    checkout_seconds_sum",
-        "    checkout_seconds_count",
+        "    / checkout_seconds_count",
         "  legacy",
         '    legacy_ms_sum{phase="total"}',
-        '    legacy_ms_count{phase="total"}',
+        '    / legacy_ms_count{phase="total"}',
         "    route is their handler, times 0.001",
         "  another of its own",
         "    basket_seconds_sum",
-        "    basket_seconds_count",
+        "    / basket_seconds_count",
         "    route is always /basket",
     ]
     promql = told[told.index("PromQL:") + 1 :]
     assert len(promql) == 3
     assert all(line.startswith("  or (") for line in promql[1:])
+
+
+def test_what_is_divided_by_what_is_explained() -> None:
+    forms = {
+        "hits": {"form": "ratio", "numerator": ["a", "b"], "denominator": ["a", "b", "c"]},
+        "used": {"form": "gauge", "metric": "free", "of": "all", "complement": True},
+        "level": {"form": "gauge", "metric": "level"},
+    }
+    told = {name: list(formula(one.form)) for name, one in build_signals(forms).items()}
+    assert told == {
+        "hits": ["a + b", "/ a + b + c"],
+        "used": ["1 - free", "/ all"],
+        "level": ["level"],
+    }
+    assert "  complement: True" in list(defined(build_signals(forms)["used"]))
+    assert not [line for line in defined(build_signals(forms)["level"]) if "complement" in line]
 
 
 def test_an_expression_is_explained_with_the_length_of_its_window() -> None:
