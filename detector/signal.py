@@ -77,18 +77,34 @@ Metrics = Annotated[
 ]
 
 
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, dict) or not all(
+        isinstance(one, str) for pair in value.items() for one in pair
+    ):
+        raise ValueError("must hold names with values, both texts: {route: path}")
+    return tuple(value.items())
+
+
+# Pairs and not a dict, so that a form stays hashable: what is known of its series is kept by it.
+Names = Annotated[
+    tuple[tuple[str, str], ...],
+    BeforeValidator(_pairs),
+    PlainSerializer(lambda pairs: dict(pairs), return_type=dict[str, str]),
+]
+
+
 class Renaming(BaseModel):
     """How somebody else's series become ours: names of labels, labels they lack, their unit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    labels: dict[str, str] = Field(
-        default_factory=dict,
+    labels: Names = Field(
+        (),
         description="Their names of our labels: `route: path` reads their `path` as our `route`.",
     )
-    constants: dict[str, str] = Field(
-        default_factory=dict, description="Labels that they lack, with a fixed value each."
-    )
+    constants: Names = Field((), description="Labels that they lack, with a fixed value each.")
     scale: float = Field(
         1.0,
         gt=0,
@@ -160,6 +176,10 @@ class _Form(Renaming):
         """The series that tell how much was observed: where they are, the signal is."""
         return self.selectors()
 
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """What is divided, and what it is divided by; both empty where nothing is."""
+        return (), ()
+
     def variation(self, variant: Variant) -> dict[str, Any]:
         """The members that a variant gives another value."""
         return {name: getattr(variant, name) for name in type(variant).model_fields if name in MINE}
@@ -208,6 +228,11 @@ class Mean(_Form):
         name = self.metric.metric
         return (self.metric.renamed(f"{name}_sum"), self.metric.renamed(f"{name}_count"))
 
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """The sum over the count."""
+        total, count = self.selectors()
+        return (total,), (count,)
+
     def counted(self) -> tuple[Selector, ...]:
         """The count."""
         return self.selectors()[1:]
@@ -238,6 +263,10 @@ class Ratio(_Form):
     def selectors(self) -> tuple[Selector, ...]:
         """Numerators and denominators."""
         return (*self.numerator, *self.denominator)
+
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """Numerators over denominators."""
+        return self.numerator, self.denominator
 
     def counted(self) -> tuple[Selector, ...]:
         """The denominators."""
@@ -290,6 +319,10 @@ class Gauge(_Form):
     def selectors(self) -> tuple[Selector, ...]:
         """The gauge, and what it is divided by."""
         return (self.metric,) if self.of is None else (self.metric, self.of)
+
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """The gauge over `of`."""
+        return ((), ()) if self.of is None else ((self.metric,), (self.of,))
 
     def counted(self) -> tuple[Selector, ...]:
         """The gauge."""
@@ -373,9 +406,10 @@ class Signal(BaseModel):
 
     def _plain(self, renaming: Renaming, source: str, rank: int) -> Plain:
         form, scale = self.form, renaming.scale
-        ours = tuple(one for one in dict.fromkeys(form.by) if one not in renaming.constants)
-        theirs = tuple(renaming.labels.get(one, one) for one in ours)
-        changes: dict[str, Any] = {"by": theirs, "labels": {}, "constants": {}, "scale": 1.0}
+        labels, constants = dict(renaming.labels), dict(renaming.constants)
+        ours = tuple(one for one in dict.fromkeys(form.by) if one not in constants)
+        theirs = tuple(labels.get(one, one) for one in ours)
+        changes: dict[str, Any] = {"by": theirs, "labels": (), "constants": (), "scale": 1.0}
         if isinstance(renaming, Variant):
             changes |= form.variation(renaming)
         if not isinstance(form, Promql):
@@ -386,7 +420,7 @@ class Signal(BaseModel):
             Signal(name=self.name, form=form.model_copy(update=changes)),
             ours,
             theirs,
-            tuple(renaming.constants.items()),
+            renaming.constants,
             scale,
             source,
             rank,

@@ -5,13 +5,14 @@ A fault names the place in the signal's text, what is wrong there, and a way out
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from detector.signal import (
     TARGET,
     AnySignal,
     Mean,
+    Names,
     Promql,
     Quantile,
     Renaming,
@@ -56,7 +57,7 @@ def of_renaming(renaming: Renaming, by: Iterable[str], path: tuple[str, ...]) ->
     yield from of_names(renaming.labels, known, (*path, "labels"))
     yield from of_names(renaming.constants, known, (*path, "constants"))
     first: dict[str, str] = {}
-    for our, their in renaming.labels.items():
+    for our, their in renaming.labels:
         key = (*path, "labels", our)
         if not LABEL.fullmatch(their):
             yield Misfit(key, f"{their!r} is no label name", "Letters, digits and `_`.")
@@ -73,17 +74,17 @@ def of_renaming(renaming: Renaming, by: Iterable[str], path: tuple[str, ...]) ->
                 "Two labels would be one; leave one of them out of `by`.",
             )
         first.setdefault(their, our)
-    for our, constant in renaming.constants.items():
+    for our, constant in renaming.constants:
         key = (*path, "constants", our)
-        if our in renaming.labels:
+        if our in dict(renaming.labels):
             yield Misfit(key, f"`{our}` is in `labels` and in `constants`", "Keep one of them.")
         if not constant:
             yield Misfit(key, f"the value of `{our}` is empty", "Leave the label out instead.")
 
 
-def of_names(named: Mapping[str, str], known: list[str], path: tuple[str, ...]) -> Iterator[Misfit]:
+def of_names(named: Names, known: list[str], path: tuple[str, ...]) -> Iterator[Misfit]:
     """Labels that are given a value and are none of the signal's."""
-    for our in named:
+    for our, _ in named:
         if our == TARGET:
             yield Misfit(
                 (*path, our),

@@ -127,9 +127,12 @@ def gauge_windows(signal: Signal, form: Gauge, samples: Samples, span: Span) -> 
     """
     group, series = grouped(samples.series, form.by)
     grid = Grid(group, len(series), span)
-    value, n = gauge_cells(form.stat, samples, None if form.of is None else form.metric, grid)
+    upper, lower = (meant(half, samples.series) > 0 for half in form.halves())
+    if form.of is None:
+        upper = np.ones(len(samples.series), np.bool_)
+    value, n = gauge_cells(form.stat, samples, upper, grid)
     if form.of is not None:
-        divisor, _ = gauge_cells(form.stat, samples, form.of, grid)
+        divisor, _ = gauge_cells(form.stat, samples, lower, grid)
         n = np.where(divisor != 0, n, 0)
         value = value / np.where(divisor != 0, divisor, 1)
     if form.complement:
@@ -138,13 +141,9 @@ def gauge_windows(signal: Signal, form: Gauge, samples: Samples, span: Span) -> 
     return span.windows(signal.name, series, cells, value[cells], n[cells])
 
 
-def gauge_cells(
-    stat: str, samples: Samples, chosen: Selector | None, grid: Grid
-) -> tuple[Floats, Floats]:
-    """Value and number of samples of each cell, from the chosen series; None stands for all."""
-    usable = ~np.isnan(samples.values)
-    if chosen is not None:
-        usable &= np.array([chosen.matches(one) for one in samples.series], np.bool_)[samples.index]
+def gauge_cells(stat: str, samples: Samples, chosen: Flags, grid: Grid) -> tuple[Floats, Floats]:
+    """Value and number of samples of each cell, from the chosen series."""
+    usable = ~np.isnan(samples.values) & chosen[samples.index]
     cell = grid.cell(samples.index, samples.at_ms)
     usable &= cell >= 0
     cell, values, at_ms = cell[usable], samples.values[usable], samples.at_ms[usable]
@@ -201,10 +200,7 @@ def quotient_windows(
     A ratio without a numerator is zero: no errors is an error rate of 0, not an unknown one. A sum
     and a count belong together: they are reset together, and one without the other says nothing.
     """
-    upper, lower = parts_of(form)
-    # How many of the selectors mean a series: one that two of them mean is added up twice.
-    in_upper = np.array([sum(u.matches(one) for u in upper) for one in samples.series], np.float64)
-    in_lower = np.array([sum(u.matches(one) for u in lower) for one in samples.series], np.float64)
+    in_upper, in_lower = (meant(half, samples.series) for half in form.halves())
     owner = None
     if isinstance(form, Mean):
         owner, _ = numbered(labels.without(NAME) for labels in samples.series)
@@ -220,12 +216,9 @@ def quotient_windows(
     return span.windows(signal.name, series, cells, numerator[cells] / n, n)
 
 
-def parts_of(form: Mean | Ratio) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
-    """What is divided, and what it is divided by."""
-    if isinstance(form, Ratio):
-        return form.numerator, form.denominator
-    total, count = form.selectors()
-    return (total,), (count,)
+def meant(selectors: Sequence[Selector], series: Sequence[Labels]) -> Floats:
+    """How many of the selectors mean each series: one that two of them mean is added up twice."""
+    return np.array([sum(one.matches(each) for one in selectors) for each in series], np.float64)
 
 
 def share_windows(signal: Signal, form: Share, samples: Samples, seen: Seen, span: Span) -> Windows:

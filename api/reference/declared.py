@@ -30,6 +30,10 @@ PLAIN = {
     SecretStr: "secret",
     Selector: "selector",
 }
+TUPLES = {
+    tuple[Selector, ...]: "selector or list of selectors",
+    tuple[tuple[str, str], ...]: "names with values",
+}
 BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
 DURATION = get_args(Seconds)[1]
 
@@ -144,8 +148,8 @@ def type_name(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> st
         return " or ".join(type_name(one) for one in inner if one is not NoneType)
     if origin is Literal:
         return " or ".join(map(code, inner))
-    if origin is tuple and inner[0] is Selector:
-        return "selector or list of selectors"
+    if annotation in TUPLES:
+        return TUPLES[annotation]
     if origin in (list, tuple):
         return "list of texts"
     if origin is dict:
