@@ -1,14 +1,23 @@
 """What keeps signals unknown, looked at anew only when series were added or went."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from detector.signal import Signal
 from detector.unfit import Finding, findings
-from storage.duck import Catalogue
 from storage.series import Labels
 
 Counts = tuple[int, ...]
+
+
+class Catalogue(Protocol):
+    """Whoever keeps the series of each metric."""
+
+    @property
+    def ids(self) -> Mapping[str, Mapping[Labels, int]]:
+        """A number for each series, by metric."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
