@@ -6,7 +6,7 @@ later. What PromQL cannot say is told in docs/how-detection-works.md; a test com
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from detector.signal import (
@@ -34,35 +34,63 @@ PART = "plimsoll_part"
 GO_EXPONENT_FROM, GO_EXPONENT_BELOW = 6, -4
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a signal is asked for: over which span, and what the label `target` is called there.
+
+    With `named` the answer has our `target`, else theirs. `beside` are labels that an answer keeps
+    beside those of the signal: `le`.
+    """
+
+    span: str
+    target: str = TARGET
+    named: bool = True
+    beside: tuple[str, ...] = ()
+
+
 def compile(signal: Signal, seconds: float | None = None, *, target: str = TARGET) -> str:
     """The expression whose value at the end of a window is the signal's; over `window` by default.
 
     Where nothing was observed it is NaN or has no series; a signal has no window there. `target` is
     what the label `target` is called there: `instance` in a Prometheus that scrapes by itself.
     """
-    return united(signal, seconds, target, value)
+    span = f"[{length(signal, seconds)}]"
+
+    def made(one: Plain) -> str:
+        return times(value(one.signal.form, span), one.scale)
+
+    return joined(signal, made, Asking(span, target))
 
 
 def counted(signal: Signal, seconds: float | None = None, *, target: str = TARGET) -> str:
     """The expression for n, how many observations are behind the value; empty where n is 1."""
     if isinstance(signal.form, Promql):
         return spanned(signal.form.count or "", length(signal, seconds))
-    return united(signal, seconds, target, observations)
-
-
-def united(
-    signal: Signal,
-    seconds: float | None,
-    target: str,
-    made: Callable[[AnySignal, str], str],
-) -> str:
-    """What is made of every variant, under our names, each target from the first that it shows."""
     span = f"[{length(signal, seconds)}]"
-    plain = [asked(one, target) for one in signal.plain]
+
+    def made(one: Plain) -> str:
+        form = one.signal.form
+        return times(observations(form, span), one.scale if isinstance(form, Rate) else 1.0)
+
+    return joined(signal, made, Asking(span, target))
+
+
+def joined(
+    signal: Signal,
+    made: Callable[[Plain], str],
+    asking: Asking,
+    chosen: Callable[[Plain], bool] = lambda plain: True,
+) -> str:
+    """What is `made` of the chosen variants, under our names, each target from the first it shows.
+
+    `made` finds a variant as it is to be asked for: its groups and selectors hold their names.
+    """
+    plain = [asked(one, asking) for one in signal.plain]
     found = []
     for one in plain:
-        before = [each for each in plain if each.rank < one.rank]
-        found.append(ours(one, made(one.signal.form, span), shown(before, span, target), made))
+        if chosen(one):
+            before = [each for each in plain if each.rank < one.rank]
+            found.append(ours(one, made(one), shown(before, asking), asking))
     return found[0] if len(found) == 1 else "\nor ".join(f"({one})" for one in found)
 
 
@@ -71,12 +99,14 @@ def length(signal: Signal, seconds: float | None) -> str:
     return written(signal.form.window if seconds is None else seconds)
 
 
-def asked(plain: Plain, target: str) -> Plain:
+def asked(plain: Plain, asking: Asking) -> Plain:
     """The same variant where `target` is called otherwise: in its groups and its matchers."""
+    target = asking.target
     if target == TARGET:
         return plain
     form = plain.signal.form
-    changes: dict[str, object] = {"by": swapped(plain.theirs, target)}
+    theirs = swapped(plain.theirs, target)
+    changes: dict[str, object] = {"by": theirs}
     for name in ("metric", "of", "numerator", "denominator"):
         found = getattr(form, name, None)
         if isinstance(found, Selector):
@@ -84,7 +114,8 @@ def asked(plain: Plain, target: str) -> Plain:
         elif found:
             changes[name] = tuple(aimed(one, target) for one in found)
     signal = Signal(name=plain.signal.name, form=form.model_copy(update=changes))
-    return replace(plain, signal=signal, theirs=swapped(plain.theirs, target))
+    ours = plain.ours if asking.named else swapped(plain.ours, target)
+    return replace(plain, signal=signal, ours=ours, theirs=theirs)
 
 
 def swapped(labels: Sequence[str], target: str) -> tuple[str, ...]:
@@ -100,28 +131,29 @@ def aimed(selector: Selector, target: str) -> Selector:
     return Selector(selector.metric, tuple(matchers))
 
 
-def shown(variants: Iterable[Plain], span: str, target: str) -> str:
+def shown(variants: Iterable[Plain], asking: Asking) -> str:
     """The targets that show samples of any of these variants; empty for none."""
     counted = dict.fromkeys(each for one in variants for each in one.signal.form.counted())
-    found = [f"group by ({target}) (present_over_time({one}{span}))" for one in counted]
-    return " or ".join(found)
+    by = f"group by ({asking.target})"
+    return " or ".join(f"{by} (present_over_time({one}{asking.span}))" for one in counted)
 
 
-def ours(plain: Plain, inner: str, before: str, made: Callable[[AnySignal, str], str]) -> str:
+def ours(plain: Plain, inner: str, before: str, asking: Asking) -> str:
     """A value of a variant as one of the signal: without the targets of others, and renamed."""
-    form = plain.signal.form
-    if plain.scale != 1 and (made is value or isinstance(form, Rate)):
-        inner = f"({inner}) * {plain.scale!r}"
     if before:
-        target = next(t for o, t in zip(plain.ours, plain.theirs, strict=True) if o == TARGET)
-        inner = f"({inner}) unless on ({target}) ({before})"
+        inner = f"({inner}) unless on ({asking.target}) ({before})"
     for our, their in plain.renames:
         inner = f'label_replace({inner}, "{our}", "$1", "{their}", "(.*)")'
     for our, constant in plain.constants:
         inner = f'label_replace({inner}, "{our}", "{literal(constant)}", "", "")'
     if plain.renames:  # their names have to go
-        inner = summed(inner, (*plain.ours, *dict(plain.constants)), "max")
+        inner = summed(inner, (*asking.beside, *plain.ours, *dict(plain.constants)), "max")
     return inner
+
+
+def times(expression: str, scale: float) -> str:
+    """An expression in another unit."""
+    return expression if scale == 1 else f"({expression}) * {scale!r}"
 
 
 def literal(text: str) -> str:

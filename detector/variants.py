@@ -8,16 +8,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from detector.renaming import Names, Renaming, Variant
 from detector.signal import (
     TARGET,
     AnySignal,
     Mean,
-    Names,
     Promql,
     Quantile,
-    Renaming,
     Share,
-    Variant,
 )
 from storage.series import Match, Selector
 

@@ -15,8 +15,9 @@ from api import words
 from api.reference.tables import code, codes, table
 from api.settings import FORMS, SECTIONS
 from detector.config import aliased, aliases, build_rules, build_signals, shipped
+from detector.renaming import GaugeVariant, RatioVariant
 from detector.rule import Rule
-from detector.signal import Gauge, GaugeVariant, Plain, RatioVariant
+from detector.signal import Gauge, Plain
 from storage.duration import Seconds, written
 from storage.series import Selector
 
