@@ -13,16 +13,18 @@ from pydantic import ValidationError
 from api.moments import at
 from api.routes.signals import CurveShape, WindowsShape
 from api.shapes import API
-from api.signal_shapes import RuleShape, SignalShape
+from api.signal_shapes import FindingShape, RuleShape, SignalShape
 from detector import units
 from detector.promql import compile
 from detector.run import Definitions
-from detector.signal import Signal
+from detector.signal import AnySignal, Gauge, Mean, Plain, Ratio, Signal
 
 SERIES_SHOWN = 10
 WINDOWS_SHOWN = 5
 ANSWER_SECONDS = 10.0
-NOT_A_KEY = {"form", "title", "description"}
+UNSAID = [("labels", {}), ("constants", {}), ("scale", 1.0), ("of", None), ("count", None)]
+UNSAID += [("complement", False)]
+NOT_A_KEY = {"form", "title", "description", "variants"}
 
 
 def explained(definitions: Definitions, signal: Signal, url: str) -> Iterator[str]:
@@ -57,11 +59,55 @@ def defined(signal: Signal) -> Iterator[str]:
     yield ""
     yield f"form: {signal.form.form}"
     for key, value in signal.form.model_dump(mode="json").items():
-        if key not in NOT_A_KEY:
-            yield f"  {key}: {', '.join(value) if isinstance(value, list) else value}"
+        if key not in NOT_A_KEY and (key, value) not in UNSAID:
+            yield f"  {key}: {plainly(value)}"
     yield ""
+    if len(signal.plain) > 1:
+        yield "read as, of each target the first that it shows:"
+        for one in signal.plain:
+            yield from (f"  {line}" for line in variant(one))
+        yield ""
     yield "PromQL:"
-    yield f"  {compile(signal)}"
+    yield from (f"  {line}" for line in compile(signal).splitlines())
+
+
+def plainly(value: object) -> str:
+    """A value of a key on one line."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{our} from {their}" for our, their in value.items())
+    return str(value)
+
+
+def variant(plain: Plain) -> Iterator[str]:
+    """One way to read a signal: whose series, which, and how they become ours."""
+    yield plain.source or ("its own series" if plain.rank == 0 else "another of its own")
+    yield from (f"  {line}" for line in formula(plain.signal.form))
+    told = [f"{our} is their {their}" for our, their in plain.renames]
+    told += [f"{our} is always {constant}" for our, constant in plain.constants]
+    told += [f"times {plain.scale:g}"] if plain.scale != 1 else []
+    if told:
+        yield f"  {', '.join(told)}"
+
+
+def formula(form: AnySignal) -> Iterator[str]:
+    """What is read, and what is divided by what."""
+    match form:
+        case Ratio():
+            yield " + ".join(map(str, form.numerator))
+            yield "/ " + " + ".join(map(str, form.denominator))
+        case Gauge(of=None):
+            yield f"{'1 - ' if form.complement else ''}{form.metric}"
+        case Gauge():
+            yield f"{'1 - ' if form.complement else ''}{form.metric}"
+            yield f"/ {form.of}"
+        case Mean():
+            total, count = form.selectors()
+            yield str(total)
+            yield f"/ {count}"
+        case _:
+            yield from map(str, form.selectors())
 
 
 def judged(definitions: Definitions, signal: Signal) -> Iterator[str]:
@@ -89,6 +135,7 @@ def windows(client: httpx.Client, signal: Signal) -> Iterator[str]:
             return
         answer.raise_for_status()
         known = SignalShape.model_validate_json(answer.content)
+        yield from (line for one in known.unknown for line in unknown(one))
         ids = [one.id for one in known.series[:SERIES_SHOWN]]
         if not ids:
             yield f"windows: none yet; the Plimsoll at {address} has no series of this signal"
@@ -108,6 +155,14 @@ def windows(client: httpx.Client, signal: Signal) -> Iterator[str]:
         yield from (f"  {line}" for line in told(names.get(one.id, ""), one, found.unit))
     if len(known.series) > len(ids):
         yield f"  and {len(known.series) - len(ids)} more series"
+
+
+def unknown(one: FindingShape) -> Iterator[str]:
+    """Why there is nothing, or less than there should be."""
+    whose = f" ({one.source})" if one.source else ""
+    yield f"unknown, {one.reason}: {one.text}{whose}"
+    if one.hint:
+        yield f"  {one.hint}"
 
 
 def told(name: str, curve: CurveShape, unit: units.Unit) -> Iterator[str]:

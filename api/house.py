@@ -1,12 +1,13 @@
 """Everything that runs, built once and handed to those who need it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
 from alerts.run import Alerts
+from api.fitness import Fitness
 from api.settings import Settings
 from collector.run import Collector
 from detector.backfill import Backfills
@@ -35,3 +36,4 @@ class House:
     alerts: Alerts
     registry: CollectorRegistry
     now: Callable[[], datetime]
+    fitness: Fitness = field(default_factory=Fitness)

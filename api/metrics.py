@@ -25,6 +25,7 @@ HELP = {
     "plimsoll_signal_expected": "Average of the series over the last 7 days.",
     "plimsoll_signal_upper": "Average and two standard deviations.",
     "plimsoll_signal_lower": "Average less two standard deviations, not below zero.",
+    "plimsoll_signal_unknown": "1 for each reason why a signal, or a part of it, has no windows.",
     "plimsoll_regression_open": "1 for each open regression.",
     "plimsoll_deployment_timestamp_seconds": "Time of the newest deployment of a service.",
     "plimsoll_backfill_progress_ratio": "Share of the past of a signal that is evaluated, for "
@@ -66,12 +67,16 @@ class HouseMetrics(Collector):
                 {"service": deployment.service, "version": deployment.version},
                 deployment.at_ms / 1000,
             )
-        for signal, backfill in list(house.backfills.items()):
+        for filling, backfill in list(house.backfills.items()):
             found["plimsoll_backfill_progress_ratio"].add_sample(
                 "plimsoll_backfill_progress_ratio",
-                {"signal": signal, "source": str(backfill.source)},
+                {"signal": filling, "source": str(backfill.source)},
                 backfill.done,
             )
+        for signal in house.detector.definitions.signals.values():
+            for reason in {one.reason for one in house.fitness.of(signal, house.history.series)}:
+                name, labels = "plimsoll_signal_unknown", {"signal": signal.name, "reason": reason}
+                found[name].add_sample(name, labels, 1)
         add_sizes(found, house)
         yield from found.values()
 

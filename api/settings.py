@@ -15,11 +15,22 @@ from api.config import ServerConfig
 from api.document import Document, Fault, read
 from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
-from detector.config import SIGNAL, DetectorConfig, shipped
+from detector.config import SIGNAL, DetectorConfig, aliased, shipped
 from detector.increase import LOOKBACK_MS
 from detector.rule import Rule
 from detector.run import Definitions
-from detector.signal import Gauge, Mean, Quantile, Rate, Ratio, Share, Signal, check_name
+from detector.signal import (
+    Gauge,
+    Mean,
+    Promql,
+    Quantile,
+    Rate,
+    Ratio,
+    Share,
+    Signal,
+    check_name,
+)
+from detector.variants import misfits
 from storage.config import StorageConfig
 from storage.duration import written
 
@@ -41,6 +52,7 @@ FORMS: dict[str, type[BaseModel]] = {
     "ratio": Ratio,
     "rate": Rate,
     "gauge": Gauge,
+    "promql": Promql,
 }
 
 
@@ -101,8 +113,11 @@ def build(document: Document) -> Settings:
             faults.append(unknown(document, (name,), known))
     sections = {name: section(document, name, model, faults) for name, model in SECTIONS.items()}
     detector = sections["detector"]
-    with_shipped = not isinstance(detector, DetectorConfig) or detector.shipped
-    definitions = define(document, faults, with_shipped=with_shipped)
+    chosen = detector if isinstance(detector, DetectorConfig) else DetectorConfig()
+    definitions = define(document, faults, chosen)
+    if sections["storage"] is not None:
+        source = getattr(sections["storage"], "prometheus", None)
+        faults += unsourced(document, definitions, has_source=source is not None)
     collector = sections["collector"]
     if isinstance(collector, CollectorConfig):
         faults += too_short(document, definitions, collector.interval)
@@ -124,19 +139,17 @@ def section(
         return None
 
 
-def define(document: Document, faults: list[Fault], *, with_shipped: bool) -> Definitions:
-    """The shipped signals and rules, overlaid by the user's own, key by key."""
-    texts = dict(zip(DEFINED, shipped() if with_shipped else ({}, {}), strict=True))
+def define(document: Document, faults: list[Fault], detector: DetectorConfig) -> Definitions:
+    """The shipped signals and rules, overlaid by the user's own, key by key.
+
+    What exporters show beside it feeds the shipped signals, unless the user says what they read.
+    """
+    texts = dict(zip(DEFINED, shipped() if detector.shipped else ({}, {}), strict=True))
+    given = set(texts["signals"])
     signals: dict[str, Signal] = {}
     rules: dict[str, Rule] = {}
     for kind in DEFINED:
-        own = document.data.get(kind) or {}
-        if not isinstance(own, dict):
-            hint = f"Write {kind} as `name:` with its keys below."
-            faults.append(
-                Fault(kind, "must hold names with their definitions", hint, document.line((kind,)))
-            )
-            own = {}
+        own = owned(document, kind, faults)
         for name, text in own.items():
             base = texts[kind].get(name, {})
             # A user may change one key of a shipped definition: `enabled: false` is enough.
@@ -147,7 +160,10 @@ def define(document: Document, faults: list[Fault], *, with_shipped: bool) -> De
             try:
                 check_name(name)
                 if kind == "signals":
+                    if name in given and isinstance(text, dict):
+                        text = aliased(name, text, own.get(name, {}), detector.exporters())
                     signals[name] = Signal(name=name, form=SIGNAL.validate_python(text))
+                    faults += unmeant(document, signals[name])
                 else:
                     rules[name] = RULE.validate_python(text)
             except ValidationError as error:
@@ -157,6 +173,35 @@ def define(document: Document, faults: list[Fault], *, with_shipped: bool) -> De
                 faults.append(Fault(".".join(path), str(error), "", document.line(path)))
     faults += unfit_rules(document, signals, rules)
     return Definitions(signals, rules)
+
+
+def owned(document: Document, kind: str, faults: list[Fault]) -> dict[str, Any]:
+    """The user's own definitions of a kind; none where they are no mapping."""
+    own = document.data.get(kind) or {}
+    if isinstance(own, dict):
+        return own
+    hint = f"Write {kind} as `name:` with its keys below."
+    faults.append(
+        Fault(kind, "must hold names with their definitions", hint, document.line((kind,)))
+    )
+    return {}
+
+
+def unmeant(document: Document, signal: Signal) -> Iterable[Fault]:
+    """What is well written in a signal and cannot be meant."""
+    for one in misfits(signal.form):
+        path = ("signals", signal.name, *one.path)
+        yield Fault(".".join(path), one.reason, one.hint, document.line(path))
+
+
+def unsourced(document: Document, definitions: Definitions, *, has_source: bool) -> Iterable[Fault]:
+    """Signals that only a Prometheus can evaluate, where none is configured."""
+    for name, signal in definitions.signals.items():
+        if isinstance(signal.form, Promql) and not has_source:
+            path = ("signals", name, "form")
+            reason = "needs a Prometheus source: Plimsoll does not evaluate PromQL by itself"
+            hint = "Give `storage.prometheus` the url of a Prometheus, or choose another form."
+            yield Fault(".".join(path), reason, hint, document.line(path))
 
 
 def model_of(kind: str, text: Any) -> type[BaseModel]:

@@ -14,7 +14,8 @@ from detector.judgement import Judgement, Reason, Verdict
 from detector.regression import Severity
 from detector.rule import Rule
 from detector.run import Definitions
-from detector.signal import Direction, Signal
+from detector.signal import AnySignal, Direction, LeftOut, Plain, Promql, Signal
+from detector.unfit import Finding
 
 
 class RuleShape(Shape):
@@ -162,6 +163,50 @@ class BackfillShape(Shape):
     """The share that is evaluated, 0 to 1."""
 
 
+class VariantShape(Shape):
+    """One way to read a signal."""
+
+    source: str
+    """Whose series these are: the name of an exporter; empty for the signal's own."""
+    reads: list[str]
+    """The series."""
+    labels: dict[str, str]
+    """Their names of our labels, where they differ."""
+    constants: dict[str, str]
+    """Labels that they lack, with the value they are given."""
+    scale: float
+    """What their numbers are multiplied by."""
+
+    @classmethod
+    def of(cls, one: Plain) -> "VariantShape":
+        """From a variant."""
+        return cls(
+            source=one.source,
+            reads=[str(selector) for selector in dict.fromkeys(one.signal.form.selectors())],
+            labels=dict(one.renames),
+            constants=dict(one.constants),
+            scale=one.scale,
+        )
+
+
+class FindingShape(Shape):
+    """What keeps a signal, or a part of it, unknown."""
+
+    reason: LeftOut
+    """The kind of it."""
+    source: str
+    """The variant it is about; empty for the signal's own."""
+    text: str
+    """What is there and what is not."""
+    hint: str
+    """What may be meant; empty where nobody can guess."""
+
+    @classmethod
+    def of(cls, one: Finding) -> "FindingShape":
+        """From a finding."""
+        return cls(reason=one.reason, source=one.source, text=one.text, hint=one.hint)
+
+
 class SignalShape(Shape):
     """A signal, its rules, and how its series stand."""
 
@@ -172,7 +217,7 @@ class SignalShape(Shape):
     description: str
     """What it tells."""
     form: str
-    """How it is computed: quantile, mean, share, ratio, rate or gauge."""
+    """How it is computed: quantile, mean, share, ratio, rate, gauge or promql."""
     unit: units.Unit
     """Base unit of its values."""
     kind: str
@@ -184,7 +229,11 @@ class SignalShape(Shape):
     over_seconds: float
     """Span that a reading covers."""
     reads: list[str]
-    """The series it is computed from."""
+    """The series it is computed from: those of its own definition; the PromQL of form `promql`."""
+    variants: list[VariantShape]
+    """All ways to read it, its own first: of each target the first that it shows counts."""
+    unknown: list[FindingShape]
+    """Why it has no windows, or fewer than it should; empty where all is well."""
     rules: list[RuleShape]
     """The rules on it."""
     series: list[SeriesShape]
@@ -206,13 +255,22 @@ class SignalShape(Shape):
             worse=form.worse,
             window_seconds=form.window,
             over_seconds=form.over,
-            reads=[str(selector) for selector in form.selectors()],
+            reads=reads(form),
+            variants=[VariantShape.of(each) for each in one.signal.plain],
+            unknown=[FindingShape.of(each) for each in one.findings],
             rules=[RuleShape.of(name, rule, one.signal) for name, rule in one.rules.items()],
             series=[SeriesShape.of(each, form.unit) for each in one.series],
             backfill=BackfillShape(source=one.backfill.source, done=one.backfill.done)
             if one.backfill
             else None,
         )
+
+
+def reads(form: AnySignal) -> list[str]:
+    """What a form is computed from."""
+    if isinstance(form, Promql):
+        return [form.expr]
+    return [str(selector) for selector in dict.fromkeys(form.selectors())]
 
 
 class JudgementShape(Shape):

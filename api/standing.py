@@ -13,6 +13,7 @@ from detector.regression import Regression, Severity
 from detector.rule import Rule
 from detector.run import Reading
 from detector.signal import Signal
+from detector.unfit import Finding
 from storage.series import Labels
 
 DEVIATIONS = 2
@@ -80,12 +81,13 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One signal with its rules and series, the weightiest first."""
+    """One signal with its rules and series, the weightiest first, and what keeps it unknown."""
 
     signal: Signal
     rules: Mapping[str, Rule]
     series: tuple[Series, ...]
     backfill: Backfill | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def standing(house: House, signal: Signal, open_: Sequence[Regression]) -> Standing:
@@ -103,6 +105,7 @@ def standing(house: House, signal: Signal, open_: Sequence[Regression]) -> Stand
         {name: rule for name, rule in definitions.rules.items() if rule.signal == signal.name},
         tuple(sorted(series, key=lambda one: one.weight)),
         house.backfills.get(signal.name),
+        house.fitness.of(signal, house.history.series),
     )
 
 

@@ -1,14 +1,16 @@
 """The detector's sections of plimsoll.yaml: `signals`, `rules`, `detector`."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from detector.rule import Rule
-from detector.signal import AnySignal, Signal
+from detector.signal import READING, TARGET, AnySignal, Signal
 from storage.duration import Seconds
 
 
@@ -21,6 +23,45 @@ class DetectorConfig(BaseModel):
         default=10.0, description="How long after its end a window is evaluated, for late samples."
     )
     shipped: bool = Field(default=True, description="Whether the shipped signals and rules run.")
+    aliases: bool | tuple[str, ...] = Field(
+        default=True,
+        description="Whether the series of known exporters feed the shipped signals; or which do: "
+        "`[node_exporter]`.",
+    )
+
+    @field_validator("aliases", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, list | tuple):
+            raise ValueError("is true, false or a list of exporters like [node_exporter]")
+        known = [one.name for one in aliases()]
+        for name in value:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                way = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                raise ValueError(f"{name!r} is no exporter with aliases; {way}")
+        return tuple(value)
+
+    def exporters(self) -> tuple["Alias", ...]:
+        """The exporters whose series are read as ours, in the order of precedence."""
+        if isinstance(self.aliases, bool):
+            return aliases() if self.aliases else ()
+        return tuple(one for one in aliases() if one.name in self.aliases)
+
+
+class Alias(BaseModel):
+    """What one exporter's series are for the shipped signals; a file of the catalogue."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="Name of the file, and in `detector.aliases`.")
+    exporter: str = Field(description="How it calls itself.")
+    url: str = Field(description="Where it is at home.")
+    verified: str = Field(description="The version whose page was read.")
+    lacks: str = Field(description="What it cannot give, in a sentence.")
+    signals: dict[str, list[dict[str, Any]]] = Field(description="Variants by signal.")
 
 
 SIGNAL: TypeAdapter[AnySignal] = TypeAdapter(AnySignal)
@@ -36,6 +77,47 @@ def shipped() -> tuple[dict[str, Any], dict[str, Any]]:
             signals |= part.get("signals", {})
             rules |= part.get("rules", {})
     return signals, rules
+
+
+@cache
+def aliases() -> tuple[Alias, ...]:
+    """What is known of exporters, by name."""
+    folder = files("detector.catalogue").joinpath("aliases")
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".yaml"):
+            part = yaml.safe_load(file.read_text(encoding="utf-8"))
+            found.append(Alias.model_validate({"name": file.name.removesuffix(".yaml"), **part}))
+    return tuple(found)
+
+
+def aliased(
+    name: str, text: Mapping[str, Any], own: Mapping[str, Any], exporters: Iterable[Alias]
+) -> dict[str, Any]:
+    """A shipped signal's text with the variants that exporters give it.
+
+    Where the user's `own` keys change what is read, nobody knows what aliases should read: then
+    there are none, and none where `target` is not in `by`.
+    """
+    by = text.get("by", ())
+    if READING & own.keys() or not isinstance(by, list | tuple) or TARGET not in by:
+        return dict(text)
+    found = [
+        {**variant, "source": one.name, **kept(variant, by)}
+        for one in exporters
+        for variant in one.signals.get(name, ())
+    ]
+    return {**text, "variants": found} if found else dict(text)
+
+
+def kept(variant: Mapping[str, Any], by: Iterable[str]) -> dict[str, Any]:
+    """What a variant says of labels, as far as the signal still has them."""
+    known = set(by)
+    return {
+        part: {our: value for our, value in variant[part].items() if our in known}
+        for part in ("labels", "constants")
+        if part in variant
+    }
 
 
 def build_signals(texts: Mapping[str, Any]) -> dict[str, Signal]:

@@ -1,33 +1,64 @@
 """Signals into windows, on the history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from detector.increase import LOOKBACK_MS, UP, Seen, seen_times
-from detector.signal import LeftOut, Share, Signal
+from detector.signal import LeftOut, Plain, Share, Signal
+from detector.unite import Part, renamed, slots_shown, united
 from detector.window import Span, left_out, merge, windows_of
-from storage.history import HOUR_SECONDS, History, Windows
+from storage.history import HOUR_SECONDS, History, Samples, Windows
 from storage.series import Labels, Selector
 
 HOUR_MS = round(HOUR_SECONDS * 1000)
 
 
-def seen(history: History, start_ms: int, end_ms: int) -> Seen:
+class Reader(Protocol):
+    """Whoever has samples: the history, or the newest of them in memory."""
+
+    def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
+        """The samples of the chosen series in `(start, end]`."""
+        ...
+
+
+def seen(reader: Reader, start_ms: int, end_ms: int) -> Seen:
     """When each target was read, far enough back for windows that begin after `start`."""
-    return seen_times(history.samples([Selector(UP)], start_ms - LOOKBACK_MS, end_ms))
+    return seen_times(reader.samples([Selector(UP)], start_ms - LOOKBACK_MS, end_ms))
 
 
-def evaluate(history: History, signal: Signal, seen: Seen, start_ms: int, end_ms: int) -> Windows:
+def evaluate(reader: Reader, signal: Signal, seen: Seen, start_ms: int, end_ms: int) -> Windows:
     """The windows of a signal that end in `(start, end]`, from the samples in the history."""
-    samples = history.samples(signal.form.selectors(), start_ms - LOOKBACK_MS, end_ms)
-    return windows_of(signal, samples, seen, start_ms, end_ms)
+    step_ms = signal.form.window_ms
+    span = Span(start_ms, step_ms, (end_ms - start_ms) // step_ms)
+    found: list[tuple[Plain, Samples]] = []
+    for one in signal.plain:
+        samples = reader.samples(one.signal.form.selectors(), start_ms - LOOKBACK_MS, end_ms)
+        if len(samples):
+            found.append((one, samples))
+    several = len(found) > 1
+    return united(
+        signal.name,
+        span,
+        [
+            Part(
+                one,
+                windows_of(one.signal, samples, seen, start_ms, end_ms),
+                slots_shown(one, samples, span) if several else {},
+            )
+            for one, samples in found
+        ],
+    )
 
 
-def unfit(history: History, signal: Signal, start_ms: int, end_ms: int) -> dict[Labels, LeftOut]:
+def unfit(reader: Reader, signal: Signal, start_ms: int, end_ms: int) -> dict[Labels, LeftOut]:
     """The series of a signal that no window can be made for, though they have samples; and why."""
-    if not isinstance(signal.form, Share):
-        return {}
-    samples = history.samples(signal.form.selectors(), start_ms, end_ms)
-    return left_out(signal.form, samples.series)
+    found: dict[Labels, LeftOut] = {}
+    if isinstance(signal.form, Share):
+        for one in signal.plain:
+            samples = reader.samples(one.signal.form.selectors(), start_ms, end_ms)
+            without = left_out(one.signal.form, samples.series)
+            found |= {renamed(one, labels): reason for labels, reason in without.items()}
+    return found
 
 
 def coarse(history: History, signal: Signal, start_ms: int, end_ms: int) -> Windows:
@@ -51,4 +82,4 @@ def hourly(history: History, signal: Signal, start_ms: int, end_ms: int) -> Wind
 
 def metrics(signals: Iterable[Signal]) -> frozenset[str]:
     """The metric names that the signals read."""
-    return frozenset(s.metric for one in signals for s in one.form.selectors())
+    return frozenset(s.metric for one in signals for s in one.selectors)

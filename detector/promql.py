@@ -5,64 +5,231 @@ later. What PromQL cannot say is told in docs/how-detection-works.md; a test com
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from detector.signal import Gauge, Mean, Quantile, Rate, Ratio, Share, Signal
+from detector.signal import (
+    TARGET,
+    WINDOW,
+    AnySignal,
+    Gauge,
+    Mean,
+    Plain,
+    Promql,
+    Quantile,
+    Rate,
+    Ratio,
+    Share,
+    Signal,
+)
 from storage.duration import written
-from storage.series import Match, Matcher, Selector
+from storage.series import Match, Matcher, Selector, escaped
 
-LAST_BUCKET = Matcher("le", Match.EQUAL, "+Inf")
+INSTANCE = "instance"
+"""What Prometheus calls our `target`."""
+
+PART = "plimsoll_part"
 # Clients write large and small edges like Go does: 1e+06, 1e-05.
 GO_EXPONENT_FROM, GO_EXPONENT_BELOW = 6, -4
 
 
-def compile(signal: Signal, seconds: float | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a signal is asked for: over which span, and what the label `target` is called there.
+
+    With `named` the answer has our `target`, else theirs. `beside` are labels that an answer keeps
+    beside those of the signal: `le`.
+    """
+
+    span: str
+    target: str = TARGET
+    named: bool = True
+    beside: tuple[str, ...] = ()
+
+
+def compile(signal: Signal, seconds: float | None = None, *, target: str = TARGET) -> str:
     """The expression whose value at the end of a window is the signal's; over `window` by default.
 
-    Where nothing was observed it is NaN or has no series; a signal has no window there.
+    Where nothing was observed it is NaN or has no series; a signal has no window there. `target` is
+    what the label `target` is called there: `instance` in a Prometheus that scrapes by itself.
     """
-    form = signal.form
-    span = f"[{written(form.window if seconds is None else seconds)}]"
+    span = f"[{length(signal, seconds)}]"
+
+    def made(one: Plain) -> str:
+        return times(value(one.signal.form, span), one.scale)
+
+    return joined(signal, made, Asking(span, target))
+
+
+def counted(signal: Signal, seconds: float | None = None, *, target: str = TARGET) -> str:
+    """The expression for n, how many observations are behind the value; empty where n is 1."""
+    if isinstance(signal.form, Promql):
+        return spanned(signal.form.count or "", length(signal, seconds))
+    span = f"[{length(signal, seconds)}]"
+
+    def made(one: Plain) -> str:
+        form = one.signal.form
+        return times(observations(form, span), one.scale if isinstance(form, Rate) else 1.0)
+
+    return joined(signal, made, Asking(span, target))
+
+
+def joined(
+    signal: Signal,
+    made: Callable[[Plain], str],
+    asking: Asking,
+    chosen: Callable[[Plain], bool] = lambda plain: True,
+) -> str:
+    """What is `made` of the chosen variants, under our names, each target from the first it shows.
+
+    `made` finds a variant as it is to be asked for: its groups and selectors hold their names.
+    """
+    plain = [asked(one, asking) for one in signal.plain]
+    found = []
+    for one in plain:
+        if chosen(one):
+            before = [each for each in plain if each.rank < one.rank]
+            found.append(ours(one, made(one), shown(before, asking), asking))
+    return found[0] if len(found) == 1 else "\nor ".join(f"({one})" for one in found)
+
+
+def length(signal: Signal, seconds: float | None) -> str:
+    """The span as PromQL writes it."""
+    return written(signal.form.window if seconds is None else seconds)
+
+
+def asked(plain: Plain, asking: Asking) -> Plain:
+    """The same variant where `target` is called otherwise: in its groups and its matchers."""
+    target = asking.target
+    if target == TARGET:
+        return plain
+    form = plain.signal.form
+    theirs = swapped(plain.theirs, target)
+    changes: dict[str, object] = {"by": theirs}
+    for name in ("metric", "of", "numerator", "denominator"):
+        found = getattr(form, name, None)
+        if isinstance(found, Selector):
+            changes[name] = aimed(found, target)
+        elif found:
+            changes[name] = tuple(aimed(one, target) for one in found)
+    signal = Signal(name=plain.signal.name, form=form.model_copy(update=changes))
+    ours = plain.ours if asking.named else swapped(plain.ours, target)
+    return replace(plain, signal=signal, ours=ours, theirs=theirs)
+
+
+def swapped(labels: Sequence[str], target: str) -> tuple[str, ...]:
+    """The names of labels where `target` is called otherwise."""
+    return tuple(target if one == TARGET else one for one in labels)
+
+
+def aimed(selector: Selector, target: str) -> Selector:
+    """A selector whose conditions on `target` are on the label of that name there."""
+    matchers = (
+        replace(one, name=target) if one.name == TARGET else one for one in selector.matchers
+    )
+    return Selector(selector.metric, tuple(matchers))
+
+
+def shown(variants: Iterable[Plain], asking: Asking) -> str:
+    """The targets that show samples of any of these variants; empty for none."""
+    counted = dict.fromkeys(each for one in variants for each in one.signal.form.counted())
+    by = f"group by ({asking.target})"
+    return " or ".join(f"{by} (present_over_time({one}{asking.span}))" for one in counted)
+
+
+def ours(plain: Plain, inner: str, before: str, asking: Asking) -> str:
+    """A value of a variant as one of the signal: without the targets of others, and renamed."""
+    if before:
+        inner = f"({inner}) unless on ({asking.target}) ({before})"
+    for our, their in plain.renames:
+        inner = f'label_replace({inner}, "{our}", "$1", "{their}", "(.*)")'
+    for our, constant in plain.constants:
+        inner = f'label_replace({inner}, "{our}", "{literal(constant)}", "", "")'
+    if plain.renames:  # their names have to go
+        inner = summed(inner, (*asking.beside, *plain.ours, *dict(plain.constants)), "max")
+    return inner
+
+
+def times(expression: str, scale: float) -> str:
+    """An expression in another unit."""
+    return expression if scale == 1 else f"({expression}) * {scale!r}"
+
+
+def literal(text: str) -> str:
+    """A text as the replacement of `label_replace`, where a dollar stands for a group."""
+    return escaped(text.replace("$", "$$"))
+
+
+def value(form: AnySignal, span: str) -> str:
+    """The value of a plain form."""
     match form:
         case Quantile():
             buckets = increase(form.selectors()[0], span)
             return f"histogram_quantile({form.q!r}, {summed(buckets, ('le', *form.by))})"
         case Share():
-            (buckets_of,) = form.selectors()
-            upper, lower = (
-                summed(increase(narrowed(buckets_of, one), span), form.by)
-                for one in (edge_matcher(form.bound), LAST_BUCKET)
-            )
-            return f"{upper} / {lower}"
+            within = form.selectors()[0].narrowed(edge_matcher(form.bound))
+            return f"{added([within], span, form.by)} / {observations(form, span)}"
         case Mean():
-            upper, lower = (summed(increase(one, span), form.by) for one in form.selectors())
-            return f"{upper} / {lower}"
+            return f"{added(form.selectors()[:1], span, form.by)} / {observations(form, span)}"
         case Ratio():
-            upper, lower = (summed(increase(one, span), form.by) for one in form.selectors())
+            upper, lower = added(form.numerator, span, form.by), observations(form, span)
             # An error counter that was never written is no error, not no answer.
             return f"({upper} or 0 * {lower}) / {lower}"
         case Rate():
             return summed(f"rate({form.metric}{span})", form.by)
         case Gauge():
-            return gauge(form, span)
+            found = gauge(form.stat, form.metric, span, form.by)
+            if form.of is not None:
+                found = f"({found}) / ({gauge(form.stat, form.of, span, form.by)})"
+            return f"1 - ({found})" if form.complement else found
+        case Promql():
+            return spanned(form.expr, span[1:-1])
     assert_never(form)
 
 
-def gauge(form: Gauge, span: str) -> str:
+def observations(form: AnySignal, span: str) -> str:
+    """How many observations a plain form counts."""
+    if isinstance(form, Gauge):
+        return summed(f"count_over_time({form.metric}{span})", form.by)
+    return added(form.counted(), span, form.by)
+
+
+def spanned(expression: str, span: str) -> str:
+    """An expression of a user with the length of the window in it."""
+    return expression.replace(WINDOW, span)
+
+
+def gauge(stat: str, metric: Selector, span: str, by: Iterable[str]) -> str:
     """All samples of all series of a group together, as in a window of the history.
 
     For `last` PromQL knows the newest sample of each series, not of the group: the largest stands.
     """
-    if form.stat == "avg":
-        total = summed(f"sum_over_time({form.metric}{span})", form.by)
-        return f"{total} / {summed(f'count_over_time({form.metric}{span})', form.by)}"
+    if stat == "avg":
+        total = summed(f"sum_over_time({metric}{span})", by)
+        return f"{total} / {summed(f'count_over_time({metric}{span})', by)}"
     inner, outer = {
         "min": ("min_over_time", "min"),
         "max": ("max_over_time", "max"),
         "last": ("last_over_time", "max"),
-    }[form.stat]
-    return summed(f"{inner}({form.metric}{span})", form.by, outer)
+        "sum": ("avg_over_time", "sum"),
+    }[stat]
+    return summed(f"{inner}({metric}{span})", by, outer)
+
+
+def added(selectors: Sequence[Selector], span: str, by: Iterable[str]) -> str:
+    """What was added to counters, in each group together.
+
+    `increase` drops the name of the metric, so that series of two metrics could be told apart no
+    more and one of them would be lost: each is given a label of its own.
+    """
+    if len(selectors) == 1:
+        return summed(increase(selectors[0], span), by)
+    parts = [
+        f'label_replace({increase(one, span)}, "{PART}", "{number}", "", "")'
+        for number, one in enumerate(selectors)
+    ]
+    return summed(" or ".join(parts), by)
 
 
 def increase(selector: Selector, span: str) -> str:
@@ -74,11 +241,6 @@ def summed(inner: str, by: Iterable[str], how: str = "sum") -> str:
     """One series for each group; `le` stands once, whoever asks for it."""
     labels = ", ".join(dict.fromkeys(by))
     return f"{how} by ({labels}) ({inner})" if labels else f"{how}({inner})"
-
-
-def narrowed(selector: Selector, matcher: Matcher) -> Selector:
-    """The same series, and one condition more."""
-    return Selector(selector.metric, (*selector.matchers, matcher))
 
 
 def edge_matcher(bound: float) -> Matcher:

@@ -6,7 +6,7 @@ last piece. What it stores is what ticks would have stored.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -15,12 +15,12 @@ from detector.backfill import Backfill, Backfills, BackfillSource
 from detector.baseline import DAY_MS
 from detector.definition import DefinitionBook, Fill, fingerprint
 from detector.evaluate import HOUR_MS
-from detector.increase import LOOKBACK_MS
 from detector.lifecycle import withdrawn
 from detector.run import TICK, Detector
 from detector.signal import Signal
-from detector.window import Span, merge, windows_of
-from storage.history import Windows
+from detector.window import Span, merge
+from storage.history import History, Samples, Windows
+from storage.series import Selector
 
 log = logging.getLogger(__name__)
 
@@ -180,12 +180,12 @@ class Refill:
     def evaluate(self, signal: Signal, start_ms: int, end_ms: int, until_ms: int) -> None:
         """Store the windows that end in `(start, end]`, of all lengths that are still kept."""
         history, form = self.detector.history, signal.form
-        samples = history.samples(form.selectors(), start_ms - LOOKBACK_MS, end_ms)
-        self.learn(signal.name, len(samples), end_ms - start_ms)
-        if not len(samples):
-            return
+        reader = Counting(history)
         seen = evaluate.seen(history, start_ms, end_ms)
-        fine = windows_of(signal, samples, seen, start_ms, end_ms)
+        fine = evaluate.evaluate(reader, signal, seen, start_ms, end_ms)
+        self.learn(signal.name, reader.count, end_ms - start_ms)
+        if not reader.count:
+            return
         over_ms = round(form.over * 1000)
         if over_ms == form.window_ms or end_ms > until_ms - self.reach.fine_ms:
             history.put_windows(fine)
@@ -214,6 +214,20 @@ class Refill:
         """Choose the length of the next piece so that it reads about `most_samples`."""
         growth = min(self.most_samples / max(samples, 1), MOST_GROWTH)
         self._spans_ms[signal] = min(round(span_ms * growth), DAY_MS)
+
+
+@dataclass(slots=True)
+class Counting:
+    """A history that counts the samples it gives."""
+
+    history: History
+    count: int = 0
+
+    def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
+        """Those of the history."""
+        found = self.history.samples(selectors, start_ms, end_ms)
+        self.count += len(found)
+        return found
 
 
 def whole(signal: Signal, fine: Windows, start_ms: int, end_ms: int) -> Windows:

@@ -5,22 +5,46 @@ form reads counters, gauges or histograms of the text format and yields windows 
 """
 
 import re
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from detector.renaming import (
+    GaugeVariant,
+    Metric,
+    Metrics,
+    MetricVariant,
+    RatioVariant,
+    Renaming,
+    Variant,
+)
 from detector.units import Unit
 from storage.duration import Seconds
-from storage.series import Selector
+from storage.series import Match, Matcher, Selector
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+TARGET = "target"
+LAST_BUCKET = Matcher("le", Match.EQUAL, "+Inf")
+WINDOW = "$window"
 
 
 class LeftOut(StrEnum):
-    """Why a signal has no window although its metric is there."""
+    """Why a signal has no window, or less than its definition promises."""
 
+    METRIC_NOT_SEEN = "metric_not_seen"
+    NO_SERIES_MATCHES = "no_series_matches"
     BOUND_IS_NO_EDGE = "bound_is_no_edge"
+    BY_LABEL_MISSING = "by_label_missing"
 
 
 class Direction(StrEnum):
@@ -30,23 +54,8 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
-def _selector(value: object) -> Selector:
-    if isinstance(value, Selector):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('a selector is written like http_requests_total or name{label="value"}')
-    return Selector.parse(value)
-
-
-Metric = Annotated[
-    Selector, BeforeValidator(_selector), PlainSerializer(lambda s: str(s), return_type=str)
-]
-
-
-class _Form(BaseModel):
+class _Form(Renaming):
     """What all forms share."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     title: str = Field("", description="How a person calls it; the name when left out.")
     description: str = Field("", description="One sentence: what it tells, and what is worse.")
@@ -73,20 +82,49 @@ class _Form(BaseModel):
         return round(self.window * 1000)
 
     def selectors(self) -> tuple[Selector, ...]:
-        """The series it reads."""
+        """The series it reads, those of its variants left out."""
         raise TypeError("a form names its selectors")  # pragma: no cover
 
+    def counted(self) -> tuple[Selector, ...]:
+        """The series that tell how much was observed: where they are, the signal is."""
+        return self.selectors()
 
-class Quantile(_Form):
-    """Quantile of the merged increase of a histogram; n counts the observations."""
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """What is divided, and what it is divided by; both empty where nothing is."""
+        return (), ()
 
-    form: Literal["quantile"]
+    def variation(self, variant: Variant) -> dict[str, Any]:
+        """The members that a variant gives another value."""
+        return {name: getattr(variant, name) for name in type(variant).model_fields if name in MINE}
+
+
+MINE = {"metric", "numerator", "denominator", "of", "complement"}
+"""Keys that say what is read; the others say what it means."""
+
+READING = frozenset({*MINE, "form", "labels", "constants", "scale", "variants"})
+"""Keys of a signal after whose change its aliases no longer mean the same."""
+
+
+class _Histogram(_Form):
     metric: Metric = Field(description="The histogram, without `_bucket`.")
-    q: float = Field(gt=0, lt=1, description="Which quantile, between 0 and 1.")
+    variants: tuple[MetricVariant, ...] = Field(
+        (), description="Other series that feed it, see [variants](#variants)."
+    )
 
     def selectors(self) -> tuple[Selector, ...]:
         """The bucket series."""
         return (self.metric.renamed(f"{self.metric.metric}_bucket"),)
+
+    def counted(self) -> tuple[Selector, ...]:
+        """The last bucket, which counts all observations."""
+        return (self.selectors()[0].narrowed(LAST_BUCKET),)
+
+
+class Quantile(_Histogram):
+    """Quantile of the merged increase of a histogram; n counts the observations."""
+
+    form: Literal["quantile"]
+    q: float = Field(gt=0, lt=1, description="Which quantile, between 0 and 1.")
 
 
 class Mean(_Form):
@@ -94,38 +132,58 @@ class Mean(_Form):
 
     form: Literal["mean"]
     metric: Metric = Field(description="The histogram or summary, without `_sum`.")
+    variants: tuple[MetricVariant, ...] = Field(
+        (), description="Other series that feed it, see [variants](#variants)."
+    )
 
     def selectors(self) -> tuple[Selector, ...]:
         """The sum and the count."""
         name = self.metric.metric
         return (self.metric.renamed(f"{name}_sum"), self.metric.renamed(f"{name}_count"))
 
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """The sum over the count."""
+        total, count = self.selectors()
+        return (total,), (count,)
 
-class Share(_Form):
+    def counted(self) -> tuple[Selector, ...]:
+        """The count."""
+        return self.selectors()[1:]
+
+
+class Share(_Histogram):
     """Share of the observations of a histogram within a bound; n counts the observations."""
 
     form: Literal["share"]
-    metric: Metric = Field(description="The histogram, without `_bucket`.")
     bound: float = Field(
         allow_inf_nan=False,
-        description="What counts as within: an edge of the buckets, in the unit of the histogram.",
+        description="What counts as within: an edge of the buckets, in the unit of the signal.",
     )
-
-    def selectors(self) -> tuple[Selector, ...]:
-        """The bucket series."""
-        return (self.metric.renamed(f"{self.metric.metric}_bucket"),)
 
 
 class Ratio(_Form):
     """Counter increase over counter increase; n is the increase of the denominator."""
 
     form: Literal["ratio"]
-    numerator: Metric = Field(description="The counter of what is looked at.")
-    denominator: Metric = Field(description="The counter of all.")
+    numerator: Metrics = Field(
+        description="The counter of what is looked at; several are added up."
+    )
+    denominator: Metrics = Field(description="The counter of all; several are added up.")
+    variants: tuple[RatioVariant, ...] = Field(
+        (), description="Other series that feed it, see [variants](#variants)."
+    )
 
     def selectors(self) -> tuple[Selector, ...]:
-        """Numerator and denominator."""
-        return (self.numerator, self.denominator)
+        """Numerators and denominators."""
+        return (*self.numerator, *self.denominator)
+
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """Numerators over denominators."""
+        return self.numerator, self.denominator
+
+    def counted(self) -> tuple[Selector, ...]:
+        """The denominators."""
+        return self.denominator
 
 
 class Rate(_Form):
@@ -133,6 +191,9 @@ class Rate(_Form):
 
     form: Literal["rate"]
     metric: Metric = Field(description="The counter.")
+    variants: tuple[MetricVariant, ...] = Field(
+        (), description="Other series that feed it, see [variants](#variants)."
+    )
 
     def selectors(self) -> tuple[Selector, ...]:
         """The counter."""
@@ -140,20 +201,101 @@ class Rate(_Form):
 
 
 class Gauge(_Form):
-    """Average, minimum, maximum or last value over the window; n counts the samples."""
+    """Average, minimum, maximum, last value or sum over the window; n counts the samples."""
 
     form: Literal["gauge"]
     metric: Metric = Field(description="The gauge.")
-    stat: Literal["avg", "min", "max", "last"] = Field(
-        "avg", description="Which value of the window."
+    stat: Literal["avg", "min", "max", "last", "sum"] = Field(
+        "avg",
+        description="Which value of the window; `sum` adds up the averages of the series.",
+    )
+    of: Metric | None = Field(
+        None, description="A gauge that it is divided by: memory that is free `of` all memory."
+    )
+    complement: bool = Field(
+        False, description="Whether the value is what is missing to 1: used instead of free."
+    )
+    variants: tuple[GaugeVariant, ...] = Field(
+        (), description="Other series that feed it, see [variants](#variants)."
     )
 
+    @model_validator(mode="after")
+    def _no_extremes_of_quotients(self) -> "Gauge":
+        derived: list[Gauge | GaugeVariant] = [self, *self.variants]
+        if self.stat in ("min", "max") and any(one.of or one.complement for one in derived):
+            raise ValueError(
+                f"`stat: {self.stat}` cannot stand beside `of` or `complement`: the extremes of "
+                "two gauges need not fall together"
+            )
+        return self
+
     def selectors(self) -> tuple[Selector, ...]:
+        """The gauge, and what it is divided by."""
+        return (self.metric,) if self.of is None else (self.metric, self.of)
+
+    def halves(self) -> tuple[tuple[Selector, ...], tuple[Selector, ...]]:
+        """The gauge over `of`."""
+        return ((), ()) if self.of is None else ((self.metric,), (self.of,))
+
+    def counted(self) -> tuple[Selector, ...]:
         """The gauge."""
         return (self.metric,)
 
 
-AnySignal = Annotated[Quantile | Mean | Share | Ratio | Rate | Gauge, Field(discriminator="form")]
+class Promql(_Form):
+    """Any expression; only with a Prometheus source. Without `count`, n is 1 for each window."""
+
+    form: Literal["promql"]
+    expr: str = Field(
+        description="The expression; `[$window]` in it stands for the length of the window."
+    )
+    count: str | None = Field(
+        None, description="An expression for n, how many observations are behind the value."
+    )
+
+    @field_validator("expr", "count")
+    @classmethod
+    def _closed(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_closed(value)
+        return value
+
+    @model_validator(mode="after")
+    def _nothing_renamed(self) -> "Promql":
+        if self.labels or self.constants or self.scale != 1:
+            raise ValueError("`labels`, `constants` and `scale` belong into the expression")
+        return self
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """None: its series are Prometheus' affair."""
+        return ()
+
+
+AnySignal = Annotated[
+    Quantile | Mean | Share | Ratio | Rate | Gauge | Promql, Field(discriminator="form")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """One way to read a signal: a form as its series are made, and how they are renamed.
+
+    In `signal.form` nothing is to be renamed any more: its `by` holds their names (`theirs`), in
+    the order of ours. A target feeds a window from the lowest `rank` that it shows samples of.
+    """
+
+    signal: "Signal"
+    ours: tuple[str, ...]
+    theirs: tuple[str, ...]
+    constants: tuple[tuple[str, str], ...]
+    scale: float
+    source: str
+    rank: int
+
+    @property
+    def renames(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of our name and theirs, where the two differ."""
+        return tuple(pair for pair in zip(self.ours, self.theirs, strict=True) if len({*pair}) > 1)
 
 
 class Signal(BaseModel):
@@ -163,6 +305,45 @@ class Signal(BaseModel):
 
     name: str
     form: AnySignal
+
+    @cached_property
+    def plain(self) -> tuple[Plain, ...]:
+        """The ways to read it, its own first, then its variants in their order."""
+        variants = () if isinstance(self.form, Promql) else self.form.variants
+        ranks: dict[str, int] = {}
+        found = [self._plain(self.form, "", 0)]
+        for position, one in enumerate(variants, 1):
+            rank = ranks.setdefault(one.source, position) if one.source else position
+            found.append(self._plain(one, one.source, rank))
+        return tuple(found)
+
+    def _plain(self, renaming: Renaming, source: str, rank: int) -> Plain:
+        form, scale = self.form, renaming.scale
+        labels, constants = dict(renaming.labels), dict(renaming.constants)
+        ours = tuple(one for one in dict.fromkeys(form.by) if one not in constants)
+        theirs = tuple(labels.get(one, one) for one in ours)
+        changes: dict[str, Any] = {"by": theirs, "labels": (), "constants": (), "scale": 1.0}
+        if isinstance(renaming, Variant):
+            changes |= form.variation(renaming)
+        if not isinstance(form, Promql):
+            changes["variants"] = ()
+        if isinstance(form, Share):
+            changes["bound"], scale = scaled(form.bound, 1 / Decimal(repr(scale))), 1.0
+        return Plain(
+            Signal(name=self.name, form=form.model_copy(update=changes)),
+            ours,
+            theirs,
+            renaming.constants,
+            scale,
+            source,
+            rank,
+        )
+
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """The series of all its variants, each named once."""
+        found = [one for each in self.plain for one in each.signal.form.selectors()]
+        return tuple(dict.fromkeys(found))
 
     @property
     def title(self) -> str:
@@ -183,4 +364,36 @@ def weights_are_counts(form: Any) -> bool:
     A rate's n is the increase itself, so weighing by it would count busy minutes twice; a gauge's n
     only tells how often it was read.
     """
+    if isinstance(form, Promql):
+        return form.count is not None
     return not isinstance(form, Rate | Gauge)
+
+
+def scaled(value: float, factor: Decimal) -> float:
+    """A product without the crumbs of binary fractions: 57 x 0.001 is 0.057 and no more."""
+    return float(Decimal(repr(value)) * factor) if value - value == 0 else value
+
+
+PAIRS = {")": "(", "]": "[", "}": "{"}
+STRINGS = re.compile(r"""\"(?:[^"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`]*`""")
+
+
+def check_closed(expression: str) -> None:
+    """A ValueError where an expression is empty, or a bracket or a quote of it stands open.
+
+    More than that only Prometheus knows; what it refuses is told where it is asked.
+    """
+    rest = STRINGS.sub("", expression)
+    if not rest.strip():
+        raise ValueError("the expression is empty")
+    quote = next((one for one in rest if one in "\"'`"), None)
+    if quote:
+        raise ValueError(f"a {quote} is opened and not closed")
+    open_: list[str] = []
+    for one in rest:
+        if one in PAIRS.values():
+            open_.append(one)
+        elif one in PAIRS and (not open_ or open_.pop() != PAIRS[one]):
+            raise ValueError(f"a {one} closes what was not opened")
+    if open_:
+        raise ValueError(f"a {open_[-1]} is opened and not closed")

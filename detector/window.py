@@ -12,9 +12,20 @@ import numpy as np
 
 from detector.buckets import Bounds, Buckets, bounds_of_cells, edge, merged
 from detector.increase import LOOKBACK_MS, Seen, increases, spread, sums
-from detector.signal import AnySignal, Gauge, LeftOut, Mean, Quantile, Rate, Ratio, Share, Signal
+from detector.signal import (
+    AnySignal,
+    Gauge,
+    LeftOut,
+    Mean,
+    Promql,
+    Quantile,
+    Rate,
+    Ratio,
+    Share,
+    Signal,
+)
 from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
-from storage.series import NAME, Labels
+from storage.series import NAME, Labels, Selector
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +113,49 @@ def windows_of(signal: Signal, samples: Samples, seen: Seen, start_ms: int, end_
             return rate_windows(signal, form, samples, seen, span)
         case Share():
             return share_windows(signal, form, samples, seen, span)
+        case Promql():
+            return Windows.of(signal.name, ())  # only a Prometheus source can evaluate it
         case Mean() | Ratio():
             return quotient_windows(signal, form, samples, seen, span)
     assert_never(form)
 
 
 def gauge_windows(signal: Signal, form: Gauge, samples: Samples, span: Span) -> Windows:
-    """Average, minimum, maximum or last value of the samples; NaN samples are no samples."""
+    """What `stat` says of the samples, over what it says of `of`; NaN samples are no samples.
+
+    Where `of` has no sample, or is zero, nothing can be said.
+    """
     group, series = grouped(samples.series, form.by)
     grid = Grid(group, len(series), span)
+    upper, lower = (meant(half, samples.series) > 0 for half in form.halves())
+    if form.of is None:
+        upper = np.ones(len(samples.series), np.bool_)
+    value, n = gauge_cells(form.stat, samples, upper, grid)
+    if form.of is not None:
+        divisor, _ = gauge_cells(form.stat, samples, lower, grid)
+        n = np.where(divisor != 0, n, 0)
+        value = value / np.where(divisor != 0, divisor, 1)
+    if form.complement:
+        value = 1 - value
+    cells = np.flatnonzero(n)
+    return span.windows(signal.name, series, cells, value[cells], n[cells])
+
+
+def gauge_cells(stat: str, samples: Samples, chosen: Flags, grid: Grid) -> tuple[Floats, Floats]:
+    """Value and number of samples of each cell, from the chosen series."""
+    usable = ~np.isnan(samples.values) & chosen[samples.index]
     cell = grid.cell(samples.index, samples.at_ms)
-    usable = (cell >= 0) & ~np.isnan(samples.values)
+    usable &= cell >= 0
     cell, values, at_ms = cell[usable], samples.values[usable], samples.at_ms[usable]
     n = np.bincount(cell, minlength=grid.cells).astype(np.float64)
-    cells = np.flatnonzero(n)
+    if stat == "sum":
+        # Each series by its own average: one that was read twice as often is not twice as large.
+        place = np.stack([samples.index[usable], cell])
+        own, position, count = np.unique(place, axis=1, return_inverse=True, return_counts=True)
+        average = sums(position.ravel(), values, len(count)) / count
+        return sums(own[1], average, grid.cells), n
     order = np.argsort(at_ms, kind="stable")
-    result = gauge_values(form.stat, cell[order], values[order], np.ones(len(cell)), grid.cells)
-    return span.windows(signal.name, series, cells, result[cells], n[cells])
+    return gauge_values(stat, cell[order], values[order], np.ones(len(cell)), grid.cells), n
 
 
 def gauge_values(stat: str, cell: Ints, values: Floats, weights: Floats, cells: int) -> Floats:
@@ -163,22 +200,25 @@ def quotient_windows(
     A ratio without a numerator is zero: no errors is an error rate of 0, not an unknown one. A sum
     and a count belong together: they are reset together, and one without the other says nothing.
     """
-    upper, lower = form.selectors()
-    is_upper = np.array([upper.matches(labels) for labels in samples.series], np.bool_)
-    is_lower = np.array([lower.matches(labels) for labels in samples.series], np.bool_)
+    in_upper, in_lower = (meant(half, samples.series) for half in form.halves())
     owner = None
     if isinstance(form, Mean):
         owner, _ = numbered(labels.without(NAME) for labels in samples.series)
-        samples = paired(samples, owner, is_upper)
+        samples = paired(samples, owner, in_upper > 0)
     grown = increases(samples, seen, owner)
     group, series = grouped(samples.series, form.by)
     grid = Grid(group, len(series), span)
     cell = grid.cell(grown.index, grown.at_ms)
-    numerator = grid.total(cell, grown.values * is_upper[grown.index])
-    denominator = grid.total(cell, grown.values * is_lower[grown.index])
+    numerator = grid.total(cell, grown.values * in_upper[grown.index])
+    denominator = grid.total(cell, grown.values * in_lower[grown.index])
     cells = np.flatnonzero(denominator > 0)
     n = denominator[cells]
     return span.windows(signal.name, series, cells, numerator[cells] / n, n)
+
+
+def meant(selectors: Sequence[Selector], series: Sequence[Labels]) -> Floats:
+    """How many of the selectors mean each series: one that two of them mean is added up twice."""
+    return np.array([sum(one.matches(each) for one in selectors) for each in series], np.float64)
 
 
 def share_windows(signal: Signal, form: Share, samples: Samples, seen: Seen, span: Span) -> Windows:
@@ -227,7 +267,7 @@ def lately(owner: Ints, at_ms: Ints, shown_owner: Ints, shown_ms: Ints) -> Flags
 
 
 def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]:
-    """Which series of the signal have no windows for how their metrics are made, and why."""
+    """Which series of a plain form have no windows for how their metrics are made, and why."""
     if not isinstance(form, Share):
         return {}
     edges: dict[Labels, set[float]] = {}
@@ -317,7 +357,7 @@ def merge(form: AnySignal, windows: Windows, span: Span) -> Windows:
         value = buckets.quantile(form.q)
         plain = span.windows(windows.signal, windows.series, cells, value, count[cells])
         return with_buckets(plain, buckets)
-    stat = form.stat if isinstance(form, Gauge) else "avg"
+    stat = form.stat if isinstance(form, Gauge) and form.stat != "sum" else "avg"
     weights = covered_seconds(values, n, windows.seconds[inside]) if isinstance(form, Rate) else n
     value = gauge_values(stat, at, values, weights, total_cells)[cells]
     return span.windows(windows.signal, windows.series, cells, value, count[cells])

@@ -98,7 +98,10 @@ class Matcher:
 
     def matches(self, labels: Labels) -> bool:
         """Whether a series with these labels meets the condition; an absent label is empty."""
-        value = labels.get(self.name)
+        return self.accepts(labels.get(self.name))
+
+    def accepts(self, value: str) -> bool:
+        """Whether this value of the label meets the condition."""
         match self.op:
             case Match.EQUAL:
                 return value == self.value
@@ -158,6 +161,10 @@ class Selector:
     def renamed(self, metric: str) -> "Selector":
         """The same matchers on another metric (`x` -> `x_bucket`)."""
         return Selector(metric, self.matchers)
+
+    def narrowed(self, matcher: Matcher) -> "Selector":
+        """The same series, and one condition more."""
+        return Selector(self.metric, (*self.matchers, matcher))
 
     def __str__(self) -> str:
         inner = ",".join(map(str, self.matchers))

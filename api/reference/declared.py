@@ -14,8 +14,10 @@ from pydantic_core import PydanticUndefined
 from api import words
 from api.reference.tables import code, codes, table
 from api.settings import FORMS, SECTIONS
-from detector.config import build_rules, build_signals, shipped
+from detector.config import aliased, aliases, build_rules, build_signals, shipped
+from detector.renaming import GaugeVariant, RatioVariant
 from detector.rule import Rule
+from detector.signal import Gauge, Plain
 from storage.duration import Seconds, written
 from storage.series import Selector
 
@@ -28,6 +30,10 @@ PLAIN = {
     Path: "path",
     SecretStr: "secret",
     Selector: "selector",
+}
+TUPLES = {
+    tuple[Selector, ...]: "selector or list of selectors",
+    tuple[tuple[str, str], ...]: "names with values",
 }
 BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
 DURATION = get_args(Seconds)[1]
@@ -42,15 +48,52 @@ def configuration() -> str:
 
 
 def signal_forms() -> str:
-    """What all forms share, then what each has of its own."""
+    """What all forms share, then what each has of its own, then the keys of their variants."""
     models = list(FORMS.values())
     common = set.intersection(*(set(one.model_fields) for one in models)) - {"form"}
     parts = ["Keys of every form:", table(HEAD, rows(models[0], only=common))]
     for name, model in FORMS.items():
-        own = set(model.model_fields) - common - {"form"}
+        own = set(model.model_fields) - common - {"form", "variants"}
         parts += [f"`form: {name}`: {(model.__doc__ or '').strip()}"]
         parts += [table(HEAD, rows(model, only=own))]
+    parts += ["Variants, of every form but `promql`:"]
+    told = "Other series that feed the signal, see [variants](#variants)."
+    keys = {"": [code("variants"), "list of sections", "none", told]}
+    for one in (RatioVariant, GaugeVariant):
+        keys |= {row[0]: row for row in rows(one, "variants[]")}
+    parts += [table(HEAD, keys.values())]
     return "\n\n".join(parts)
+
+
+def exporters() -> str:
+    """For each exporter with an alias file: what it feeds, from what, and what it cannot give."""
+    parts = []
+    for one in aliases():
+        found = []
+        for name in one.signals:
+            text = aliased(name, shipped()[0][name], {}, [one])
+            made = build_signals({name: text})[name]
+            found += [
+                [code(name), codes(dict.fromkeys(each.signal.form.selectors())), became(each)]
+                for each in made.plain[1:]
+            ]
+        parts += [
+            f"## `{one.name}`",
+            f"[{one.exporter}]({one.url}). Read: {one.verified}. {one.lacks}",
+            table(("signal", "reads", "as"), found),
+        ]
+    return "\n\n".join(parts)
+
+
+def became(plain: Plain) -> str:
+    """How series of a variant become ours, in words."""
+    told = [f"{code(their)} is {code(our)}" for our, their in plain.renames]
+    told += [f"{code(our)} is always {constant}" for our, constant in plain.constants]
+    told += [f"times {plain.scale:g}"] if plain.scale != 1 else []
+    if isinstance(plain.signal.form, Gauge):
+        told += ["1 less the quotient"] if plain.signal.form.complement else []
+        told += ["the quotient"] if plain.signal.form.of and not told else []
+    return ", ".join(told) or "as it stands"
 
 
 def rule_parts() -> str:
@@ -77,7 +120,7 @@ def nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """The model that a key holds, and whether it holds a list of them."""
     for one in (annotation, *get_args(annotation)):
         if isinstance(one, type) and issubclass(one, BaseModel):
-            return one, get_origin(annotation) is list
+            return one, get_origin(annotation) in (list, tuple)
     return None, False
 
 
@@ -103,9 +146,11 @@ def type_name(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> st
     if origin is Annotated:
         return type_name(inner[0], inner[1:])
     if origin in (Union, UnionType):
-        return type_name(*[one for one in inner if one is not NoneType])
+        return " or ".join(type_name(one) for one in inner if one is not NoneType)
     if origin is Literal:
         return " or ".join(map(code, inner))
+    if annotation in TUPLES:
+        return TUPLES[annotation]
     if origin in (list, tuple):
         return "list of texts"
     if origin is dict:

@@ -12,6 +12,7 @@ from api.routes.targets import IN_WORDS
 from collector.failure import Failure
 from collector.source import Drop
 from detector.judgement import Reason, Verdict
+from detector.signal import LeftOut
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -32,6 +33,12 @@ JUDGEMENTS = {
     Reason.SUSTAIN: "Rejected: not enough of the judged windows breach yet.",
     Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
+}
+LEFT_OUT = {
+    LeftOut.METRIC_NOT_SEEN: "No target shows the metric, or the other half of a quotient.",
+    LeftOut.NO_SERIES_MATCHES: "The metric is there, and no series of it meets the conditions.",
+    LeftOut.BOUND_IS_NO_EDGE: "The bound of a share is no edge of the buckets.",
+    LeftOut.BY_LABEL_MISSING: "No series has a label of `by`: what it should part is one.",
 }
 DROPS = {
     Drop.SAMPLES: "The page has more samples than `collector.limits.samples`.",
@@ -104,6 +111,11 @@ def verdicts() -> str:
 def verdict_reasons() -> str:
     """Why it says so."""
     return described(Reason, JUDGEMENTS, "reason")
+
+
+def left_out() -> str:
+    """Why a signal, or a part of it, has no windows."""
+    return described(LeftOut, LEFT_OUT, "reason")
 
 
 def failures() -> str:

@@ -13,10 +13,11 @@ from statistics import NormalDist
 
 import numpy as np
 
+from api.document import Document
 from api.house import House
 from api.serve import build
 from api.settings import Settings
-from detector.config import build_rules, build_signals, shipped
+from api.settings import build as settings_of
 from detector.lifecycle import identity
 from detector.regression import Deployment
 from detector.run import Definitions
@@ -51,9 +52,8 @@ class Clock:
 
 
 def definitions() -> Definitions:
-    """The shipped signals and rules."""
-    signals, rules = shipped()
-    return Definitions(build_signals(signals), build_rules(rules))
+    """The shipped signals and rules, as they are without a line of configuration."""
+    return settings_of(Document()).definitions
 
 
 def empty_house(directory: Path, now: Callable[[], datetime] | None = None) -> House:

@@ -21,6 +21,7 @@ Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 KEPT = {
     "plimsoll_backfill_progress_ratio",
+    "plimsoll_signal_unknown",
     "plimsoll_history_bytes",
     "plimsoll_history_memory_bytes",
     "plimsoll_history_rows",

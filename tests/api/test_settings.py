@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import Settings, SettingsError, load
+from api.document import read
+from api.settings import Settings, SettingsError, load, unsourced
+from detector.config import SIGNAL
 from detector.rule import Gates
+from detector.run import Definitions
+from detector.signal import Signal
 
 FILES = Path(__file__).parents[1] / "config"
 BAD, GOOD = sorted((FILES / "bad").iterdir()), sorted((FILES / "good").iterdir())
@@ -87,6 +91,15 @@ def test_the_shipped_definitions_can_be_left_out(tmp_path: Path) -> None:
     settings = load(path, {})
     assert not settings.definitions.signals
     assert not settings.definitions.rules
+
+
+def test_promql_is_no_fault_where_a_source_can_evaluate_it() -> None:
+    document = read("signals:\n  free:\n    form: promql\n    expr: up\n", {})
+    form = SIGNAL.validate_python(document.data["signals"]["free"])
+    defined = Definitions({"free": Signal(name="free", form=form)}, {})
+    assert list(unsourced(document, defined, has_source=True)) == []
+    (fault,) = unsourced(document, defined, has_source=False)
+    assert (fault.key, fault.line) == ("signals.free.form", 3)
 
 
 def test_secrets_stand_in_no_fault_and_no_repr() -> None:

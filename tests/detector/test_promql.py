@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from detector.config import SIGNAL, build_signals, shipped
-from detector.promql import compile, edge_matcher, spellings
+from detector.promql import compile, counted, edge_matcher, spellings
 from detector.signal import Signal
 from storage.series import Labels
 from tests.servers import promtool
@@ -50,6 +50,21 @@ def test_an_expression_stands_over_the_span_that_is_asked_for() -> None:
     rate = made({"form": "rate", "metric": "hits_total"})
     assert compile(rate) == "sum(rate(hits_total[1m]))"
     assert compile(rate, rate.form.over) == "sum(rate(hits_total[5m]))"
+
+
+def test_where_target_is_called_otherwise_groups_and_matchers_are_too() -> None:
+    rate = made({"form": "rate", "metric": 'hits_total{target="shop"}', "by": ["target", "x"]})
+    inner = 'sum by (instance, x) (rate(hits_total{instance="shop"}[1m]))'
+    renamed = f'label_replace({inner}, "target", "$1", "instance", "(.*)")'
+    assert compile(rate, target="instance") == f"max by (target, x) ({renamed})"
+
+
+def test_n_is_what_the_value_was_made_of() -> None:
+    assert counted(made({"form": "mean", "metric": "lag"})) == "sum(increase(lag_count[1m]))"
+    rate = made({"form": "rate", "metric": "kilobytes", "scale": 1024})
+    assert counted(rate, 300) == "(sum(increase(kilobytes[5m]))) * 1024.0"
+    assert counted(made({"form": "promql", "expr": "up", "count": "a[$window]"})) == "a[1m]"
+    assert counted(made({"form": "promql", "expr": "up"})) == ""
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,12 @@ def test_each_form_reads_its_series(name: str, reads: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", FORMS)
+def test_what_is_known_can_be_kept_by_the_form(name: str) -> None:
+    made = form(name, by=["target", "route"], labels={"route": "path"}, constants={"x": "y"})
+    assert len({made, form(name), made}) == 2
+
+
+@pytest.mark.parametrize("name", FORMS)
 def test_a_form_is_read_back_as_it_is_shown(name: str) -> None:
     made = form(name, by=["route"], unit="seconds", worse="down", over="10m")
     shown = made.model_dump(mode="json")
@@ -62,7 +68,7 @@ def test_only_counts_of_observations_weigh_an_average() -> None:
         ("gauge", {"metric": "1x"}, "'1x' is not a selector like"),
         ("gauge", {"metric": 7}, "a selector is written like"),
         ("gauge", {"metric": 'x{a=~"("}'}, "is no regular expression"),
-        ("gauge", {"stat": "median"}, "Input should be 'avg', 'min', 'max' or 'last'"),
+        ("gauge", {"stat": "median"}, "Input should be 'avg', 'min', 'max', 'last' or 'sum'"),
         ("gauge", {"unit": "miles"}, "Input should be 'seconds', 'ratio'"),
         ("gauge", {"worse": "left"}, "Input should be 'up' or 'down'"),
         ("gauge", {"windw": "1m"}, "Extra inputs are not permitted"),
@@ -70,6 +76,8 @@ def test_only_counts_of_observations_weigh_an_average() -> None:
         ("quantile", {"q": 0}, "greater than 0"),
         ("share", {"bound": "inf"}, "Input should be a finite number"),
         ("share", {"bound": None}, "Input should be a valid number"),
+        ("ratio", {"labels": {"route": 7}}, "must hold names with values, both texts"),
+        ("ratio", {"constants": ["route"]}, "must hold names with values, both texts"),
         ("ratio", {"denominator": None}, "a selector is written like"),
     ],
 )
