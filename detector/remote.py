@@ -1,0 +1,238 @@
+"""A signal's windows from a Prometheus-compatible engine: what to ask, and what the answers mean.
+
+Pure. All PromQL is made in `questions`. A quantile is asked for as bucket counts, means, ratios and
+shares in two halves, so that longer windows are merged from shorter ones as those of the history.
+
+Prometheus' `increase(x[1m])` knows nothing of the sample before its span: of four samples in a
+minute it sees three intervals and extrapolates the fourth. So it is asked for the window and one
+scrape interval more, less a millisecond: the span then holds exactly the sample before the window
+and those in it, whose difference it extrapolates to the span; times window over span that is what
+was added, exactly, and no two windows count the same increase. VictoriaMetrics' `increase` takes
+the sample before the span by itself and extrapolates nothing: it is asked for the window.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import numpy as np
+
+from detector.buckets import Buckets, edge
+from detector.promql import LAST_BUCKET, edge_matcher, increase, narrowed, summed
+from detector.signal import Gauge, Mean, Quantile, Rate, Ratio, Share, Signal
+from detector.window import Span, numbered, with_buckets
+from storage.config import Engine
+from storage.duration import written
+from storage.history import Flags, Floats, Ints, Samples, Windows
+from storage.series import Labels, Selector
+
+TARGET = "target"
+MEASURED_SECONDS = 20 * 60
+# Prometheus scrapes evenly: what is measured is put right where a scrape or two was missed.
+USUAL_SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600)
+NEARLY = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How an engine counts, what it calls our `target`, and how often it scrapes."""
+
+    engine: Engine
+    target_label: str
+    scrape_seconds: float
+
+    def reach_seconds(self, seconds: float) -> float:
+        """The span to ask an increase over, for what was added within a window."""
+        if self.engine is Engine.VICTORIAMETRICS:
+            return seconds
+        return seconds + self.scrape_seconds - 0.001
+
+    def asked(self, selector: Selector) -> Selector:
+        """A selector with the label `target` as it is called there."""
+        matchers = tuple(
+            replace(one, name=self.target_label) if one.name == TARGET else one
+            for one in selector.matchers
+        )
+        return Selector(selector.metric, matchers)
+
+    def by(self, signal: Signal) -> tuple[str, ...]:
+        """The labels of a group as they are called there."""
+        return tuple(self.target_label if one == TARGET else one for one in signal.form.by)
+
+    def told(self, labels: Labels) -> Labels:
+        """The labels of an answer as we call them."""
+        pairs = ((TARGET if n == self.target_label else n, v) for n, v in labels)
+        return Labels(tuple(pairs))
+
+
+def questions(signal: Signal, dialect: Dialect, seconds: float) -> dict[str, str]:
+    """The expressions whose values at the end of a window make it, by the part they play."""
+    form, by = signal.form, dialect.by(signal)
+    wide, narrow = f"[{written(dialect.reach_seconds(seconds))}]", f"[{written(seconds)}]"
+    selectors = [dialect.asked(one) for one in form.selectors()]
+    match form:
+        case Quantile():
+            return {"buckets": summed(increase(selectors[0], wide), ("le", *by))}
+        case Share():
+            within = narrowed(selectors[0], edge_matcher(form.bound))
+            everything = narrowed(selectors[0], LAST_BUCKET)
+            return halves(within, everything, wide, by)
+        case Mean() | Ratio():
+            upper, lower = selectors
+            return halves(upper, lower, wide, by)
+        case Rate():
+            return {"rate": summed(f"rate({selectors[0]}{wide})", by)}
+        case Gauge():
+            how = "sum" if form.stat == "avg" else form.stat
+            outer = {"avg": "sum", "min": "min"}.get(form.stat, "max")
+            return {
+                "value": summed(f"{how}_over_time({selectors[0]}{narrow})", by, outer),
+                "count": summed(f"count_over_time({selectors[0]}{narrow})", by),
+            }
+    assert_never(form)
+
+
+def halves(upper: Selector, lower: Selector, span: str, by: tuple[str, ...]) -> dict[str, str]:
+    """Numerator and denominator."""
+    return {
+        "upper": summed(increase(upper, span), by),
+        "lower": summed(increase(lower, span), by),
+    }
+
+
+def pace(signal: Signal, dialect: Dialect) -> str:
+    """How many samples a usual series of the signal has in `MEASURED_SECONDS`."""
+    chosen = dialect.asked(signal.form.selectors()[-1])
+    if isinstance(signal.form, Quantile | Share):
+        chosen = narrowed(chosen, LAST_BUCKET)
+    # A millisecond less, so that a sample on either edge is not counted twice.
+    return f"quantile(0.5, count_over_time({chosen}[{written(MEASURED_SECONDS - 0.001)}]))"
+
+
+def scrape_seconds(answer: Samples) -> float | None:
+    """The scrape interval behind an answer to `pace`; None where there were no samples."""
+    if not len(answer) or not answer.values[-1] > 0:
+        return None
+    measured = MEASURED_SECONDS / float(answer.values[-1])
+    usual = min(USUAL_SECONDS, key=lambda one: abs(one / measured - 1))
+    return float(usual) if abs(usual / measured - 1) <= NEARLY else round(measured, 3)
+
+
+def windows_from(
+    signal: Signal, dialect: Dialect, span: Span, answers: Mapping[str, Samples]
+) -> Windows:
+    """The windows of a span from the answers to its `questions`.
+
+    Where nothing was observed there is no window, as in those of the history; what an engine says
+    is infinite was not observed.
+    """
+    seconds = span.step_ms / 1000
+    form = signal.form
+    scale = seconds / dialect.reach_seconds(seconds)
+    cells = Cells(span, dialect, answers)
+    match form:
+        case Quantile():
+            return bucket_windows(signal, dialect, span, answers["buckets"], scale)
+        case Share() | Mean() | Ratio():
+            n = np.maximum(cells.of("lower"), 0.0) * scale
+            kept = np.flatnonzero(n > 0)
+            upper = np.nan_to_num(cells.of("upper"))[kept] * scale
+            if isinstance(form, Mean | Share):
+                kept, upper = paired(cells, kept, upper)
+            if isinstance(form, Share):
+                upper = np.minimum(upper, n[kept])
+            return span.windows(signal.name, cells.series, kept, upper / n[kept], n[kept])
+        case Rate():
+            rate = cells.of("rate")
+            kept = np.flatnonzero(rate >= 0)
+            return span.windows(signal.name, cells.series, kept, rate[kept], rate[kept] * seconds)
+        case Gauge():
+            value, n = cells.of("value"), cells.of("count")
+            kept = np.flatnonzero((n > 0) & np.isfinite(value))
+            over = n[kept] if form.stat == "avg" else 1.0
+            return span.windows(signal.name, cells.series, kept, value[kept] / over, n[kept])
+    assert_never(form)
+
+
+def paired(cells: "Cells", kept: Ints, upper: Floats) -> tuple[Ints, Floats]:
+    """Without the windows whose numerator is missing: there it is unknown, and not zero."""
+    known = np.isfinite(cells.of("upper")[kept])
+    return kept[known], upper[known]
+
+
+class Cells:
+    """The answers put side by side: `series * count + slot`, NaN where an answer has nothing."""
+
+    def __init__(self, span: Span, dialect: Dialect, answers: Mapping[str, Samples]) -> None:
+        self.span = span
+        names = {
+            part: [dialect.told(labels) for labels in one.series] for part, one in answers.items()
+        }
+        every = [labels for one in names.values() for labels in one]
+        numbers, self.series = numbered(every)
+        self.values: dict[str, Floats] = {}
+        begin = 0
+        for part, one in answers.items():
+            group = numbers[begin : begin + len(one.series)]
+            begin += len(one.series)
+            self.values[part] = self.filled(group, one)
+
+    def filled(self, group: Ints, answer: Samples) -> Floats:
+        """One answer as cells."""
+        values = np.full(len(self.series) * self.span.count, np.nan)
+        slot = self.span.slot(answer.at_ms)
+        inside = (slot >= 0) & np.isfinite(answer.values)
+        cell = group[answer.index] * self.span.count + slot
+        values[cell[inside]] = answer.values[inside]
+        return values
+
+    def of(self, part: str) -> Floats:
+        """The cells of one answer."""
+        return self.values[part]
+
+
+def bucket_windows(
+    signal: Signal, dialect: Dialect, span: Span, answer: Samples, scale: float
+) -> Windows:
+    """Windows of a histogram from the increase of its buckets.
+
+    Two spellings of one bound are one bucket. A window has the bounds that it was answered with:
+    where a layout changed, windows before and after it have different ones.
+    """
+    group, series = numbered(dialect.told(one.without("le")) for one in answer.series)
+    edges = np.array([edge(one.get("le")) for one in answer.series], np.float64)
+    known, column = np.unique(edges, return_inverse=True)
+    slot = span.slot(answer.at_ms)
+    usable = (slot >= 0) & np.isfinite(answer.values) & ~np.isnan(edges[answer.index])
+    index, added = answer.index[usable], np.maximum(answer.values[usable], 0.0) * scale
+    cells, row = np.unique(group[index] * span.count + slot[usable], return_inverse=True)
+    cumulative = np.zeros((len(cells), len(known)))
+    present = np.zeros((len(cells), len(known)), np.bool_)
+    np.add.at(cumulative, (row, column[index]), added)
+    present[row, column[index]] = True
+    buckets, kept = laid(known, cumulative, present)
+    form = signal.form
+    if not isinstance(form, Quantile):
+        raise TypeError("only a quantile has buckets")
+    value = buckets.quantile(form.q)
+    plain = span.windows(signal.name, series, cells[kept], value, buckets.totals())
+    return with_buckets(plain, buckets)
+
+
+def laid(edges: Floats, cumulative: Floats, present: Flags) -> tuple[Buckets, Ints]:
+    """Rows of buckets with the bounds that are present in each, and which rows they are.
+
+    A row without its last bucket, or in which nothing was observed, is left out.
+    """
+    whole = present[:, edges == np.inf].any(axis=1) & (present.sum(axis=1) > 1)
+    kept = np.flatnonzero(whole & (cumulative.max(axis=1, initial=0.0) > 0))
+    patterns, owner = np.unique(present[kept], axis=0, return_inverse=True)
+    owner = owner.reshape(-1).astype(np.int64)
+    rows = np.zeros((len(kept), len(edges)))
+    for number, pattern in enumerate(patterns):
+        mine = np.flatnonzero(owner == number)
+        rows[mine[:, None], np.arange(pattern.sum())] = cumulative[
+            np.ix_(kept[mine], np.flatnonzero(pattern))
+        ]
+    bounds = tuple(tuple(edges[pattern].tolist()) for pattern in patterns)
+    return Buckets(bounds, owner, rows), kept
