@@ -25,12 +25,16 @@ from api.settings import Settings
 from collector.config import Target
 from collector.meters import CollectorMeters
 from collector.run import Collector, sources
+from detector.backfill import Plan
 from detector.book import Book
+from detector.coverage import Coverage
 from detector.ledger import Ledger
-from detector.meters import DetectorMeters
+from detector.meters import DetectorMeters, SourceMeters
 from detector.run import Detector
+from detector.source import Source
 from storage.backup import finish, sweep
 from storage.duck import DuckFile, DuckHistory
+from storage.prometheus import Prometheus
 from storage.state import State
 
 log = logging.getLogger(__name__)
@@ -71,7 +75,17 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         alerts=Alerts(state, book, settings.alerts, AlertsMeters(registry)),
         registry=registry,
         now=now,
+        source=source(settings, history, SourceMeters(registry)),
     )
+
+
+def source(settings: Settings, history: DuckHistory, meters: SourceMeters) -> Source | None:
+    """What is read from a Prometheus-compatible engine; None where none is configured."""
+    config = settings.storage.prometheus
+    if config is None:
+        return None
+    plan = Plan(config, settings.definitions, Coverage(history.file))
+    return Source(Prometheus(config), plan, history, meters)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -146,5 +160,7 @@ def run(settings: Settings, meanwhile: Meanwhile) -> None:
         try:
             asyncio.run(serve(house, listener, meanwhile))
         finally:
+            if house.source is not None:
+                house.source.client.close()
             house.state.close()
             house.file.close()

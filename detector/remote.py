@@ -47,6 +47,10 @@ class Dialect:
             return seconds
         return seconds + self.scrape_seconds - 0.001
 
+    def held_seconds(self, seconds: float) -> float:
+        """The span to ask over for the samples in a window; Prometheus 2 takes in both edges."""
+        return seconds if self.engine is Engine.VICTORIAMETRICS else seconds - 0.001
+
     def asked(self, selector: Selector) -> Selector:
         """A selector with the label `target` as it is called there."""
         matchers = tuple(
@@ -68,7 +72,8 @@ class Dialect:
 def questions(signal: Signal, dialect: Dialect, seconds: float) -> dict[str, str]:
     """The expressions whose values at the end of a window make it, by the part they play."""
     form, by = signal.form, dialect.by(signal)
-    wide, narrow = f"[{written(dialect.reach_seconds(seconds))}]", f"[{written(seconds)}]"
+    wide = f"[{written(dialect.reach_seconds(seconds))}]"
+    narrow = f"[{written(dialect.held_seconds(seconds))}]"
     selectors = [dialect.asked(one) for one in form.selectors()]
     match form:
         case Quantile():
