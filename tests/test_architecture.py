@@ -24,7 +24,10 @@ ADAPTERS = {
     "fastapi": {"api"},
     "grafanalib": {"dashboards"},
     "httpx": {
-        "collector/scrape.py", "storage/prometheus.py", "api/demo", "api/explain.py",
+        "collector/scrape.py",
+        "storage/prometheus.py",
+        "api/demo",
+        "api/explain.py",
         f"{CLIENT}/deployments.py",
     },
     "jinja2": {"api/pages/render.py"},

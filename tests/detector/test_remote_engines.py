@@ -153,7 +153,7 @@ def test_long_windows_are_those_that_are_merged_from_short_ones(
     assert theirs == near(ours)
 
 
-MISSED = {
+MISSED: dict[str, list[tuple[float, float]]] = {
     # Two scrapes of a minute are missing: rate and n of that window, and of the next one.
     "ours": [(50 / 30, 50), (127 / 90, 127)],
     # Prometheus extrapolates what it sees, and what was added in the gap is in neither window.
