@@ -72,7 +72,8 @@ class Front:
         return [one for one in self.requests if one.path.endswith("/query_range")]
 
 
-def passing_on(upstream: str) -> Answer:
+@contextmanager
+def passing_on(upstream: str) -> Iterator[Answer]:
     """Whatever is asked is asked there; the answer comes back compressed."""
     client = httpx.Client(trust_env=False, timeout=30)
 
@@ -82,7 +83,8 @@ def passing_on(upstream: str) -> Answer:
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         return Told(got.status_code, gzip.compress(got.content, 1), headers)
 
-    return answer
+    with client:
+        yield answer
 
 
 @contextmanager
