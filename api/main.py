@@ -121,9 +121,9 @@ def greet(settings: Settings) -> None:
     source = settings.storage.prometheus
     if source is not None:
         out.print(
-            f"Reading {len(settings.definitions.signals)} signals from {escape(source.url)}, the "
-            f"last {written(source.backfill)} first; this machine and Plimsoll itself are watched "
-            "beside."
+            f"Reading {len(settings.definitions.signals)} signals from {escape(source.url)}: first "
+            f"the last {written(source.backfill)}, then what is new. This machine and Plimsoll "
+            "itself are watched beside."
         )
         if source.insecure_skip_verify:
             err.print(
