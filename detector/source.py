@@ -42,7 +42,7 @@ FIRST_PAUSE_MS = 5_000
 LONGEST_PAUSE_MS = 300_000
 LONGEST_ASKED_PAUSE_MS = 3_600_000
 SIGNAL_PAUSE_MS = 300_000
-PARTIAL_PAUSE_MS = 60_000
+SOON_MS = 60_000
 LOOK_SECONDS = 0.2
 
 
@@ -138,17 +138,31 @@ class Source:
         return now_ms >= track.paused_until_ms
 
     def work(self, jobs: Sequence[Job], workers: int, now_ms: int) -> int:
-        """Do jobs side by side and store what they bring, in the order in which it comes."""
-        stored, failed = 0, False
+        """Do jobs side by side and store what they bring, in the order in which it comes.
+
+        What failed while others went well is a trouble of its signal, else one of the source.
+        """
+        stored, went_well = 0, False
+        troubles: list[tuple[Job, QueryFailure]] = []
         for job, result in self.results(jobs, workers, now_ms):
-            if isinstance(result, QueryFailure):
-                failed = self.refused(job, result, now_ms) or failed
-            else:
+            if not isinstance(result, QueryFailure):
                 self.store(job, result, now_ms)
-                stored += len(result.windows)
-        with self._lock:
-            if jobs and not failed and self.health.state is SourceState.UP:
-                self.health.failures = 0
+                stored, went_well = stored + len(result.windows), True
+            elif result.outcome in SMALLER and job.count > 1:
+                self.halve(job, result)
+            elif result.outcome in OF_THE_QUERY:
+                partial = result.outcome is Outcome.PARTIAL
+                self.pause(job, result, now_ms + (SOON_MS if partial else SIGNAL_PAUSE_MS))
+            else:
+                troubles.append((job, result))
+        patience = any(one.outcome is Outcome.THROTTLED for _, one in troubles)
+        for job, failure in troubles:
+            if went_well and not patience:
+                self.pause(job, failure, now_ms + SOON_MS)
+            else:
+                self.failed(failure, now_ms)
+        if went_well and not troubles:
+            self.health.failures = 0
         return stored
 
     def results(
@@ -263,6 +277,8 @@ class Source:
         with self._lock:
             track = self._tracks[job.signal.name]
             track.failure, track.paused_until_ms = None, 0
+            if job.count == track.most_windows and 2 * job.count < track.too_many:
+                track.most_windows = min(2 * job.count, self.client.config.max_points)
             track.read_ms = max(track.read_ms or 0, job.end_ms)
             if len(read.windows):
                 newest_ms = int(read.windows.end_ms.max())
@@ -295,24 +311,22 @@ class Source:
             if start_ms < end_ms:
                 self.history.put_windows(evaluate.hourly(self.history, signal, start_ms, end_ms))
 
-    def refused(self, job: Job, failure: QueryFailure, now_ms: int) -> bool:
-        """Note that a job failed; whether the source as a whole is to be left alone for a while."""
-        track = self._tracks[job.signal.name]
+    def halve(self, job: Job, failure: QueryFailure) -> None:
+        """Ask for less of this signal at once; a limit is remembered, a time-out is not."""
         with self._lock:
-            if failure.outcome in SMALLER and job.count > 1:
-                track.most_windows = max(1, job.count // 2)
-                self.meters.halved.inc()
-                return False
-            known, track.failure = track.failure, failure
-            if failure.outcome in OF_THE_QUERY:
-                partial = failure.outcome is Outcome.PARTIAL
-                pause_ms = PARTIAL_PAUSE_MS if partial else SIGNAL_PAUSE_MS
-                track.paused_until_ms = now_ms + pause_ms
-                if known is None or known.detail != failure.detail:
-                    log.warning("%s cannot be read: %s", job.signal.name, failure.detail)
-                return False
-        self.failed(failure, now_ms)
-        return True
+            track = self._tracks[job.signal.name]
+            track.most_windows = max(1, job.count // 2)
+            if failure.outcome is not Outcome.TIMEOUT:
+                track.too_many = min(track.too_many, job.count)
+        self.meters.halved.inc()
+
+    def pause(self, job: Job, failure: QueryFailure, until_ms: int) -> None:
+        """Leave one signal alone for a while; the others go on."""
+        with self._lock:
+            track = self._tracks[job.signal.name]
+            if track.failure is None or track.failure.detail != failure.detail:
+                log.warning("%s cannot be read: %s", job.signal.name, failure.detail)
+            track.failure, track.paused_until_ms = failure, until_ms
 
     def failed(self, failure: QueryFailure, now_ms: int) -> None:
         """Leave the source alone, twice as long after each failed round, or as long as it says."""

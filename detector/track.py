@@ -33,10 +33,14 @@ class SignalState(StrEnum):
 
 @dataclass(slots=True)
 class Track:
-    """What is known of reading one signal."""
+    """What is known of reading one signal.
+
+    A query asks for at most `most_windows`; `too_many` were once more than the engine allows.
+    """
 
     signal: Signal
     most_windows: int
+    too_many: int = 2**62
     scrape_seconds: float | None = None
     measured_ms: int | None = None
     newest_data_ms: int | None = None

@@ -120,6 +120,12 @@ class PrometheusConfig(BaseModel):
         description="Largest answer, in bytes after decompression; a longer one is asked for in "
         "halves.",
     )
+    max_series: int = Field(
+        50_000,
+        ge=1,
+        description="Most series of one answer, each bucket counted; of a signal that has more "
+        "nothing is read.",
+    )
     delay: Seconds = Field(
         40.0,
         description="How long after its end a window is asked for. VictoriaMetrics hides the last "

@@ -39,6 +39,7 @@ class Outcome(StrEnum):
     BAD_QUERY = "bad_query"
     TOO_MUCH = "too_much"
     TOO_LARGE = "too_large"
+    TOO_MANY_SERIES = "too_many_series"
     THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
     TIMEOUT = "timeout"
@@ -60,7 +61,15 @@ class Outcome(StrEnum):
 
 SMALLER = frozenset({Outcome.TOO_MUCH, Outcome.TOO_LARGE, Outcome.TIMEOUT})
 """What may go well with a shorter span."""
-OF_THE_QUERY = frozenset({Outcome.BAD_QUERY, Outcome.PARTIAL, Outcome.TOO_MUCH, Outcome.TOO_LARGE})
+OF_THE_QUERY = frozenset(
+    {
+        Outcome.BAD_QUERY,
+        Outcome.PARTIAL,
+        Outcome.TOO_MUCH,
+        Outcome.TOO_LARGE,
+        Outcome.TOO_MANY_SERIES,
+    }
+)
 """What says nothing about other queries."""
 
 

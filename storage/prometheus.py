@@ -88,6 +88,12 @@ class Prometheus:
             answer = read(self._post(path, {**form, **self._wishes()}, until))
         finally:
             self._places.release()
+        if len(answer.samples.series) > self.config.max_series:
+            raise QueryFailure(
+                Outcome.TOO_MANY_SERIES,
+                f"the answer has {len(answer.samples.series)} series, more than max_series: make "
+                "the signal's selector or its `by` narrower",
+            )
         if answer.partial and self.config.partial_responses is Partial.REFUSE:
             said = answer.warnings[0] if answer.warnings else "the server says that data is missing"
             raise QueryFailure(Outcome.PARTIAL, said)

@@ -23,6 +23,7 @@ IN_WORDS = {
     Outcome.BAD_QUERY: "it does not understand the query",
     Outcome.TOO_MUCH: "the query is more than it allows; asked again in halves",
     Outcome.TOO_LARGE: "the answer is longer than `max_bytes`; asked again in halves",
+    Outcome.TOO_MANY_SERIES: "the answer has more series than `max_series`",
     Outcome.THROTTLED: "it wants to be left alone for a while",
     Outcome.UNAVAILABLE: "it is there but cannot answer",
     Outcome.TIMEOUT: "it did not answer in time",

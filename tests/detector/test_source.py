@@ -296,6 +296,11 @@ def test_a_source_that_asks_for_patience_gets_it(engine: Front, tmp_path: Path) 
         assert len(engine.requests) == 2
 
 
+def always(told: Told) -> Answer:
+    """The same answer to everything."""
+    return lambda _: told
+
+
 def ranges_only(spoilt: Answer) -> Answer:
     """An engine that answers all but range queries."""
     return lambda asked: spoilt(asked) if asked.path.endswith("_range") else level_everywhere(asked)
@@ -471,3 +476,65 @@ def test_the_engine_that_is_configured_is_not_asked_for(engine: Front, tmp_path:
         one.source.catch_up(ASKED_MS)
         assert one.source.engine is Engine.VICTORIAMETRICS
     assert [r for r in engine.requests if "label_set" in r.form["query"]] == []
+
+
+def test_one_signal_that_fails_does_not_stop_the_others(engine: Front, tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Told:
+        heavy = asked.path.endswith("_range") and "min_over_time" in asked.form["query"]
+        return failed(500, "internal", "out of memory") if heavy else level_everywhere(asked)
+
+    engine.answer = answer
+    signals = {"lowest": {**LEVEL, "stat": "min"}, "level": LEVEL, "newest": LEVEL}
+    with reader(tmp_path, engine.url, signals, concurrency=1) as one:
+        now_ms = ASKED_MS
+        for minute in range(8):
+            for pulse in range(3):
+                one.source.catch_up(now_ms + pulse * 2000)
+            assert one.source.status(now_ms).state is not SourceState.DOWN or minute == 0
+            now_ms += MINUTE_MS
+        ends = [w.end_ms for w in one.windows("level")]
+        assert one.state("lowest", now_ms) == "failing"
+    assert ends[-1] >= NOW_MS + 6 * MINUTE_MS
+    assert {later - earlier for earlier, later in pairwise(ends)} == {MINUTE_MS}
+
+
+def test_after_a_time_out_the_old_width_comes_back_and_after_a_limit_it_does_not(
+    engine: Front, tmp_path: Path
+) -> None:
+    def widest() -> int:
+        return max(request.points for request in engine.ranges())
+
+    limit = failed(422, "execution", "would load too many samples into memory")
+    slow = failed(503, "timeout", "query timed out in expression evaluation")
+    for told, grows in ((slow, True), (limit, False)):
+        engine.answer = ranges_only(always(told))
+        with reader(tmp_path / told.body.hex()[-8:], engine.url) as one:
+            for _ in range(3):
+                one.source.catch_up(ASKED_MS)  # 120, 60, 30
+            engine.answer = level_everywhere
+            one.source.catch_up(ASKED_MS)
+            engine.requests.clear()
+            one.backfill(ASKED_MS)
+            assert one.source.share_read(ASKED_MS) == 1
+        assert (widest() > 120) is grows
+        assert widest() >= 15
+
+
+def test_a_signal_with_more_series_than_allowed_is_not_read_in_part(
+    engine: Front, tmp_path: Path
+) -> None:
+    def many(asked: Asked) -> Told:
+        at = float(asked.form["end"])
+        result = [{"metric": {"instance": f"i{n}"}, "values": [[at, "1"]]} for n in range(11)]
+        return said({"status": "success", "data": {"resultType": "matrix", "result": result}})
+
+    engine.answer = ranges_only(many)
+    with reader(tmp_path, engine.url, max_series=10) as one:
+        one.source.catch_up(ASKED_MS)
+        (status,) = one.source.status(ASKED_MS).signals
+        assert status.outcome is Outcome.TOO_MANY_SERIES
+        assert "11 series" in status.detail
+        assert one.windows("level") == []
+    with reader(tmp_path / "b", engine.url, max_series=11) as one:
+        one.source.catch_up(ASKED_MS)
+        assert len(one.windows("level")) == 11
