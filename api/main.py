@@ -178,6 +178,7 @@ def check(config: Config = None) -> None:
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
+        + (f", source {escape(source.url)}" if (source := settings.storage.prometheus) else "")
     )
 
 

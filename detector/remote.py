@@ -106,12 +106,17 @@ def halves(upper: Selector, lower: Selector, span: str, by: tuple[str, ...]) -> 
 
 
 def pace(signal: Signal, dialect: Dialect) -> str:
-    """How many samples a usual series of the signal has in `MEASURED_SECONDS`."""
+    """How many samples a usual series of the signal has in `MEASURED_SECONDS`.
+
+    Of series that were there at the beginning of it alone: after a deployment the others would have
+    too few.
+    """
     chosen = dialect.asked(signal.form.selectors()[-1])
     if isinstance(signal.form, Quantile | Share):
         chosen = narrowed(chosen, LAST_BUCKET)
     # A millisecond less, so that a sample on either edge is not counted twice.
-    return f"quantile(0.5, count_over_time({chosen}[{written(MEASURED_SECONDS - 0.001)}]))"
+    counted = f"count_over_time({chosen}[{written(MEASURED_SECONDS - 0.001)}])"
+    return f"quantile(0.5, {counted} and {chosen} offset {written(MEASURED_SECONDS)})"
 
 
 def scrape_seconds(answer: Samples) -> float | None:

@@ -233,10 +233,11 @@ class Source:
         """How the engine speaks of this signal; `QueryFailure` is passed on."""
         config, track = self.client.config, self._tracks[signal.name]
         engine = self.engine or Engine.PROMETHEUS
+        too_rare = isinstance(track.failure, TooRare)
         if config.scrape_interval is not None:
             track.scrape_seconds = config.scrape_interval
         elif track.measured_ms is None or now_ms >= track.measured_ms + (
-            MEASURE_SOON_MS if track.scrape_seconds is None else MEASURE_AGAIN_MS
+            MEASURE_SOON_MS if track.scrape_seconds is None or too_rare else MEASURE_AGAIN_MS
         ):
             asked = Dialect(engine, config.target_label, UNMEASURED_SECONDS)
             began = perf_counter()

@@ -92,10 +92,13 @@ def test_a_victoriametrics_is_asked_over_the_window_and_by_its_own_label() -> No
 
 
 def test_the_pace_is_measured_on_one_bucket_and_on_what_is_divided_by() -> None:
+    last = f'{BUCKETS}{{le="+Inf"}}'
     assert pace(QUANTILE, PROMETHEUS) == (
-        f'quantile(0.5, count_over_time({BUCKETS}{{le="+Inf"}}[19m59s999ms]))'
+        f"quantile(0.5, count_over_time({last}[19m59s999ms]) and {last} offset 20m)"
     )
-    assert pace(RATIO, PROMETHEUS) == "quantile(0.5, count_over_time(hits_total[19m59s999ms]))"
+    assert pace(RATIO, PROMETHEUS) == (
+        "quantile(0.5, count_over_time(hits_total[19m59s999ms]) and hits_total offset 20m)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,15 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckHistory]:
     file.close()
 
 
+def test_the_pace_is_not_that_of_what_has_just_begun(asked: Asked) -> None:
+    signal = SIGNALS["average"]
+    unmeasured = Dialect(asked.engine, "instance", 1.0)
+    soon = asked.client.query(pace(signal, unmeasured), START_MS + 5 * MINUTE_MS)
+    assert scrape_seconds(soon.samples) is None
+    later = asked.client.query(pace(signal, unmeasured), START_MS + 21 * MINUTE_MS)
+    assert scrape_seconds(later.samples) == 15
+
+
 def of_programs(windows: list[Window], names: tuple[str, ...]) -> dict[Any, Any]:
     return {
         (one.labels, one.end_ms): (one.value, one.n, one.bounds, list(one.counts))
