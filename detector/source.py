@@ -44,6 +44,8 @@ LONGEST_ASKED_PAUSE_MS = 3_600_000
 SIGNAL_PAUSE_MS = 300_000
 SOON_MS = 60_000
 LOOK_SECONDS = 0.2
+GRACE_SECONDS = 1.0
+MOST_QUERIES_OF_A_JOB = 3  # the pace and two halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +172,12 @@ class Source:
     ) -> Iterator[tuple[Job, Read | QueryFailure]]:
         """Each job with what became of it. The threads are daemons: a hung server holds up nobody.
 
-        After a failure of the source as a whole, and after the time of one query, none is begun.
+        After a failure of the source as a whole, and after the time of one query, none is begun;
+        what still hangs a good while after its own time-out has timed out.
         """
         waiting, done = deque(jobs), SimpleQueue[tuple[Job, Read | QueryFailure | Exception]]()
         until = monotonic() + self.client.config.timeout
-        over = threading.Event()
+        over, begun = threading.Event(), list[Job]()
 
         def labour() -> None:
             while not (over.is_set() or self._stopping.is_set() or monotonic() > until):
@@ -182,6 +185,7 @@ class Source:
                     job = waiting.popleft()
                 except IndexError:
                     return
+                begun.append(job)
                 try:
                     done.put((job, self.read(job, now_ms)))
                 except Exception as error:
@@ -193,14 +197,16 @@ class Source:
         ]
         for thread in threads:
             thread.start()
-        while True:
+        patience = until + MOST_QUERIES_OF_A_JOB * self.client.config.timeout + GRACE_SECONDS
+        while not self._stopping.is_set() and monotonic() < patience:
             alive = any(thread.is_alive() for thread in threads)  # asked before the queue is
             try:
                 job, result = done.get(timeout=LOOK_SECONDS if alive else 0.001)
             except Empty:
-                if not alive or self._stopping.is_set():
+                if not alive:
                     break
                 continue
+            begun.remove(job)
             if isinstance(result, QueryFailure):
                 if result.outcome not in OF_THE_QUERY:
                     over.set()
@@ -208,6 +214,11 @@ class Source:
                 raise result
             yield job, result
         self.meters.postponed.inc(len(waiting))
+        over.set()
+        if not self._stopping.is_set():
+            for job in list(begun):
+                self.measure(Outcome.TIMEOUT, self.client.config.timeout)
+                yield job, QueryFailure(Outcome.TIMEOUT, "hangs, as a look-up of a name can")
 
     def read(self, job: Job, now_ms: int) -> Read:
         """Ask for the windows of a job; in a thread of its own."""

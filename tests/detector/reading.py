@@ -15,7 +15,7 @@ from detector.run import Definitions
 from detector.source import Source
 from storage.config import PrometheusConfig
 from storage.duck import DuckFile, DuckHistory
-from storage.prometheus import Prometheus
+from storage.prometheus import Prometheus, system_addresses
 from storage.series import Window
 from tests.front import Asked, Told, said
 
@@ -48,12 +48,16 @@ class Reader:
         self.file = DuckFile(directory / "history.duckdb")
         self.history = DuckHistory(self.file)
         self.registry = CollectorRegistry()
+        resolve = more.pop("resolve", system_addresses)
         config = PrometheusConfig.model_validate({"url": url, "timeout": "5s", **more})
         rules: dict[str, Any] = {}
         definitions = Definitions(build_signals(signals), build_rules(rules))
         self.plan = Plan(config, definitions, Coverage(self.file))
         self.source = Source(
-            Prometheus(config), self.plan, self.history, SourceMeters(self.registry)
+            Prometheus(config, resolve=resolve),
+            self.plan,
+            self.history,
+            SourceMeters(self.registry),
         )
 
     def backfill(self, now_ms: int, rounds: int = 1000) -> int:

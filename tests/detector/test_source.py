@@ -1,5 +1,6 @@
 """Reading from a source: the past, then only what is new; resumed, repeated, refused, recovered."""
 
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -541,3 +542,22 @@ def test_a_signal_with_more_series_than_allowed_is_not_read_in_part(
     with reader(tmp_path / "b", engine.url, max_series=11) as one:
         one.source.catch_up(ASKED_MS)
         assert len(one.windows("level")) == 11
+
+
+def test_a_name_server_that_hangs_holds_up_no_tick(engine: Front, tmp_path: Path) -> None:
+    freed, calls = threading.Event(), []
+
+    def resolve(*_: object) -> list[str]:
+        calls.append(1)
+        if len(calls) > 2:  # the engine and the pace were asked
+            freed.wait(60)
+        return ["127.0.0.1"]
+
+    url = engine.url.replace("127.0.0.1", "prometheus.test")
+    with reader(tmp_path, url, timeout="200ms", resolve=resolve) as one:
+        assert one.source.catch_up(ASKED_MS) == 0
+        assert one.counted("plimsoll_source_queries_total", outcome="timeout") == 1
+        status = one.source.status(ASKED_MS)
+        assert status.outcome is not Outcome.TIMEOUT  # 120 windows at once: less is tried first
+        assert one.counted("plimsoll_source_halved_total") == 1
+        freed.set()
