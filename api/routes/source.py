@@ -45,7 +45,7 @@ IN_WORDS = {
 STATES_IN_WORDS = {
     SignalState.PENDING: "not asked for yet",
     SignalState.READ: "has data",
-    SignalState.NO_DATA: "no series match, or they are silent",
+    SignalState.NO_DATA: "no series there match, or they are silent",
     SignalState.SCRAPED_TOO_RARELY: "its samples come more rarely than its windows end",
     SignalState.FAILING: "the newest query failed",
 }
