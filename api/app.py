@@ -11,7 +11,7 @@ from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
 from api.pages import overview, regressions, signals
-from api.routes import backup, deployments, health, judgements, rules, targets
+from api.routes import backup, deployments, health, judgements, rules, source, targets
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
@@ -27,6 +27,7 @@ ROUTERS = (
     judgements.routes,
     rules.routes,
     targets.routes,
+    source.routes,
     backup.routes,
     health.routes,
     overview.routes,

@@ -15,13 +15,17 @@ from detector.book import Book
 from detector.ledger import Ledger
 from detector.refill import Refill
 from detector.run import Detector
+from detector.source import Source
 from storage.duck import DuckFile, DuckHistory
 from storage.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """The rooms of one running Plimsoll. `now` is the clock, given by `api.loops`."""
+    """The rooms of one running Plimsoll. `now` is the clock, given by `api.loops`.
+
+    `source` is the Prometheus-compatible engine that is read beside the collector, if there is one.
+    """
 
     settings: Settings
     file: DuckFile
@@ -37,3 +41,4 @@ class House:
     registry: CollectorRegistry
     now: Callable[[], datetime]
     fitness: Fitness = field(default_factory=Fitness)
+    source: Source | None = None

@@ -1,8 +1,8 @@
 """The loops that keep everything going, and the only place that reads the clock.
 
-`collect` starts what is due, `judge` writes what came and runs the ticks, `deliver` sends messages,
-`retain` forgets what is old. A loop survives a failed round: it is logged, counted, and the next
-round finds everything as it was.
+`collect` starts what is due, `judge` writes what came and runs the ticks, `backfill` reads the past
+from a source, `deliver` sends messages, `retain` forgets what is old. A loop survives a failed
+round: it is logged, counted, and the next round finds everything as it was.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 2.0
 DELIVER_SECONDS = 5.0
+BACKFILL_SECONDS = 10.0
 RETAIN_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=400)
 
@@ -65,6 +66,8 @@ class Loops:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.repeat("collect", self.collect))
             group.create_task(self.repeat("judge", self.judge))
+            if house.source is not None:
+                group.create_task(self.repeat("backfill", self.backfill))
             group.create_task(self.repeat("deliver", self.deliver))
             group.create_task(self.repeat("retain", self.retain))
         await house.collector.stop()
@@ -73,6 +76,8 @@ class Loops:
         """End after the round that is under way."""
         self.stopping.set()
         self.news.set()
+        if self.house.source is not None:
+            self.house.source.stop()
 
     async def repeat(self, name: str, round_: Callable[[], Awaitable[float]]) -> None:
         """One loop: a round gives the seconds to the next one."""
@@ -116,8 +121,14 @@ class Loops:
         """One round of `judge`, in a thread of its own; whether there is news to deliver."""
         house = self.house
         house.collector.flush()
-        settled_ms = milliseconds(now - timedelta(seconds=house.settings.detector.delay))
-        house.refill.begin(settled_ms)  # before the first tick, which would mix two definitions
+        settled_ms = milliseconds(now - timedelta(seconds=house.settings.delay))
+        # Before the first window is stored, which would mix two definitions.
+        house.refill.begin(settled_ms)
+        if house.source is not None:
+            house.source.catch_up(milliseconds(now))
+            if house.source.past_changed.is_set():
+                house.source.past_changed.clear()
+                house.detector.forget_baselines()
         for tick_ms in house.detector.due_ticks(settled_ms):
             if self.stopping.is_set():
                 return False
@@ -125,6 +136,15 @@ class Loops:
         house.detector.preview(milliseconds(now))
         house.refill.step()
         return bool(house.alerts.announce(now))
+
+    async def backfill(self) -> float:
+        """Read the past from the source, as long as some of it is missing."""
+        source = self.house.source
+        # What is read before changed definitions are found would be dropped with the old windows.
+        if source is None or not self.house.refill.begun:
+            return PULSE_SECONDS
+        more = await asyncio.to_thread(source.backfill, milliseconds(self.house.now()))
+        return 0.0 if more else BACKFILL_SECONDS
 
     async def deliver(self) -> float:
         """Send what is due."""

@@ -15,8 +15,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from api.moments import milliseconds
 from api.settings import FILE, Settings, SettingsError, load
 from detector import units
+from storage.duration import written
 
 if TYPE_CHECKING:
     from api.house import House
@@ -41,7 +43,7 @@ out, err = (
 )
 
 BAR_AFTER_SECONDS = 2.0
-FOLLOW_SECONDS = 0.5
+LOOK_SECONDS = 0.5
 
 Config = Annotated[
     Path | None,
@@ -107,6 +109,7 @@ def run(
     async def meanwhile(house: "House") -> None:
         greet(house.settings)
         await follow(house)
+        await read_past(house)
         await asyncio.Event().wait()  # until a signal ends it all
 
     run_until_stopped(settings, meanwhile)
@@ -116,24 +119,53 @@ def run(
 async def follow(house: "House") -> None:
     """Show how far the past of new and changed signals is evaluated, until it is done."""
     while not house.refill.begun:
-        await asyncio.sleep(FOLLOW_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
     with bar("evaluating the past") as told:
         while any(one.done < 1 for one in house.backfills.values()):
             shares = [one.done for one in house.backfills.values()]
             told(round(100 * sum(shares)), 100 * len(shares))
-            await asyncio.sleep(FOLLOW_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def greet(settings: Settings) -> None:
     """What a person who just started it wants to know."""
     out.print(f"Open [bold]{settings.server.url}[/] (Ctrl-C stops)")
-    if not settings.collector.targets:
+    source = settings.storage.prometheus
+    if source is not None:
+        out.print(
+            f"Reading {len(settings.definitions.signals)} signals from {escape(source.url)}: first "
+            f"the last {written(source.backfill)}, then what is new. This machine and Plimsoll "
+            "itself are watched beside."
+        )
+        if source.insecure_skip_verify:
+            err.print(
+                "[bold red]warning:[/] storage.prometheus.insecure_skip_verify is on: whoever is "
+                "between here and there can read your credentials and forge every number"
+            )
+    elif not settings.collector.targets:
         out.print(
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
         )
     if settings.alerts.slack is None:
         out.print("Nobody is told of regressions: Slack is not configured.")
+
+
+async def read_past(house: "House") -> None:
+    """Show how much of a source's past has been read, until all of it is there."""
+    if house.source is None:
+        return
+    began = house.now()
+
+    def share() -> float:
+        source, now = house.source, house.now()
+        return source.share_read(milliseconds(now)) if source is not None else 1.0
+
+    with bar("reading the past") as told:
+        while (done := await asyncio.to_thread(share)) < 1:
+            told(round(done * 1000), 1000)
+            await asyncio.sleep(LOOK_SECONDS)
+    out.print(f"The past is read ({units.duration((house.now() - began).total_seconds())}).")
 
 
 def speak(*, verbose: bool) -> None:
@@ -158,6 +190,7 @@ def check(config: Config = None) -> None:
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
+        + (f", source {escape(source.url)}" if (source := settings.storage.prometheus) else "")
     )
 
 

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from api.house import House
 from api.moments import milliseconds
-from api.standing import band_of
+from api.standing import backfill_of, band_of
 from detector.regression import Deployment, Regression
 from detector.run import Reading
 from storage.series import NAME, Labels
@@ -67,12 +67,13 @@ class HouseMetrics(Collector):
                 {"service": deployment.service, "version": deployment.version},
                 deployment.at_ms / 1000,
             )
-        for filling, backfill in list(house.backfills.items()):
-            found["plimsoll_backfill_progress_ratio"].add_sample(
-                "plimsoll_backfill_progress_ratio",
-                {"signal": filling, "source": str(backfill.source)},
-                backfill.done,
-            )
+        for filling in house.detector.definitions.signals:
+            if backfill := backfill_of(house, filling):
+                found["plimsoll_backfill_progress_ratio"].add_sample(
+                    "plimsoll_backfill_progress_ratio",
+                    {"signal": filling, "source": str(backfill.source)},
+                    backfill.done,
+                )
         for signal in house.detector.definitions.signals.values():
             for reason in {one.reason for one in house.fitness.of(signal, house.history.series)}:
                 name, labels = "plimsoll_signal_unknown", {"signal": signal.name, "reason": reason}

@@ -26,14 +26,18 @@ from collector.config import Target
 from collector.meters import CollectorMeters
 from collector.run import Collector, sources
 from detector.backfill import Backfills
+from detector.backlog import Plan
 from detector.book import Book
+from detector.coverage import Coverage
 from detector.definition import DefinitionBook
 from detector.ledger import Ledger
-from detector.meters import DetectorMeters
+from detector.meters import DetectorMeters, SourceMeters
 from detector.refill import Reach, Refill
 from detector.run import Detector
+from detector.source import Source
 from storage.backup import finish, sweep
 from storage.duck import DuckFile, DuckHistory
+from storage.prometheus import Prometheus
 from storage.state import State
 
 log = logging.getLogger(__name__)
@@ -59,6 +63,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         settings.definitions, history, state, book, ledger, DetectorMeters(registry)
     )
     backfills: Backfills = {}
+    coverage = Coverage(file)
     storage = settings.storage
     reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
     own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
@@ -70,7 +75,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         book=book,
         ledger=ledger,
         detector=detector,
-        refill=Refill(detector, DefinitionBook(file), backfills, reach),
+        refill=Refill(detector, DefinitionBook(file), backfills, reach, coverage.forget),
         backfills=backfills,
         collector=Collector(
             sources(settings.collector, own_page=own_page),
@@ -80,7 +85,19 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         alerts=Alerts(state, book, settings.alerts, AlertsMeters(registry)),
         registry=registry,
         now=now,
+        source=source(settings, history, coverage, SourceMeters(registry)),
     )
+
+
+def source(
+    settings: Settings, history: DuckHistory, coverage: Coverage, meters: SourceMeters
+) -> Source | None:
+    """What is read from a Prometheus-compatible engine; None where none is configured."""
+    config = settings.storage.prometheus
+    if config is None:
+        return None
+    plan = Plan(config, settings.definitions, coverage)
+    return Source(Prometheus(config), plan, history, meters)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -155,5 +172,7 @@ def run(settings: Settings, meanwhile: Meanwhile) -> None:
         try:
             asyncio.run(serve(house, listener, meanwhile))
         finally:
+            if house.source is not None:
+                house.source.client.close()
             house.state.close()
             house.file.close()

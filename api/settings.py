@@ -68,6 +68,12 @@ class Settings:
     dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
     definitions: Definitions = field(default_factory=lambda: Definitions({}, {}))
 
+    @property
+    def delay(self) -> float:
+        """How long after its end a window is judged, in seconds: the later of the two sources."""
+        source = self.storage.prometheus
+        return max(self.detector.delay, source.delay if source is not None else 0.0)
+
 
 class SettingsError(Exception):
     """The configuration has faults; all of them are in it."""
@@ -115,9 +121,12 @@ def build(document: Document) -> Settings:
     detector = sections["detector"]
     chosen = detector if isinstance(detector, DetectorConfig) else DetectorConfig()
     definitions = define(document, faults, chosen)
-    if sections["storage"] is not None:
-        source = getattr(sections["storage"], "prometheus", None)
+    storage = sections["storage"]
+    if isinstance(storage, StorageConfig):
+        source = storage.prometheus
         faults += unsourced(document, definitions, has_source=source is not None)
+        if source is not None:
+            faults += too_rarely_scraped(document, definitions, source.scrape_interval)
     collector = sections["collector"]
     if isinstance(collector, CollectorConfig):
         faults += too_short(document, definitions, collector.interval)
@@ -245,6 +254,21 @@ def too_short(document: Document, definitions: Definitions, interval: float) -> 
             reason = (
                 f"windows of {written(signal.form.window)} would often be empty: "
                 f"samples come every {written(interval)}"
+            )
+            yield Fault(".".join(path), reason, hint, document.line(path))
+
+
+def too_rarely_scraped(
+    document: Document, definitions: Definitions, interval: float | None
+) -> Iterable[Fault]:
+    """Signals whose windows are shorter than the time between two scrapes of the source."""
+    for name, signal in definitions.signals.items():
+        if interval is not None and signal.form.window < interval:
+            path = ("signals", name, "window")
+            hint = f"Make `window` at least {written(interval)}, or scrape more often."
+            reason = (
+                f"windows of {written(signal.form.window)} would be empty: "
+                f"`storage.prometheus.scrape_interval` is {written(interval)}"
             )
             yield Fault(".".join(path), reason, hint, document.line(path))
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.house import House
-from detector.backfill import Backfill
+from api.moments import milliseconds
+from detector.backfill import Backfill, BackfillSource
 from detector.baseline import DAYS_NEEDED
 from detector.regression import Regression, Severity
 from detector.rule import Rule
@@ -104,9 +105,18 @@ def standing(house: House, signal: Signal, open_: Sequence[Regression]) -> Stand
         signal,
         {name: rule for name, rule in definitions.rules.items() if rule.signal == signal.name},
         tuple(sorted(series, key=lambda one: one.weight)),
-        house.backfills.get(signal.name),
+        backfill_of(house, signal.name),
         house.fitness.of(signal, house.history.series),
     )
+
+
+def backfill_of(house: House, signal: str) -> Backfill | None:
+    """How far the past of a signal is evaluated, where most is missing; None without a past."""
+    found = [house.backfills[signal]] if signal in house.backfills else []
+    if house.source is not None:
+        done = house.source.share_of(signal, milliseconds(house.now()))
+        found.append(Backfill(BackfillSource.PROMETHEUS, done))
+    return min(found, key=lambda one: one.done, default=None)
 
 
 def all_standing(house: House, open_: Sequence[Regression]) -> list[Standing]:

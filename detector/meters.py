@@ -35,3 +35,57 @@ class DetectorMeters:
             "End of the last window that was judged.",
             registry=registry,
         )
+
+
+class SourceMeters:
+    """Metrics of reading from a Prometheus-compatible engine, registered once."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.up = Gauge(
+            "plimsoll_source_up",
+            "Whether the source answered last time; 0 without a source.",
+            registry=registry,
+        )
+        self.queries = Counter(
+            "plimsoll_source_queries",
+            "Queries to the source by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.query_seconds = Histogram(
+            "plimsoll_source_query_duration_seconds",
+            "Time of one query to the source.",
+            buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+        self.points = Counter(
+            "plimsoll_source_points", "Points that the source answered with.", registry=registry
+        )
+        self.windows = Counter(
+            "plimsoll_source_windows", "Windows made of what the source said.", registry=registry
+        )
+        self.warnings = Counter(
+            "plimsoll_source_warnings",
+            "Warnings and remarks in answers of the source.",
+            registry=registry,
+        )
+        self.halved = Counter(
+            "plimsoll_source_halved",
+            "Spans that were too much for one query and are asked for in halves.",
+            registry=registry,
+        )
+        self.postponed = Counter(
+            "plimsoll_source_postponed",
+            "Spans left for a later round, because the source was slow or failed.",
+            registry=registry,
+        )
+        self.share_read = Gauge(
+            "plimsoll_source_read_ratio",
+            "How much of the past that is wanted has been read, 0 to 1.",
+            registry=registry,
+        )
+        self.last_success = Gauge(
+            "plimsoll_source_last_success_timestamp_seconds",
+            "When windows last came from the source.",
+            registry=registry,
+        )

@@ -6,7 +6,7 @@ last piece. What it stores is what ticks would have stored.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -58,13 +58,15 @@ class Refill:
     """Compares the signals in force with those the history was made by, and evaluates the rest.
 
     `begin` must be called before the first tick, then `step` between ticks until it says False.
-    Both are called by the thread that runs the ticks, so no baseline is read half way.
+    Both are called by the thread that runs the ticks, so no baseline is read half way. `dropping`
+    is told of a signal before its windows go, so that others who made some make them again.
     """
 
     detector: Detector
     book: DefinitionBook
     backfills: Backfills
     reach: Reach
+    dropping: Callable[[str], None] = lambda _: None
     most_samples: int = MOST_SAMPLES
     waiting: dict[str, Fill] = field(default_factory=dict)
     _spans_ms: dict[str, int] = field(default_factory=dict)
@@ -132,6 +134,7 @@ class Refill:
         Their frozen baselines are of other windows, and where `by` has changed nobody would judge
         their series again.
         """
+        self.dropping(signal.name)
         with self.detector.state.unit() as session:
             for one in self.detector.book.open_regressions(session):
                 if one.signal == signal.name:

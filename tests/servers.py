@@ -130,12 +130,45 @@ def prometheus(directory: Path, config: str = "", *options: str) -> Iterator[str
                 raise
 
 
+@contextmanager
+def victoriametrics(directory: Path) -> Iterator[str]:
+    """A single-node VictoriaMetrics with its data in `directory / "vm"`; yields its address."""
+    binary = program("victoria-metrics", package="victoria-metrics")
+    for attempt in range(1, ATTEMPTS + 1):
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        command = [
+            binary,
+            f"-storageDataPath={directory / 'vm'}",
+            f"-httpListenAddr=127.0.0.1:{port}",
+            "-retentionPeriod=100y",
+            "-memory.allowedPercent=10",
+            "-loggerLevel=WARN",
+        ]
+        started = False
+        try:
+            with running(command, ready=f"{address}/health", log=directory / "vm.log"):
+                started = True
+                yield address
+            return
+        except PortTakenError:
+            if started or attempt == ATTEMPTS:
+                raise
+
+
+def import_prometheus(address: str, text: str) -> None:
+    """Put samples into a VictoriaMetrics, times in milliseconds; they can be read afterwards."""
+    httpx.post(f"{address}/api/v1/import/prometheus", content=text, trust_env=False, timeout=60)
+    httpx.get(f"{address}/internal/force_flush", trust_env=False, timeout=60)
+
+
 def load_openmetrics(text: str, directory: Path) -> None:
     """Put samples with times into `directory / "data"`, before a Prometheus is started on it."""
     file = directory / "samples.om"
     file.write_text(text)
-    command = ["tsdb", "create-blocks-from", "openmetrics", "--quiet", str(file)]
-    promtool(*command, str(directory / "data"))
+    # By default there is a block for every two hours, and the whole file is read for each of them.
+    command = ["tsdb", "create-blocks-from", "--max-block-duration=744h", "openmetrics", "--quiet"]
+    promtool(*command, str(file), str(directory / "data"))
 
 
 def promtool(*arguments: str) -> str:

@@ -12,6 +12,7 @@ from api.moments import at, milliseconds
 from api.pages.charts import Chart, of_regression, of_series
 from api.pages.render import KINDS, render
 from api.rooms import Asked, Rooms, Targets
+from api.routes.source import shape_of
 from api.routes.targets import TargetShape
 from api.shapes import RegressionShape
 from api.signal_shapes import SeriesShape, SignalShape
@@ -69,7 +70,8 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
             "history_bytes": house.file.size_bytes(),
             "state_bytes": house.state.size_bytes(),
             "rows": house.file.rows(),
-            "own_targets": bool(house.settings.collector.targets),
+            "own_targets": bool(house.settings.collector.targets) or house.source is not None,
+            "source": shape_of(house),
         },
     )
 

@@ -29,6 +29,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "shipped-rules": declared.shipped_rules,
     "shipped-signals": declared.shipped_signals,
     "signal-forms": declared.signal_forms,
+    "source-outcomes": reasons.source_outcomes,
+    "source-signals": reasons.source_signals,
     "verdict-reasons": reasons.verdict_reasons,
     "verdicts": reasons.verdicts,
 }

@@ -8,11 +8,15 @@ from alerts.alert import Outcome
 from alerts.alert import Reason as Decision
 from api.errors import ProblemType
 from api.reference.tables import code, table
+from api.routes.source import IN_WORDS as ANSWERS
+from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
 from api.routes.targets import IN_WORDS
 from collector.failure import Failure
 from collector.source import Drop
 from detector.judgement import Reason, Verdict
 from detector.signal import LeftOut
+from detector.track import SignalState
+from storage.matrix import Outcome as Answered
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -122,6 +126,18 @@ def failures() -> str:
     """Why a target is down."""
     words = {one: text[:1].upper() + text[1:] + "." for one, text in IN_WORDS.items()}
     return described(Failure, words, "reason")
+
+
+def source_outcomes() -> str:
+    """What became of a query to the source."""
+    words = {one: text[:1].upper() + text[1:] + "." for one, text in ANSWERS.items()}
+    return described(Answered, words, "outcome")
+
+
+def source_signals() -> str:
+    """How reading one signal goes."""
+    words = {one: text[:1].upper() + text[1:] + "." for one, text in SIGNAL_STATES.items()}
+    return described(SignalState, words, "state")
 
 
 def drops() -> str:

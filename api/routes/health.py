@@ -49,7 +49,7 @@ def failing(house: Rooms) -> dict[str, str]:
     if done_ms is None:
         return {**faults, "detector": "no tick has ended yet"}
     step_ms = house.detector.definitions.step_ms
-    allowed_ms = LATE_WINDOWS * step_ms + round(house.settings.detector.delay * 1000)
+    allowed_ms = LATE_WINDOWS * step_ms + round(house.settings.delay * 1000)
     late_ms = milliseconds(house.now()) - done_ms
     if late_ms > allowed_ms:
         late, allowed = units.duration(late_ms / 1000), units.duration(allowed_ms / 1000)

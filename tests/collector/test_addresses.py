@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from collector.addresses import SystemResolver, checked, denied
+from collector.addresses import SystemResolver, checked
 from collector.failure import CollectFailure, Failure
+from storage.addresses import denied
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,9 @@ class Place:
             definitions, self.history, self.state, self.book, self.ledger, meters
         )
         self.definitions = DefinitionBook(self.file)
-        self.refill = Refill(self.detector, self.definitions, self.backfills, KEPT, most_samples)
+        self.refill = Refill(
+            self.detector, self.definitions, self.backfills, KEPT, most_samples=most_samples
+        )
 
     def close(self) -> None:
         """Give back what was opened here."""
