@@ -64,7 +64,8 @@ def test_how_far_it_is_stands_on_metrics_pages_and_rest(
     }
     assert f"{METRIC} {done}" in client.get("/metrics").text
     assert f"{int(100 * done)} % is done" in client.get(f"/signals/{SIGNAL}").text
-    assert "The past of 10 signals is being evaluated" in client.get("/").text
+    count = len(house.detector.definitions.signals)
+    assert f"The past of {count} signals is being evaluated" in client.get("/").text
     while house.refill.step():
         pass
     assert client.get(f"/api/v1/signals/{SIGNAL}").json()["backfill"]["done"] == 1.0
