@@ -172,8 +172,8 @@ class DuckHistory:
             [start_ms, end_ms],
         ).fetchnumpy()
         kept = last_of_equal(columns["series"], columns["ts"])
-        labels, index = compact(columns["series"][kept], found)
-        return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept])
+        labels, index, ids = compact(columns["series"][kept], found)
+        return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept], ids)
 
     def put_windows(self, windows: Windows) -> None:
         """Store windows in one transaction; same series, end and length replaces."""
@@ -267,7 +267,7 @@ class DuckHistory:
         ).fetchnumpy()
         if not len(table["series"]):
             return Windows.of(signal, ())
-        labels_found, index = compact(table["series"], found)
+        labels_found, index, _ = compact(table["series"], found)
         layouts, layout = self.layouts_of(table["layout"])
         buckets = list(table["counts"][layout != NO_LAYOUT]) if counts else []
         return Windows(
@@ -423,10 +423,14 @@ def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
     return {"id": np.fromiter(found, np.int64, len(found))}
 
 
-def compact(ids: Ints, found: Mapping[int, Labels]) -> tuple[tuple[Labels, ...], Ints]:
-    """The labels that occur, and for each row its position among them."""
+def compact(ids: Ints, found: Mapping[int, Labels]) -> tuple[tuple[Labels, ...], Ints, Ints]:
+    """The labels that occur, for each row its position among them, and the id of each."""
     used, index = np.unique(ids, return_inverse=True)
-    return tuple(found[int(id_)] for id_ in used), index.astype(np.int64)
+    return (
+        tuple(found[id_] for id_ in used.tolist()),
+        index.astype(np.int64),
+        used.astype(np.int64),
+    )
 
 
 def numbers(column: Floats) -> Floats:

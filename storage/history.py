@@ -25,12 +25,17 @@ class Samples:
 
     What `History.samples` returns is sorted by (index, at_ms) and holds each (series, time) once.
     What `History.append` takes may come in any order.
+
+    `ids` is the history's own integer for each entry of `series`: the same from call to call for as
+    long as the history is open, so that what was computed from labels can be kept by it. Empty when
+    unknown.
     """
 
     series: tuple[Labels, ...]
     index: Ints
     at_ms: Ints
     values: Floats
+    ids: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.index)
