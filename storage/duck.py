@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
+from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
 from storage.series import Labels, Selector
 
 VERSION = 1
@@ -136,6 +137,7 @@ class DuckHistory:
     def __init__(self, file: DuckFile) -> None:
         self.file = file
         self.write = threading.Lock()
+        self.journal = Journal()
         try:
             cursor = file.cursor()
             prepare(cursor, file.path)
@@ -156,6 +158,7 @@ class DuckHistory:
             rows = {"series": ids[samples.index], "ts": samples.at_ms, "value": samples.values}
             cursor.register("rows_in", rows)
             cursor.execute("INSERT INTO samples SELECT series, ts, value FROM rows_in")
+        self.journal.note(SAMPLES, int(samples.at_ms.min()), int(samples.at_ms.max()))
 
     def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
         """The samples of the chosen series in `(start, end]`."""
@@ -175,50 +178,24 @@ class DuckHistory:
         labels, index, ids = compact(columns["series"][kept], found)
         return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept], ids)
 
-    def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction; same series, end and length replaces."""
-        if not len(windows):
+    def put_windows(self, *windows: Windows) -> None:
+        """Store windows, of any signals, in one transaction; same series, end, length replaces."""
+        filled = [one for one in windows if len(one)]
+        if not filled:
             return
         with (
             self.write,
             self.new_layouts(),
             transaction(self.file, self.window_series) as cursor,
         ):
-            ids = self.window_series.identify(windows.series, windows.signal)[windows.index]
+            ids = [self.window_series.identify(one.series, one.signal) for one in filled]
             self.window_series.store_new(cursor, "window_series")
-            layout_ids = self.store_layouts(cursor, windows.layouts)
-            row = last_of_same(ids, windows.end_ms, windows.seconds)
-            cursor.register(
-                "rows_in",
-                {
-                    "row": row,
-                    "series": ids[row],
-                    "end_ms": windows.end_ms[row],
-                    "seconds": windows.seconds[row],
-                    "value": windows.values[row],
-                    "n": windows.n[row],
-                    "layout": layout_ids[windows.layout][row],
-                },
-            )
-            widths = windows.widths()
-            cursor.register(
-                "counts_in",
-                {
-                    "row": np.repeat(np.arange(len(windows)), widths),
-                    "position": np.arange(int(widths.sum())),
-                    "count": windows.counts,
-                },
-            )
-            cursor.execute(
-                "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
-                "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
-                [int(windows.end_ms.min()), int(windows.end_ms.max())],
-            )
-            cursor.execute(
-                "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, c.counts "
-                "FROM rows_in LEFT JOIN (SELECT row, list(count ORDER BY position) AS counts "
-                "FROM counts_in GROUP BY row) c USING (row) ORDER BY row"
-            )
+            layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
+            store_windows(cursor, filled, ids, layouts)
+        for one in filled:
+            for seconds in np.unique(one.seconds).tolist():
+                topic = windows_topic(one.signal, seconds)
+                self.journal.note(topic, int(one.end_ms.min()), int(one.end_ms.max()))
 
     @contextmanager
     def new_layouts(self) -> Iterator[None]:
@@ -304,6 +281,8 @@ class DuckHistory:
                 hourly,
                 windows_after_ms,
             )
+        self.journal.note_all_windows(-EVER_MS, windows_after_ms)
+        self.journal.note(SAMPLES, -EVER_MS, samples_after_ms)
         return gone
 
     def thin(self, signal: str, seconds: float, after_ms: int) -> int:
@@ -314,7 +293,9 @@ class DuckHistory:
         with self.write, transaction(self.file, self.window_series) as cursor:
             cursor.register("wanted", ids_of(found))
             chosen = "seconds = ? AND end_ms <= ? AND series IN (SELECT id FROM wanted)"
-            return deleted(cursor, f"windows WHERE {chosen}", seconds, after_ms)
+            gone = deleted(cursor, f"windows WHERE {chosen}", seconds, after_ms)
+        self.journal.note(windows_topic(signal, seconds), -EVER_MS, after_ms)
+        return gone
 
 
 class Catalogue:
@@ -391,6 +372,55 @@ def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBP
         catalogue.settle(committed=True)
     finally:
         cursor.close()
+
+
+def store_windows(
+    cursor: duckdb.DuckDBPyConnection,
+    windows: Sequence[Windows],
+    series_ids: Sequence[Ints],
+    layout_ids: Sequence[Ints],
+) -> None:
+    """Write windows in place of what stood there, inside the caller's transaction."""
+    ids = np.concatenate([of[one.index] for one, of in zip(windows, series_ids, strict=True)])
+    layout = np.concatenate([of[one.layout] for one, of in zip(windows, layout_ids, strict=True)])
+    end_ms, seconds, values, n, counts, widths = (
+        np.concatenate(columns)
+        for columns in zip(
+            *((w.end_ms, w.seconds, w.values, w.n, w.counts, w.widths()) for w in windows),
+            strict=True,
+        )
+    )
+    row = last_of_same(ids, end_ms, seconds)
+    columns = {"series": ids, "end_ms": end_ms, "seconds": seconds, "value": values, "n": n}
+    chosen = {name: column[row] for name, column in columns.items()}
+    cursor.register("rows_in", {"row": row, **chosen, "layout": layout[row]})
+    cursor.execute(
+        "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
+        "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
+        [int(end_ms.min()), int(end_ms.max())],
+    )
+    plain = widths[row] == 0
+    for name, mask in (("plain", plain), ("wide", ~plain)):
+        part = {key: column[mask] for key, column in chosen.items()}
+        cursor.register(name, {"row": row[mask], **part, "layout": layout[row][mask]})
+    cursor.execute(
+        "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, NULL FROM plain"
+    )
+    if plain.all():
+        return
+    cursor.register(
+        "counts_in",
+        {
+            "row": np.repeat(np.arange(len(widths)), widths),
+            "position": np.arange(len(counts)),
+            "count": counts,
+        },
+    )
+    cursor.execute(
+        "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, c.counts "
+        "FROM wide LEFT JOIN (SELECT row, list(count ORDER BY position) AS counts "
+        "FROM counts_in GROUP BY row) c USING (row) ORDER BY row"
+    )
 
 
 def deleted(cursor: duckdb.DuckDBPyConnection, chosen: str, *values: float) -> int:

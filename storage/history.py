@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.journal import Journal
 from storage.series import Labels, Sample, Selector, Window
 
 Floats = NDArray[np.float64]
@@ -140,7 +141,15 @@ class Windows:
 
 
 class History(Protocol):
-    """Where samples and windows are kept. Safe to call from several threads."""
+    """Where samples and windows are kept. Safe to call from several threads.
+
+    Whatever is written is noted in the `journal`, so that copies in memory stay true.
+    """
+
+    @property
+    def journal(self) -> Journal:
+        """What was written since one last looked."""
+        ...
 
     def append(self, samples: Samples) -> None:
         """Store samples in one transaction: after a crash all of them are there, or none."""
@@ -150,8 +159,8 @@ class History(Protocol):
         """The samples of the chosen series in `(start, end]`."""
         ...
 
-    def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction; same series, end and length replaces."""
+    def put_windows(self, *windows: Windows) -> None:
+        """Store windows, of any signals, in one transaction; same series, end, length replaces."""
         ...
 
     def windows(
