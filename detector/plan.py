@@ -14,7 +14,7 @@ import numpy as np
 
 from detector.buckets import Bounds, bounds_of_groups, edge
 from detector.signal import AnySignal, Mean, Quantile, Ratio, Share
-from storage.history import Flags, Floats, Ints, Samples
+from storage.history import Floats, Ints, Samples
 from storage.series import NAME, Labels
 
 SPARE = 4096  # so many series may be remembered for nothing before all are worked out anew
@@ -42,15 +42,16 @@ class Meaning:
 
     `group` points into `groups` (the series of the signal), `target` into `targets`. `owner` is the
     number of what lives and dies together: the buckets of a histogram, a sum and its count. `upper`
-    and `lower` are the series of the first and the last selector, `edge` is the bound of a bucket.
+    and `lower` say how often the first and the last selector mean a series, `edge` is the bound of
+    a bucket.
     """
 
     groups: Sequence[Labels]
     group: Ints
     owner: Ints
     edge: Floats
-    upper: Flags
-    lower: Flags
+    upper: Floats
+    lower: Floats
     targets: Sequence[str]
     target: Ints
     _shared: Shared | None = field(default=None, repr=False)
@@ -84,9 +85,9 @@ class Plan:
         self.owners: dict[Labels, int] = {}
         self.targets: dict[str, int] = {}
         self.row_of = np.full(0, -1, np.int64)  # by the history's integer
-        self.columns: tuple[list[int], list[int], list[float], list[bool], list[bool], list[int]]
+        self.columns: tuple[list[int], list[int], list[float], list[float], list[float], list[int]]
         self.columns = ([], [], [], [], [], [])
-        self.arrays: tuple[Ints, Ints, Floats, Flags, Flags, Ints] | None = None
+        self.arrays: tuple[Ints, Ints, Floats, Floats, Floats, Ints] | None = None
         self.last: tuple[Ints, Meaning] | None = None
 
     def meaning(self, samples: Samples) -> Meaning:
@@ -125,8 +126,8 @@ class Plan:
             group.append(self.groups.setdefault(self.group(labels), len(self.groups)))
             owner.append(self.owner(labels, without))
             edges.append(edge(labels.get("le")) if histogram else math.nan)
-            upper.append(bool(selectors) and selectors[0].matches(labels))
-            lower.append(bool(selectors) and selectors[-1].matches(labels))
+            upper.append(float(bool(selectors) and selectors[0].matches(labels)))
+            lower.append(float(bool(selectors) and selectors[-1].matches(labels)))
             target.append(self.targets.setdefault(labels.get("target"), len(self.targets)))
         self.arrays = None
 
@@ -148,8 +149,8 @@ class Plan:
                 np.array(group, np.int64),
                 np.array(owner, np.int64),
                 np.array(edges, np.float64),
-                np.array(upper, np.bool_),
-                np.array(lower, np.bool_),
+                np.array(upper, np.float64),
+                np.array(lower, np.float64),
                 np.array(target, np.int64),
             )
         group_, owner_, edge_, upper_, lower_, target_ = self.arrays

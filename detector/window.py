@@ -10,7 +10,7 @@ from typing import assert_never
 
 import numpy as np
 
-from detector.buckets import Buckets, edge, merged
+from detector.buckets import Bounds, Buckets, edge, merged
 from detector.increase import Increases, Seen, chosen, increases, since, spread, sums
 from detector.plan import Meaning, Plan
 from detector.signal import AnySignal, Gauge, LeftOut, Mean, Quantile, Rate, Ratio, Share, Signal
@@ -204,7 +204,7 @@ def complete_since(
 
 def paired(samples: Samples, meaning: Meaning) -> Flags:
     """Which samples of sums and counts had their other half at the same time."""
-    usable, sums_here = np.isfinite(samples.values), meaning.upper[samples.index]
+    usable, sums_here = np.isfinite(samples.values), meaning.upper[samples.index] > 0
     owners = meaning.owner[samples.index]
     both = spread(usable & sums_here, owners, samples.at_ms)
     return both & spread(usable & ~sums_here, owners, samples.at_ms)
@@ -318,3 +318,45 @@ def covered_seconds(rates: Floats, n: Floats, seconds: Floats) -> Floats:
     """
     moving = (rates > 0) & (n > 0)
     return np.where(moving, n / np.where(moving, rates, 1), seconds)
+
+
+def together(all_: Sequence[Windows], series: tuple[Labels, ...]) -> Windows:
+    """Windows one behind the other; the index of each points into `series` already."""
+    layouts: dict[Bounds, int] = {}
+    layout = []
+    for one in all_:
+        number = [layouts.setdefault(bounds, len(layouts)) for bounds in one.layouts]
+        layout.append(np.array([*number, NO_LAYOUT], np.int64)[one.layout])
+    index, end_ms, seconds, values, n, counts = (
+        np.concatenate(columns)
+        for columns in zip(
+            *((w.index, w.end_ms, w.seconds, w.values, w.n, w.counts) for w in all_), strict=True
+        )
+    )
+    return Windows(
+        all_[0].signal,
+        series,
+        index,
+        end_ms,
+        seconds,
+        values,
+        n,
+        np.concatenate(layout),
+        tuple(layouts),
+        counts,
+    )
+
+
+def ending(windows: Windows, end_ms: int) -> Windows:
+    """The windows that end at one time."""
+    rows = windows.end_ms == end_ms
+    return replace(
+        windows,
+        index=windows.index[rows],
+        end_ms=windows.end_ms[rows],
+        seconds=windows.seconds[rows],
+        values=windows.values[rows],
+        n=windows.n[rows],
+        layout=windows.layout[rows],
+        counts=windows.counts[np.repeat(rows, windows.widths())],
+    )
