@@ -3,7 +3,8 @@
 The official parser decides what a line means. It is slow, and the lines of a page hardly change
 from one scrape to the next but for their value: so a line whose head (everything before its last
 blank, as bytes) was understood before only has its value read, and every other line goes through
-the official parser. Both ways bring the same samples and refuse the same pages.
+the official parser. A page that has the lines of the two before it is read as a whole
+(`collector.template`). All ways bring the same samples and refuse the same pages.
 
 Timestamps written on a page are ignored (as with `honor_timestamps: false`): a sample is as old as
 the scrape that saw it. Names stay as written: a counter `x` is not renamed to `x_total`.
@@ -12,6 +13,7 @@ the scrape that saw it. Names stay as written: a counter `x` is not renamed to `
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from prometheus_client.openmetrics import parser as openmetrics
@@ -21,7 +23,8 @@ from prometheus_client.samples import Sample as ParsedSample
 from collector.config import Limits
 from collector.failure import CollectFailure, Failure
 from collector.source import Collected, Drop
-from storage.history import Samples
+from collector.template import Part, Template, gathered, numbers
+from storage.history import Floats, Ints, Samples
 from storage.series import NAME, Labels
 
 FORGET_AFTER_MS = 5 * 60_000
@@ -59,7 +62,7 @@ class Exposition:
 
     @property
     def remembered_bytes(self) -> int:
-        """About how much memory the remembered lines take: two of the largest pages at most."""
+        """About how much memory the remembered lines take: a few of the largest pages at most."""
         return self._series.remembered_bytes
 
     def read(self, body: bytes, content_type: str, at_ms: int) -> Collected:
@@ -67,11 +70,15 @@ class Exposition:
         is_openmetrics = self._is_openmetrics(content_type)
         text = _decoded(body)
         self._series.forget(at_ms)
+        if not is_openmetrics and (again := self._series.again(body, at_ms)) is not None:
+            return again
         page = _Page(self._limits.samples)
         if is_openmetrics:
             self._read_openmetrics(text, page)
         else:
-            page = self._read_text(body.split(b"\n"), page)
+            lines = body.split(b"\n")
+            page = self._read_text(lines, page)
+            self._series.expect(lines, page)
         return self._series.collected(page, at_ms)
 
     def _is_openmetrics(self, content_type: str) -> bool:
@@ -103,11 +110,11 @@ class Exposition:
             if len(slots) + page.passed_over >= page.most:
                 page.drop(Drop.SAMPLES, self._series.samples_among(lines[number + 1 :]))
                 break
-        values = _numbers(tails)
+        values = numbers(tails)
         if values is None:
             # Something odd stands where a known line has its number: the official parser decides.
             return self._read_officially(lines)
-        page.values = values
+        page.values = values.tolist()
         return page
 
     def _read_officially(self, lines: Sequence[bytes]) -> "_Page":
@@ -179,9 +186,17 @@ class _Series:
         self._slots: dict[Labels, int] = {}
         self._refused: dict[bytes, Drop | None] = {}
         self._wanted: dict[bytes, bool] = {}
-        self.remembered_bytes = 0
+        self._line_bytes = 0
+        self._columns = _Columns.none()
+        self._known: _Known | None = None
+        self._before: list[int] | None = None
         self.heads: dict[bytes, int] = {}
         self.comments: set[bytes] = {b""}
+
+    @property
+    def remembered_bytes(self) -> int:
+        """About how much memory lines and template take."""
+        return self._line_bytes + (self._known.template.remembered_bytes if self._known else 0)
 
     def understand(self, line: bytes, number: int, page: _Page) -> tuple[int, bytes] | None:
         """A line with an unknown head: its slot and value, or None when nothing of it is kept."""
@@ -189,11 +204,11 @@ class _Series:
         timed = tail.isdigit() and len(tail) < LONGEST_TIMESTAMP
         if timed and head not in self._refused:  # perhaps a value and a timestamp
             inner, _, value = head.rpartition(b" ")
-            if (inner in self.heads or inner in self._refused) and _numbers([value]) is not None:
+            if (inner in self.heads or inner in self._refused) and numbers([value]) is not None:
                 head, tail = inner, value
         if head in self.heads:
             return self.heads[head], tail
-        if head in self._refused and _numbers([tail]) is not None:
+        if head in self._refused and numbers([tail]) is not None:
             page.refuse(self._refused[head])
             return None
         if not self.wants(line):
@@ -217,11 +232,11 @@ class _Series:
         our memory with every scrape.
         """
         cost = len(line) + LINE_OVERHEAD_BYTES
-        self.remembered_bytes += cost
-        if self.remembered_bytes > 2 * self._limits.body_bytes:
+        self._line_bytes += cost
+        if self._line_bytes > 2 * self._limits.body_bytes:
             for memory in (self.heads, self._refused, self._wanted, self.comments):
                 memory.clear()
-            self.remembered_bytes = cost
+            self._line_bytes = cost
 
     def _remember_head(self, line: bytes, sample: ParsedSample, slot: "int | Drop | None") -> None:
         """Remember the head, if any number behind it would be read as this series' value."""
@@ -235,8 +250,8 @@ class _Series:
                 return
             if again is None or again.timestamp is not None or again[:3] != (*sample[:2], 7):
                 return
-        numbers = _numbers([tail])
-        if numbers is None or not _same(numbers[0], float_of(sample)):
+        read = numbers([tail])
+        if read is None or not _same(float(read[0]), float_of(sample)):
             return
         if not head.decode().strip():  # to the parser, the line `NaN` is a metric called `Na`
             return
@@ -314,26 +329,105 @@ class _Series:
         self._labels = [self._labels[old] for old in kept]
         self._seen_ms = self._seen_ms[kept]
         self._slots = {labels: slot for slot, labels in enumerate(self._labels)}
+        self._known, self._before, self._columns = None, None, _Columns.none()
         self.heads = {head: moved[old] for head, old in self.heads.items() if old in moved}
         self._refused.clear()
 
     def collected(self, page: _Page, at_ms: int) -> Collected:
-        """The page as columns; of a series that stands twice on it the first line counts."""
-        slots = np.array(page.slots, np.int64)
-        values = np.array(page.values, np.float64)
-        if len(set(page.slots)) != len(slots):
-            first = np.sort(np.unique(slots, return_index=True)[1])
-            page.drop(Drop.DUPLICATE, len(slots) - len(first))
-            slots, values = slots[first], values[first]
+        """The page as columns."""
+        self._columns = self._columns.of(page.slots, self._labels)
+        return self._at(self._columns, np.array(page.values, np.float64), page.dropped, at_ms)
+
+    def again(self, body: bytes, at_ms: int) -> Collected | None:
+        """The page as columns, if it has the lines of the two pages before it."""
+        known = self._known
+        values = None if known is None else known.template.read(body)
+        if known is None or values is None:
+            return None
+        return self._at(known.columns, values, known.dropped, at_ms)
+
+    def _at(
+        self, columns: "_Columns", values: Floats, dropped: Mapping[Drop, int], at_ms: int
+    ) -> Collected:
         grown = len(self._labels) - len(self._seen_ms)
         self._seen_ms = np.append(self._seen_ms, np.full(grown, at_ms, np.int64))
-        self._seen_ms[slots] = at_ms
-        labels = self._labels
+        self._seen_ms[columns.slots] = at_ms
+        if columns.first is not None:  # of a series that stands twice the first line counts
+            doubled = len(values) - len(columns.first)
+            values, dropped = values[columns.first], {**dropped, Drop.DUPLICATE: doubled}
+        times = np.full(len(values), at_ms, np.int64)
+        return Collected(Samples(columns.series, columns.index, times, values), dict(dropped))
+
+    def expect(self, lines: Sequence[bytes], page: _Page) -> None:
+        """Remember the page as a whole when its samples are those of the page before."""
+        before, self._known = self._before, None
+        self._before = page.slots
+        if page.slots != before or Drop.SAMPLES in page.dropped:
+            return
+        parts = gathered(map(self._part, lines))
+        if parts is not None and parts.count(Part.NUMBER) == len(page.slots):
+            template = Template(lines, parts)
+            if template.remembered_bytes <= 2 * self._limits.body_bytes:
+                columns = self._columns = self._columns.of(page.slots, self._labels)
+                self._known = _Known(template, columns, dict(page.dropped))
+
+    def _part(self, line: bytes) -> Part | None:
+        """What stands behind the last blank of a line; None when only the parser can say."""
+        head, _, tail = line.rpartition(b" ")
+        if head in self.heads:
+            return Part.NUMBER
+        if line in self.comments:
+            return Part.SAME
+        if head in self._refused and numbers([tail]) is not None:
+            return Part.LEFT_OUT
+        named = _LINE_NAME.match(head + b" ")  # else the name may stand in the part that changes
+        return Part.ANYTHING if named and not self.wants(line) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What the samples of a page have in common with those of the next: all but the values.
+
+    The same objects are given out with every page that has the same lines in the same order, so
+    that the history knows them again without looking at a single series.
+    """
+
+    lines: list[int]
+    """The slot of each line with a sample."""
+    slots: Ints
+    """The slots, each once."""
+    first: Ints | None
+    """The lines that count, where a series stands twice."""
+    series: tuple[Labels, ...]
+    index: Ints
+
+    @classmethod
+    def none(cls) -> "_Columns":
+        """Those of an empty page."""
+        empty = np.empty(0, np.int64)
+        return cls([], empty, None, (), empty)
+
+    def of(self, lines: list[int], labels: Sequence[Labels]) -> "_Columns":
+        """The columns for these lines: the ones here, if they fit."""
+        if lines == self.lines:
+            return self
+        slots, first = np.array(lines, np.int64), None
+        if len(set(lines)) != len(lines):
+            first = np.sort(np.unique(slots, return_index=True)[1])
+            slots = slots[first]
         series = tuple([labels[slot] for slot in slots.tolist()])
-        return Collected(
-            Samples(series, np.arange(len(slots)), np.full(len(slots), at_ms, np.int64), values),
-            dict(page.dropped),
-        )
+        index = np.arange(len(slots), dtype=np.int64)
+        index.setflags(write=False)
+        return _Columns(lines, slots, first, series, index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A page that is expected to come again, but for its numbers."""
+
+    template: Template
+    columns: _Columns
+    dropped: Mapping[Drop, int]
 
 
 def _decoded(body: bytes) -> str:
@@ -371,16 +465,6 @@ def float_of(sample: ParsedSample) -> float:
         return float(sample.value)
     except OverflowError:
         return float("inf") if sample.value > 0 else float("-inf")
-
-
-def _numbers(tails: Sequence[bytes]) -> list[float] | None:
-    """The numbers, or None when one of them is none to the official parser."""
-    if b"_" in b" ".join(tails):  # float() reads 1_000, the format does not
-        return None
-    try:
-        return list(map(float, tails))
-    except ValueError:
-        return None
 
 
 def _same(one: float, other: float) -> bool:

@@ -142,8 +142,11 @@ class Windows:
 class History(Protocol):
     """Where samples and windows are kept. Safe to call from several threads."""
 
-    def append(self, samples: Samples) -> None:
-        """Store samples in one transaction: after a crash all of them are there, or none."""
+    def append(self, *batches: Samples) -> None:
+        """Store samples in one transaction: after a crash all of them are there, or none.
+
+        Of samples of one series at one time the last counts, in the order of the batches.
+        """
         ...
 
     def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
