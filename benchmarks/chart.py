@@ -6,7 +6,6 @@ windows tick after tick, of all lengths. Then every read is that of `GET /signal
 page of the file in memory; each of the reads is of another series. `warm`: the same once more.
 """
 
-import gc
 import os
 import platform
 import statistics
@@ -185,7 +184,6 @@ def reads(house: House) -> list[float]:
     np.random.default_rng(2).shuffle(asked)  # type: ignore[arg-type]  # a list is shuffled too
     taken = []
     for signal, labels in asked:
-        gc.collect()
         began = perf_counter()
         reach = stretch(house, signal, NOW_MS - WEEK_MS, NOW_MS, POINTS)
         found = curves(house, signal, [labels], reach)
