@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.judgement import REASONS, VERDICTS, Judgement, Reason, Verdict, Verdicts
-from storage.duck import Catalogue, DuckFile, read_labels, transaction
+from storage.catalogue import Catalogue, read_labels
+from storage.duck import DuckFile, transaction
 from storage.series import Labels
 
 SCHEMA = """

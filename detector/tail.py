@@ -43,6 +43,7 @@ class Tail:
         """Read everything anew at the next tick."""
         self.end_ms: int | None = None
         self.labels: dict[int, Labels] = {}
+        self.known = np.zeros(0, np.bool_)  # by id, whether it is among the labels
         self.chosen: dict[tuple[Selector, ...], Chosen] = {}
         self.put(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float64))
 
@@ -89,14 +90,15 @@ class Tail:
     def learn(self, fresh: Samples) -> None:
         """Find out which selectors mean the new series."""
         highest = int(fresh.ids.max(initial=-1))
-        new = {
-            id_: labels
-            for id_, labels in zip(fresh.ids.tolist(), fresh.series, strict=True)
-            if id_ not in self.labels
-        }
-        self.labels |= new
+        if highest >= len(self.known):
+            more = np.zeros(2 * highest + 1 - len(self.known), np.bool_)
+            self.known = np.concatenate([self.known, more])
+        new = np.flatnonzero(~self.known[fresh.ids])
+        self.known[fresh.ids[new]] = True
+        found = {int(fresh.ids[one]): fresh.series[one] for one in new.tolist()}
+        self.labels |= found
         for one in self.chosen.values():
-            self.enlist(one, new, highest)
+            self.enlist(one, found, highest)
 
     def enlist(self, chosen: Chosen, series: dict[int, Labels], highest: int) -> None:
         """Mark the series that these selectors mean."""

@@ -5,18 +5,22 @@ makes a batch whole or absent after kill -9. Series and window series get small 
 are held in memory, because a tick asks for thousands of them.
 """
 
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
+from storage.catalogue import Catalogue
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
 from storage.series import Labels, Selector
+
+Number = TypeVar("Number", np.int32, np.int64, np.float64)
 
 VERSION = 1
 SCHEMA = """
@@ -148,34 +152,38 @@ class DuckHistory:
             raise HistoryError(advice(file.path, error)) from None
         self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
 
-    def append(self, samples: Samples) -> None:
+    def append(self, *batches: Samples) -> None:
         """Store samples in one transaction: after a crash all of them are there, or none."""
-        if not len(samples):
+        given = [samples for samples in batches if len(samples)]
+        if not given:
             return
         with self.write, transaction(self.file, self.series) as cursor:
-            ids = self.series.identify(samples.series)
+            ids = [self.series.recall(samples.series)[samples.index] for samples in given]
             self.series.store_new(cursor, "series")
-            rows = {"series": ids[samples.index], "ts": samples.at_ms, "value": samples.values}
+            at_ms = joined([samples.at_ms for samples in given])
+            rows = {
+                "series": joined(ids),
+                "ts": at_ms,
+                "value": joined([samples.values for samples in given]),
+            }
             cursor.register("rows_in", rows)
             cursor.execute("INSERT INTO samples SELECT series, ts, value FROM rows_in")
-        self.journal.note(SAMPLES, int(samples.at_ms.min()), int(samples.at_ms.max()))
+        self.journal.note(SAMPLES, int(at_ms.min()), int(at_ms.max()))
 
     def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
         """The samples of the chosen series in `(start, end]`."""
-        found: dict[int, Labels] = {}
-        for selector in selectors:
-            found |= self.series.find(selector.metric, selector.matches)
-        if not found:
+        wanted = np.concatenate([np.empty(0, np.int64), *map(self.series.among, selectors)])
+        if not len(wanted):
             return Samples.of(())
         cursor = self.file.cursor()
-        cursor.register("wanted", ids_of(found))
+        cursor.register("wanted", {"id": wanted})
         columns = cursor.execute(
             "SELECT series, ts, value FROM samples WHERE ts > ? AND ts <= ? "
             "AND series IN (SELECT id FROM wanted) ORDER BY series, ts, rowid",
             [start_ms, end_ms],
         ).fetchnumpy()
         kept = last_of_equal(columns["series"], columns["ts"])
-        labels, index, ids = compact(columns["series"][kept], found)
+        labels, index, ids = compact(columns["series"][kept], self.series.names)
         return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept], ids)
 
     def put_windows(self, *windows: Windows) -> None:
@@ -298,63 +306,6 @@ class DuckHistory:
         return gone
 
 
-class Catalogue:
-    """Which small integer stands for which series, in memory; new ones wait to be stored.
-
-    Series are kept by group (the metric name, or the signal), so that a search looks at one group.
-    """
-
-    def __init__(self, rows: Iterable[tuple[int, str, str]]) -> None:
-        self.ids: dict[str, dict[Labels, int]] = {}
-        self.next_id = 0
-        self.new: list[tuple[int, str, Labels]] = []
-        for id_, group, labels in rows:
-            self.ids.setdefault(group, {})[read_labels(labels)] = id_
-            self.next_id = max(self.next_id, id_ + 1)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.ids.values()))
-
-    def identify(self, series: Sequence[Labels], group: str | None = None) -> Ints:
-        """The id of each series, made where there was none; the group is the metric by default."""
-        ids = np.empty(len(series), np.int64)
-        for position, labels in enumerate(series):
-            name = labels.metric if group is None else group
-            known = self.ids.setdefault(name, {})
-            id_ = known.get(labels)
-            if id_ is None:
-                id_ = known[labels] = self.next_id
-                self.next_id += 1
-                self.new.append((id_, name, labels))
-            ids[position] = id_
-        return ids
-
-    def find(self, group: str, wanted: Callable[[Labels], bool]) -> dict[int, Labels]:
-        """The series of a group that are wanted, by id."""
-        # The copy is made in one step; a writer may add series while we look at them.
-        known = list(self.ids.get(group, {}).items())
-        return {id_: labels for labels, id_ in known if wanted(labels)}
-
-    def store_new(self, cursor: duckdb.DuckDBPyConnection, table: str) -> None:
-        """Write the new series inside the caller's transaction."""
-        if self.new:
-            ids, groups, labels = zip(*self.new, strict=True)
-            written = [json.dumps(one.as_dict(), ensure_ascii=False) for one in labels]
-            rows = list(zip(ids, groups, written, strict=True))
-            for start in range(0, len(rows), 1000):
-                part = rows[start : start + 1000]
-                marks = ", ".join(["(?, ?, ?)"] * len(part))
-                flat = [value for row in part for value in row]
-                cursor.execute(f"INSERT INTO {table} VALUES {marks}", flat)
-
-    def settle(self, committed: bool) -> None:
-        """End the transaction: keep the new series, or take their ids back."""
-        if not committed:
-            for _, group, labels in self.new:
-                del self.ids[group][labels]
-        self.new.clear()
-
-
 @contextmanager
 def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor inside one transaction, rolled back when the body raises."""
@@ -443,9 +394,9 @@ def prepare(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
-def read_labels(text: str) -> Labels:
-    """Labels from their stored form."""
-    return Labels.of(json.loads(text))
+def joined(columns: Sequence[NDArray[Number]]) -> NDArray[Number]:
+    """Columns one behind the other; a single one is not copied."""
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
@@ -453,7 +404,9 @@ def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
     return {"id": np.fromiter(found, np.int64, len(found))}
 
 
-def compact(ids: Ints, found: Mapping[int, Labels]) -> tuple[tuple[Labels, ...], Ints, Ints]:
+def compact(
+    ids: Ints, found: Mapping[int, Labels] | Sequence[Labels]
+) -> tuple[tuple[Labels, ...], Ints, Ints]:
     """The labels that occur, for each row its position among them, and the id of each."""
     used, index = np.unique(ids, return_inverse=True)
     return (

@@ -151,8 +151,11 @@ class History(Protocol):
         """What was written since one last looked."""
         ...
 
-    def append(self, samples: Samples) -> None:
-        """Store samples in one transaction: after a crash all of them are there, or none."""
+    def append(self, *batches: Samples) -> None:
+        """Store samples in one transaction: after a crash all of them are there, or none.
+
+        Of samples of one series at one time the last counts, in the order of the batches.
+        """
         ...
 
     def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
