@@ -20,6 +20,7 @@ from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Sample
 from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
 from storage.series import Labels, Selector
 
+Connection = duckdb.DuckDBPyConnection
 Number = TypeVar("Number", np.int32, np.int64, np.float64)
 
 VERSION = 1
