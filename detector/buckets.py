@@ -134,13 +134,14 @@ def merged(windows: Windows, cell: Ints, cells: int) -> Buckets:
         lo, hi = np.searchsorted(pairs, [one * known, (one + 1) * known]).tolist()
         common = shared(windows.layouts[pair % known] for pair in pairs[lo:hi].tolist())
         owner[one] = bounds.setdefault(common, len(bounds))
-    every = tuple(bounds)
-    width = max((len(every[one]) for one in np.unique(owner).tolist()), default=0)
+    used, owner = np.unique(owner, return_inverse=True)
+    every = tuple(list(bounds)[one] for one in used.tolist())
+    width = max(map(len, every), default=0)
     total = np.zeros(cells * width)
     starts = np.cumsum(windows.widths()) - windows.widths()
     for layout, edges in enumerate(windows.layouts):
         of_layout = rows[windows.layout[rows] == layout]
-        for target, number in bounds.items():
+        for number, target in enumerate(every):
             one = of_layout[owner[cell[of_layout]] == number]
             if not len(one) or not target:
                 continue
