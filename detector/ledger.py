@@ -11,8 +11,10 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.judgement import REASONS, VERDICTS, Judgement, Reason, Verdict, Verdicts
 from storage.catalogue import Catalogue, read_labels
@@ -33,6 +35,13 @@ COLUMNS = (
     "at_ms, signal, verdict, reason, value, n, threshold, baseline, deviation, baseline_n, days, "
     "breaches, of_windows, critical, clear, began_lo_ms, began_hi_ms"
 )
+
+INSERT = (
+    "INSERT INTO judgements SELECT ?, series, signal, verdict, reason, value, n, threshold, "
+    "baseline, deviation, baseline_n, days, breaches, of_windows, critical, clear, began_lo_ms, "
+    "began_lo_ms + each_ms FROM judged"
+)
+Column = NDArray[Any]
 
 REPEAT_MS = 3_600_000
 """A verdict that does not change is written again after so long."""
@@ -113,9 +122,11 @@ class Ledger:
                 cursor.execute("DELETE FROM judgements WHERE at_ms = ?", [at_ms])
                 if not self.said.is_before(at_ms):
                     self.said = self.read_said(cursor, at_ms)
-                for verdicts in all_verdicts:
-                    if len(verdicts):
-                        self.store(cursor, at_ms, verdicts)
+                kept = [self.kept(at_ms, one) for one in all_verdicts if len(one)]
+                if any(len(one["series"]) for one in kept):
+                    rows = {k: np.concatenate([one[k] for one in kept]) for k in kept[0]}
+                    cursor.register("judged", rows)
+                    cursor.execute(INSERT, [at_ms])
                 self.series.store_new(cursor, "judged_series")
                 self.said.until_ms = at_ms
         except BaseException:
@@ -123,20 +134,12 @@ class Ledger:
             self.ids.clear()
             raise
 
-    def store(self, cursor: Connection, at_ms: int, verdicts: Verdicts) -> None:
-        """Write those judgements of one rule that are kept."""
+    def kept(self, at_ms: int, verdicts: Verdicts) -> dict[str, Column]:
+        """Those judgements of one rule that are kept, as columns."""
         ids = self.identify(verdicts)
         kind = verdicts.verdict * len(REASONS) + verdicts.reason
         rows = self.said.kept(at_ms, ids, kind, ALWAYS[verdicts.verdict])
-        if not len(rows):
-            return
-        cursor.register("judged", columns(verdicts, rows) | {"series": ids[rows]})
-        cursor.execute(
-            "INSERT INTO judgements SELECT ?, series, ?, verdict, reason, value, n, "
-            "threshold, baseline, deviation, baseline_n, days, breaches, ?, critical, "
-            "clear, began_lo_ms, began_lo_ms + ? FROM judged",
-            [at_ms, verdicts.signal, verdicts.judged.values.shape[1], verdicts.each_ms],
-        )
+        return columns(verdicts, rows) | {"series": ids[rows]}
 
     def identify(self, verdicts: Verdicts) -> Ints:
         """The id of each series under a rule; at once when the same ones are judged again."""
@@ -210,10 +213,10 @@ class Ledger:
         return int(row[0]) if row else 0
 
 
-def columns(verdicts: Verdicts, rows: Ints) -> dict[str, object]:
+def columns(verdicts: Verdicts, rows: Ints) -> dict[str, Column]:
     """Some of the judgements as columns that SQL can read."""
     background, limits = verdicts.background, verdicts.limits
-    every = {
+    every: dict[str, Column] = {
         "value": verdicts.judged.values[:, -1],
         "n": verdicts.judged.n[:, -1],
         "threshold": limits.threshold,
@@ -226,7 +229,11 @@ def columns(verdicts: Verdicts, rows: Ints) -> dict[str, object]:
         "clear": verdicts.clear,
         "began_lo_ms": verdicts.began_lo_ms,
     }
+    count = len(rows)
     return {
+        "signal": np.full(count, verdicts.signal, object),
+        "of_windows": np.full(count, verdicts.judged.values.shape[1]),
+        "each_ms": np.full(count, verdicts.each_ms),
         "verdict": np.array(VERDICTS, object)[verdicts.verdict[rows]],
         "reason": np.array(REASONS, object)[verdicts.reason[rows]],
         **{name: column[rows] for name, column in every.items()},

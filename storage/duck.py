@@ -152,6 +152,8 @@ class DuckHistory:
         except duckdb.Error as error:  # damage shows when the first tables are read
             raise HistoryError(advice(file.path, error)) from None
         self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
+        # How far windows of each length reach: what is newer replaces nothing. None is not known.
+        self.reach_ms: dict[float, int] | None = None
 
     def append(self, *batches: Samples) -> None:
         """Store samples in one transaction: after a crash all of them are there, or none."""
@@ -200,11 +202,21 @@ class DuckHistory:
             ids = [self.window_series.identify(one.series, one.signal) for one in filled]
             self.window_series.store_new(cursor, "window_series")
             layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
-            store_windows(cursor, filled, ids, layouts)
+            reach_ms = self.reach(cursor)
+            store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
+            self.reach_ms = None
+        self.reach_ms = further(reach_ms, filled)
         for one in filled:
             for seconds in np.unique(one.seconds).tolist():
                 topic = windows_topic(one.signal, seconds)
                 self.journal.note(topic, int(one.end_ms.min()), int(one.end_ms.max()))
+
+    def reach(self, cursor: Connection) -> dict[float, int]:
+        """The end of the newest window of each length, inside the caller's transaction."""
+        if self.reach_ms is None:
+            found = cursor.execute("SELECT seconds, max(end_ms) FROM windows GROUP BY seconds")
+            self.reach_ms = {seconds: int(end_ms) for seconds, end_ms in found.fetchall()}
+        return self.reach_ms
 
     @contextmanager
     def new_layouts(self) -> Iterator[None]:
@@ -326,13 +338,33 @@ def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBP
         cursor.close()
 
 
+def replaces(all_: Iterable[Windows], reach_ms: Mapping[float, int]) -> bool:
+    """Whether any of these windows may stand in the place of a stored one."""
+    return any(
+        (windows.end_ms[windows.seconds == seconds] <= end_ms).any()
+        for windows in all_
+        for seconds, end_ms in reach_ms.items()
+    )
+
+
+def further(reach_ms: Mapping[float, int], all_: Iterable[Windows]) -> dict[float, int]:
+    """How far windows of each length reach after these were written."""
+    found = dict(reach_ms)
+    for windows in all_:
+        for seconds in np.unique(windows.seconds).tolist():
+            end_ms = int(windows.end_ms[windows.seconds == seconds].max())
+            found[seconds] = max(end_ms, found.get(seconds, end_ms))
+    return found
+
+
 def store_windows(
     cursor: duckdb.DuckDBPyConnection,
     windows: Sequence[Windows],
     series_ids: Sequence[Ints],
     layout_ids: Sequence[Ints],
+    replacing: bool,
 ) -> None:
-    """Write windows in place of what stood there, inside the caller's transaction."""
+    """Write windows, in place of what stood there, inside the caller's transaction."""
     ids = np.concatenate([of[one.index] for one, of in zip(windows, series_ids, strict=True)])
     layout = np.concatenate([of[one.layout] for one, of in zip(windows, layout_ids, strict=True)])
     end_ms, seconds, values, n, counts, widths = (
@@ -345,12 +377,13 @@ def store_windows(
     row = last_of_same(ids, end_ms, seconds)
     columns = {"series": ids, "end_ms": end_ms, "seconds": seconds, "value": values, "n": n}
     chosen = {name: column[row] for name, column in columns.items()}
-    cursor.register("rows_in", {"row": row, **chosen, "layout": layout[row]})
-    cursor.execute(
-        "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
-        "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
-        [int(end_ms.min()), int(end_ms.max())],
-    )
+    if replacing:
+        cursor.register("rows_in", chosen)
+        cursor.execute(
+            "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
+            "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
+            [int(end_ms.min()), int(end_ms.max())],
+        )
     plain = widths[row] == 0
     for name, mask in (("plain", plain), ("wide", ~plain)):
         part = {key: column[mask] for key, column in chosen.items()}

@@ -13,6 +13,7 @@ from detector.judgement import Reason, Verdict
 from detector.ledger import Wanted
 from detector.regression import Phase, Severity
 from detector.run import MAX_CATCH_UP_MS, TICK
+from detector.windowing import Keeping
 from storage.series import Labels
 from tests.detector.regressions import deployment, regression, step
 from tests.detector.watch import (
@@ -476,6 +477,23 @@ def test_a_baseline_is_made_once_an_hour_and_when_a_regression_begins_or_ends(
     watch.detector.forget_baselines()
     watch.ticks(64, 65)
     assert len(made) == 4
+
+
+def test_a_series_that_finds_no_room_is_judged_without_a_baseline_and_counted(
+    tmp_path: Path,
+) -> None:
+    watch = Watch(tmp_path)
+    watch.past("10")
+    watch.detector.keeping = Keeping(memory_bytes=1000)
+    watch.level("30x10")
+    watch.ticks(1, 10)
+    assert [one.rule for one in watch.regressions()] == ["high"]
+    row = watch.judgement(10, "risen")
+    assert (row.verdict, row.reason) == (Verdict.UNKNOWN, Reason.TOO_LITTLE_HISTORY)
+    left_out = "plimsoll_windows_left_out_total"
+    assert watch.metric(left_out, signal="level", reason="memory") == 3  # at 12:05, at 12:10 twice
+    assert watch.metric("plimsoll_recent_windows_bytes") == 0
+    watch.close()
 
 
 # --- what is not known ---

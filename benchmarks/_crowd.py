@@ -13,7 +13,7 @@ import numpy as np
 from detector.config import build_rules, build_signals
 from detector.increase import UP
 from detector.run import Definitions
-from storage.history import Floats, NO_LAYOUT, Samples, Windows
+from storage.history import Floats, Samples
 from storage.series import NAME, Labels
 
 MINUTE_MS = 60_000
