@@ -223,7 +223,7 @@ class Detector:
 
         Windows in which any rule on the signal had a regression open are left out.
         """
-        held, end_ms = self.windowing.held[signal.name], baseline_end_ms(now_ms)
+        held, end_ms = self.windowing.days(signal.name, now_ms), baseline_end_ms(now_ms)
         excluded: dict[Labels, list[tuple[int, int]]] = {}
         for one in spans:
             if one.signal == signal.name:

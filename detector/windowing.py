@@ -133,7 +133,8 @@ class Windowing:
         for name in fine:
             held = self.held[name]
             held.fine.own += len(fine[name]) > 0
-            held.judged.own += len(coarse.get(name, ())) > 0
+            same = held.over_ms == held.current.window_ms
+            held.judged.own += len(fine[name] if same else coarse.get(name, ())) > 0
             if now_ms % held.over_ms == 0:
                 self.extend(held, now_ms, merged[name])
         if now_ms % HOUR_MS == 0:
@@ -159,8 +160,12 @@ class Windowing:
         if current.end_ms != before_ms or stale:
             current.forget()
             self.read_current(held, start_ms, before_ms)
-        judged = fine if held.over_ms == current.window_ms else held.judged.foreign(journal)
-        self.follow_recent(held, judged, before_ms // held.over_ms * held.over_ms)
+        self.follow_recent(held, before_ms)
+
+    def days(self, signal: str, now_ms: int) -> Held:
+        """A signal whose judged windows up to now are held, whether there was a tick or not."""
+        self.follow_recent(self.held[signal], now_ms)
+        return self.held[signal]
 
     def read_current(self, held: Held, start_ms: int, end_ms: int) -> None:
         """Push the windows of `(start, end]` as they were when they were new."""
@@ -175,9 +180,10 @@ class Windowing:
             each = len(found) // width + 1
             at_ms, width = until_ms, max(1, min(READ_ROWS // each, 8 * width))
 
-    def follow_recent(self, held: Held, foreign: Written | None, end_ms: int) -> None:
+    def follow_recent(self, held: Held, now_ms: int) -> None:
         """Make the days of a signal true: read what was never read, and what others wrote."""
-        recent = held.recent
+        recent, end_ms = held.recent, now_ms // held.over_ms * held.over_ms
+        foreign = held.judged.foreign(self.history.journal)
         known_ms = recent.end_ms
         oldest_ms = end_ms - recent.reach_ms
         if known_ms is None or not -HOUR_MS <= end_ms - known_ms < recent.reach_ms:
