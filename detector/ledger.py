@@ -117,22 +117,39 @@ class Ledger:
 
     def write(self, at_ms: int, all_verdicts: Sequence[Verdicts]) -> None:
         """Store the judgements of one tick in one transaction, in place of earlier ones."""
-        try:
-            with self.lock, transaction(self.file, self.series) as cursor:
-                cursor.execute("DELETE FROM judgements WHERE at_ms = ?", [at_ms])
-                if not self.said.is_before(at_ms):
-                    self.said = self.read_said(cursor, at_ms)
-                kept = [self.kept(at_ms, one) for one in all_verdicts if len(one)]
-                if any(len(one["series"]) for one in kept):
-                    rows = {k: np.concatenate([one[k] for one in kept]) for k in kept[0]}
-                    cursor.register("judged", rows)
-                    cursor.execute(INSERT, [at_ms])
-                self.series.store_new(cursor, "judged_series")
+        with self.lock:
+            try:
+                if self.said.is_before(at_ms):
+                    rows = self.rows(at_ms, all_verdicts)
+                    if len(rows) or self.series.new:  # else nothing is new: no transaction
+                        with transaction(self.file, self.series) as cursor:
+                            self.insert(cursor, at_ms, rows)
+                else:
+                    with transaction(self.file, self.series) as cursor:
+                        cursor.execute("DELETE FROM judgements WHERE at_ms = ?", [at_ms])
+                        self.said = self.read_said(cursor, at_ms)
+                        self.insert(cursor, at_ms, self.rows(at_ms, all_verdicts))
                 self.said.until_ms = at_ms
-        except BaseException:
-            self.said = Said()  # what was noted is not stored; ids may have been taken back
-            self.ids.clear()
-            raise
+            except BaseException:
+                # What was noted is not stored, and the ids of new series are taken back.
+                self.said = Said()
+                self.ids.clear()
+                self.series.settle(committed=False)
+                raise
+
+    def rows(self, at_ms: int, all_verdicts: Sequence[Verdicts]) -> dict[str, Column]:
+        """The judgements of a tick that are kept, as columns; empty when none is."""
+        kept = [self.kept(at_ms, one) for one in all_verdicts if len(one)]
+        if not any(len(one["series"]) for one in kept):
+            return {}
+        return {name: np.concatenate([one[name] for one in kept]) for name in kept[0]}
+
+    def insert(self, cursor: Connection, at_ms: int, rows: dict[str, Column]) -> None:
+        """Write them, and the series that are new."""
+        if rows:
+            cursor.register("judged", rows)
+            cursor.execute(INSERT, [at_ms])
+        self.series.store_new(cursor, "judged_series")
 
     def kept(self, at_ms: int, verdicts: Verdicts) -> dict[str, Column]:
         """Those judgements of one rule that are kept, as columns."""
