@@ -194,18 +194,14 @@ class DuckHistory:
         filled = [one for one in windows if len(one)]
         if not filled:
             return
-        with (
-            self.write,
-            self.new_layouts(),
-            transaction(self.file, self.window_series) as cursor,
-        ):
-            ids = [self.window_series.identify(one.series, one.signal) for one in filled]
-            self.window_series.store_new(cursor, "window_series")
-            layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
-            reach_ms = self.reach(cursor)
-            store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
-            self.reach_ms = None
-        self.reach_ms = further(reach_ms, filled)
+        with self.write:
+            with self.new_layouts(), transaction(self.file, self.window_series) as cursor:
+                ids = [self.window_series.identify(one.series, one.signal) for one in filled]
+                self.window_series.store_new(cursor, "window_series")
+                layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
+                reach_ms = self.reach(cursor)
+                store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
+            self.reach_ms = further(reach_ms, filled)  # committed, and nobody else writes yet
         for one in filled:
             for seconds in np.unique(one.seconds).tolist():
                 topic = windows_topic(one.signal, seconds)

@@ -71,3 +71,15 @@ def test_windows_of_several_signals_are_written_at_once(history: DuckHistory) ->
     )
     assert history.windows("a", 0, 60).rows() == [window("a", 60)]
     assert history.windows("h", 0, 60).rows() == [wide]
+
+
+def test_a_window_that_comes_again_replaces_also_after_reopening(history: DuckHistory) -> None:
+    for value in (1.0, 2.0, 3.0):
+        again = DuckHistory(history.file) if value == 3.0 else history
+        again.put_windows(
+            Windows.of("a", [Window("a", Labels.of(), 60, 60.0, value, 1.0)]),
+            Windows.of("b", [Window("b", Labels.of(), 60, 60.0, value, 1.0)]),
+        )
+        for signal in "ab":
+            (found,) = history.windows(signal, 0, 60).rows()
+            assert found.value == value
