@@ -35,6 +35,7 @@ from detector.meters import DetectorMeters, SourceMeters
 from detector.refill import Reach, Refill
 from detector.run import Detector
 from detector.source import Source
+from detector.windowing import Keeping
 from storage.backup import finish, sweep
 from storage.duck import DuckFile, DuckHistory
 from storage.prometheus import Prometheus
@@ -60,7 +61,13 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     state.migrate()
     book, ledger = Book(), Ledger(file)
     detector = Detector(
-        settings.definitions, history, state, book, ledger, DetectorMeters(registry)
+        settings.definitions,
+        history,
+        state,
+        book,
+        ledger,
+        DetectorMeters(registry),
+        Keeping(memory_bytes=settings.detector.memory * 2**20),
     )
     backfills: Backfills = {}
     coverage = Coverage(file)

@@ -10,9 +10,9 @@ from api.house import House
 from api.moments import milliseconds
 from detector.backfill import Backfill, BackfillSource
 from detector.baseline import DAYS_NEEDED
+from detector.readings import Reading
 from detector.regression import Regression, Severity
 from detector.rule import Rule
-from detector.run import Reading
 from detector.signal import Signal
 from detector.unfit import Finding
 from storage.series import Labels

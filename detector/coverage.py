@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from storage.duck import Catalogue, DuckFile, transaction
+from storage.catalogue import Catalogue
+from storage.duck import DuckFile, transaction
 
 Spans = tuple[tuple[int, int], ...]
 """Spans `(start, end]` in milliseconds, ascending, neither touching nor overlapping."""

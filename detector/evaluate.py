@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from detector.increase import LOOKBACK_MS, UP, Seen, seen_times
-from detector.signal import LeftOut, Plain, Share, Signal
+from detector.plan import Plan
+from detector.signal import AnySignal, LeftOut, Plain, Share, Signal
 from detector.unite import Part, renamed, slots_shown, united
 from detector.window import Span, left_out, merge, windows_of
 from storage.history import HOUR_SECONDS, History, Samples, Windows
@@ -21,13 +22,27 @@ class Reader(Protocol):
         ...
 
 
+Plans = dict[AnySignal, Plan]
+Memo = dict[AnySignal, tuple[tuple[Labels, ...], dict[Labels, LeftOut]]]
+
+
 def seen(reader: Reader, start_ms: int, end_ms: int) -> Seen:
     """When each target was read, far enough back for windows that begin after `start`."""
     return seen_times(reader.samples([Selector(UP)], start_ms - LOOKBACK_MS, end_ms))
 
 
-def evaluate(reader: Reader, signal: Signal, seen: Seen, start_ms: int, end_ms: int) -> Windows:
-    """The windows of a signal that end in `(start, end]`, from the samples in the history."""
+def evaluate(
+    reader: Reader,
+    signal: Signal,
+    seen: Seen,
+    start_ms: int,
+    end_ms: int,
+    plans: Plans | None = None,
+) -> Windows:
+    """The windows of a signal that end in `(start, end]`, from samples.
+
+    In `plans` is kept what follows from labels; the windows are the same without.
+    """
     step_ms = signal.form.window_ms
     span = Span(start_ms, step_ms, (end_ms - start_ms) // step_ms)
     found: list[tuple[Plain, Samples]] = []
@@ -36,28 +51,32 @@ def evaluate(reader: Reader, signal: Signal, seen: Seen, start_ms: int, end_ms: 
         if len(samples):
             found.append((one, samples))
     several = len(found) > 1
-    return united(
-        signal.name,
-        span,
-        [
-            Part(
-                one,
-                windows_of(one.signal, samples, seen, start_ms, end_ms),
-                slots_shown(one, samples, span) if several else {},
-            )
-            for one, samples in found
-        ],
-    )
+    parts = []
+    for one, samples in found:
+        form = one.signal.form
+        plan = None if plans is None else plans.setdefault(form, Plan(form))
+        windows = windows_of(one.signal, samples, seen, start_ms, end_ms, plan)
+        parts.append(Part(one, windows, slots_shown(one, samples, span) if several else {}))
+    return united(signal.name, span, parts)
 
 
-def unfit(reader: Reader, signal: Signal, start_ms: int, end_ms: int) -> dict[Labels, LeftOut]:
-    """The series of a signal that no window can be made for, though they have samples; and why."""
+def unfit(
+    reader: Reader, signal: Signal, start_ms: int, end_ms: int, memo: Memo | None = None
+) -> dict[Labels, LeftOut]:
+    """The series of a signal that no window can be made for, though they have samples; and why.
+
+    It follows from the labels alone; in `memo` the last answer is kept for the same series.
+    """
     found: dict[Labels, LeftOut] = {}
-    if isinstance(signal.form, Share):
-        for one in signal.plain:
-            samples = reader.samples(one.signal.form.selectors(), start_ms, end_ms)
-            without = left_out(one.signal.form, samples.series)
-            found |= {renamed(one, labels): reason for labels, reason in without.items()}
+    for one in signal.plain if isinstance(signal.form, Share) else ():
+        form = one.signal.form
+        series = reader.samples(form.selectors(), start_ms, end_ms).series
+        known = None if memo is None else memo.get(form)
+        if known is None or known[0] != series:
+            known = (series, left_out(form, series))
+            if memo is not None:
+                memo[form] = known
+        found |= {renamed(one, labels): reason for labels, reason in known[1].items()}
     return found
 
 

@@ -43,7 +43,7 @@ from detector.signal import (
     Signal,
     scaled,
 )
-from detector.window import Span, numbered, with_buckets
+from detector.window import Span, with_buckets
 from storage.config import Engine
 from storage.duration import written
 from storage.history import Flags, Floats, Ints, Samples, Windows
@@ -229,6 +229,13 @@ def in_our_unit(signal: Signal, answers: Mapping[str, Samples]) -> Samples:
         np.concatenate([one.at_ms for one in found]),
         np.concatenate([one.values for one in found]),
     )
+
+
+def numbered(names: Iterable[Labels]) -> tuple[Ints, tuple[Labels, ...]]:
+    """A number for each, the same for the same; and what the numbers stand for."""
+    position: dict[Labels, int] = {}
+    numbers = [position.setdefault(one, len(position)) for one in names]
+    return np.array(numbers, np.int64), tuple(position)
 
 
 class Cells:

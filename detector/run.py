@@ -17,7 +17,7 @@ import numpy as np
 from sqlmodel import Session
 
 from detector import evaluate
-from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
+from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat, nothing
 from detector.book import Book
 from detector.judgement import (
     REASONS,
@@ -35,32 +35,18 @@ from detector.judges.sigma import SigmaJudge
 from detector.ledger import Ledger
 from detector.lifecycle import continued, fingerprint, opened, withdrawn
 from detector.meters import DetectorMeters
+from detector.readings import Readings
 from detector.regression import Regression
 from detector.rule import Absolute, Relative, Rule, Sigma, Span
 from detector.signal import Signal, weights_are_counts
-from detector.window import Span as WindowSpan
-from detector.window import merge
-from storage.history import History, Windows
+from detector.windowing import Keeping, Windowing
+from storage.history import History
 from storage.series import Labels
 from storage.state import State
 
 TICK = "tick"
 MAX_CATCH_UP_MS = 3_600_000
 HOUR_MS = evaluate.HOUR_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The newest judged span of one series, beside what is normal; for pages and `/metrics`."""
-
-    signal: str
-    labels: Labels
-    end_ms: int
-    value: float
-    n: float
-    mean: float
-    deviation: float
-    days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +65,14 @@ class Definitions:
         """The signals that have a window ending at this time."""
         return [one for one in self.signals.values() if now_ms % one.form.window_ms == 0]
 
+    def back_ms(self, signal: Signal) -> int:
+        """How far back the rules of a signal look, and a page at least."""
+        spans = [
+            rule.span(signal.form.window, signal.form.over).total_ms
+            for rule in self.rules_of(signal.name).values()
+        ]
+        return max([round(signal.form.over * 1000), *spans])
+
     def rules_of(self, signal: str) -> dict[str, Rule]:
         """The enabled rules that judge a signal."""
         return {k: r for k, r in self.rules.items() if r.signal == signal and r.enabled}
@@ -94,9 +88,21 @@ class Detector:
     book: Book
     ledger: Ledger
     meters: DetectorMeters
-    readings: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
-    _baselines: dict[str, tuple[int, int, Flat]] = field(default_factory=dict)
+    keeping: Keeping = field(default_factory=Keeping)
+    readings: Readings = field(default_factory=Readings)
+    _windowing: Windowing | None = None
+    _baselines: dict[str, tuple[int, int, int, Flat]] = field(default_factory=dict)
     _counted_ms: int = 0
+
+    @property
+    def windowing(self) -> Windowing:
+        """The windows of the signals in force, on the history that is there."""
+        if self._windowing is None or self._windowing.history is not self.history:
+            signals = self.definitions.signals
+            back_ms = {name: self.definitions.back_ms(one) for name, one in signals.items()}
+            self._windowing = Windowing(self.history, signals, back_ms, self.meters, self.keeping)
+            self._baselines.clear()
+        return self._windowing
 
     def due_ticks(self, now_ms: int) -> list[int]:
         """The ticks from the last completed one until now, oldest first.
@@ -124,7 +130,7 @@ class Detector:
         """
         began = perf_counter()
         signals = self.definitions.due(now_ms)
-        self.store_windows(signals, now_ms)
+        self.windowing.step(signals, now_ms)
         with self.state.reading() as session:
             done = self.is_done(session, now_ms)
             open_ = self.book.open_regressions(session)
@@ -150,32 +156,11 @@ class Detector:
     def measure(self, all_verdicts: Sequence[Verdicts]) -> None:
         """Count the judgements by verdict and reason."""
         for verdicts in all_verdicts:
-            pairs = np.column_stack([verdicts.verdict, verdicts.reason])
-            kinds, counts = np.unique(pairs, axis=0, return_counts=True)
-            for (verdict, reason), count in zip(kinds.tolist(), counts.tolist(), strict=True):
-                labels = (verdicts.rule, VERDICTS[verdict], REASONS[reason])
-                self.meters.judgements.labels(*labels).inc(count)
-
-    def store_windows(self, signals: Sequence[Signal], now_ms: int) -> None:
-        """Write the windows that end now, short ones first, longer ones where their grid says."""
-        if not signals:
-            return
-        longest_ms = max(one.form.window_ms for one in signals)
-        seen = evaluate.seen(self.history, now_ms - longest_ms, now_ms)
-        for one in signals:
-            start_ms = now_ms - one.form.window_ms
-            self.history.put_windows(evaluate.evaluate(self.history, one, seen, start_ms, now_ms))
-            for reason in evaluate.unfit(self.history, one, start_ms, now_ms).values():
-                self.meters.left_out.labels(one.name, reason).inc()
-            over_ms = round(one.form.over * 1000)
-            if now_ms % over_ms == 0 and over_ms > one.form.window_ms:
-                self.history.put_windows(
-                    evaluate.coarse(self.history, one, now_ms - over_ms, now_ms)
-                )
-            if now_ms % HOUR_MS == 0 and evaluate.has_hourly(one):
-                self.history.put_windows(
-                    evaluate.hourly(self.history, one, now_ms - HOUR_MS, now_ms)
-                )
+            kind = verdicts.verdict * len(REASONS) + verdicts.reason
+            counts = np.bincount(kind, minlength=len(VERDICTS) * len(REASONS))
+            for one in np.flatnonzero(counts).tolist():
+                verdict, reason = VERDICTS[one // len(REASONS)], REASONS[one % len(REASONS)]
+                self.meters.judgements.labels(verdicts.rule, verdict, reason).inc(int(counts[one]))
 
     def retain_fine(self, after_ms: int, now_ms: int) -> None:
         """Drop the shortest windows that are older, but none that a rule still looks at.
@@ -185,11 +170,7 @@ class Detector:
         for one in self.definitions.signals.values():
             over_ms = round(one.form.over * 1000)
             if one.form.window_ms < over_ms:
-                spans = [
-                    rule.span(one.form.window, one.form.over).total_ms
-                    for rule in self.definitions.rules_of(one.name).values()
-                ]
-                needed_ms = now_ms - max([over_ms, *spans]) - 2 * MAX_CATCH_UP_MS
+                needed_ms = now_ms - self.definitions.back_ms(one) - 2 * MAX_CATCH_UP_MS
                 self.history.thin(one.name, one.form.window, min(after_ms, needed_ms))
 
     def forget_baselines(self, signal: str | None = None) -> None:
@@ -203,26 +184,20 @@ class Detector:
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
     ) -> list[Verdicts]:
         """The verdicts of all rules on one signal, and its newest readings."""
-        rules = self.definitions.rules_of(signal.name)
-        over_ms = round(signal.form.over * 1000)
-        span_of = {k: r.span(signal.form.window, signal.form.over) for k, r in rules.items()}
-        back_ms = max([over_ms, *(span.total_ms for span in span_of.values())])
-        fine = self.history.windows(
-            signal.name, now_ms - back_ms, now_ms, seconds=signal.form.window
-        )
+        current = self.windowing.held[signal.name].current
         baseline = self.baseline(signal, now_ms, spans)
-        newest = matrix(signal, fine, Span(over_ms, 1, 1), now_ms, fine.series)
-        self.readings[signal.name] = read(signal.name, newest, baseline)
+        newest = current.matrix(Span(current.over_ms, 1, 1))
+        self.readings.later(signal.name, newest, baseline.background(newest.series))
         result = []
-        for name, rule in rules.items():
+        for name, rule in self.definitions.rules_of(signal.name).items():
             mine = {r.labels: r for r in open_ if r.rule == name and r.signal == signal.name}
-            series = tuple(dict.fromkeys([*fine.series, *mine]))
-            if not series:
+            span = rule.span(signal.form.window, signal.form.over)
+            judged = current.matrix(span, tuple(mine))
+            if not len(judged):
                 continue
-            judged = matrix(signal, fine, span_of[name], now_ms, series)
-            background = frozen(baseline.background(series), series, mine)
+            background = frozen(baseline.background(judged.series), judged.series, mine)
             limits = judge_of(rule).judge(background)
-            result.append(conclude(name, rule, span_of[name], judged, background, limits))
+            result.append(conclude(name, rule, span, judged, background, limits))
         return result
 
     def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
@@ -230,7 +205,7 @@ class Detector:
 
         Windows in which any rule on the signal had a regression open are left out.
         """
-        end_ms = baseline_end_ms(now_ms)
+        held, end_ms = self.windowing.days(signal.name, now_ms), baseline_end_ms(now_ms)
         excluded: dict[Labels, list[tuple[int, int]]] = {}
         for one in spans:
             if one.signal == signal.name:
@@ -245,13 +220,18 @@ class Detector:
             )
         )
         known = self._baselines.get(signal.name)
-        if known and known[:2] == (end_ms, reach):
-            return known[2]
-        windows = self.history.windows(
-            signal.name, end_ms - DAYS * DAY_MS, end_ms, seconds=signal.form.over, counts=False
+        key = (end_ms, reach, held.recent.version)
+        if known and known[:3] == key:
+            return known[3]
+        made = flat(
+            held.members.position,
+            held.recent.parts(end_ms - DAYS * DAY_MS, end_ms),
+            end_ms,
+            held.over_ms,
+            excluded,
+            weigh_by_n=weights_are_counts(signal.form),
         )
-        made = flat(windows, end_ms, excluded, weigh_by_n=weights_are_counts(signal.form))
-        self._baselines[signal.name] = (end_ms, reach, made)
+        self._baselines[signal.name] = (*key, made)
         return made
 
     def live(self, session: Session, all_verdicts: Sequence[Verdicts], now_ms: int) -> None:
@@ -265,9 +245,10 @@ class Detector:
             signal = self.definitions.signals[verdicts.signal]
             open_ = {r.labels for r in known.values() if r.rule == verdicts.rule}
             held = verdicts.verdict == VERDICTS.index(Verdict.REGRESSED)
-            for i, labels in enumerate(verdicts.judged.series):
-                if held[i] or labels in open_:
-                    self.apply(session, signal, rule, verdicts.row(i), known)
+            series = verdicts.judged.series
+            lived = [i for i, labels in enumerate(series) if labels in open_] if open_ else []
+            for i in sorted({*np.flatnonzero(held).tolist(), *lived}):
+                self.apply(session, signal, rule, verdicts.row(i), known)
 
     def apply(
         self,
@@ -298,9 +279,9 @@ class Detector:
         for one in waiting:
             start_ms = now_ms - one.form.window_ms
             fine = evaluate.evaluate(self.history, one, seen, start_ms, now_ms)
-            newest = matrix(one, fine, Span(one.form.window_ms, 1, 1), now_ms, fine.series)
-            nothing = flat(Windows.of(one.name, ()), 0, {}, weigh_by_n=False)
-            self.readings[one.name] = read(one.name, newest, nothing)
+            rows = tuple(fine.series[row] for row in fine.index.tolist())
+            newest = Judged(rows, fine.values[:, None], fine.n[:, None], now_ms)
+            self.readings.later(one.name, newest, nothing({}).background(rows))
 
 
 def judge_of(rule: Rule) -> AbsoluteJudge | RelativeJudge | SigmaJudge:
@@ -319,21 +300,6 @@ def judge_of(rule: Rule) -> AbsoluteJudge | RelativeJudge | SigmaJudge:
     assert_never(part)
 
 
-def matrix(
-    signal: Signal, fine: Windows, span: Span, end_ms: int, series: Sequence[Labels]
-) -> Judged:
-    """The judged windows of these series as rows, the newest column last; NaN where none is."""
-    whole = WindowSpan(end_ms - span.total_ms, span.each_ms, span.of)
-    merged = merge(signal.form, fine, whole)
-    values = np.full((len(series), span.of), np.nan)
-    n = np.zeros((len(series), span.of))
-    place = {labels: row for row, labels in enumerate(series)}
-    rows = np.array([place[labels] for labels in merged.series], np.int64)[merged.index]
-    slots = whole.slot(merged.end_ms)
-    values[rows, slots], n[rows, slots] = merged.values, merged.n
-    return Judged(tuple(series), values, n, end_ms)
-
-
 def frozen(
     background: Background, series: Sequence[Labels], open_: Mapping[Labels, Regression]
 ) -> Background:
@@ -341,6 +307,8 @@ def frozen(
 
     So that a regression cannot become its own normal and resolve itself.
     """
+    if not open_:
+        return background
     mean, deviation = background.mean.copy(), background.deviation.copy()
     n, days = background.n.copy(), background.days.copy()
     for row, labels in enumerate(series):
@@ -351,26 +319,6 @@ def frozen(
             deviation[row] = evidence["deviation"]
             n[row], days[row] = evidence["baseline_n"], evidence["days"]
     return Background(mean, deviation, n, days)
-
-
-def read(signal: str, newest: Judged, baseline: Flat) -> tuple[Reading, ...]:
-    """The newest values with their baselines, in the order of the labels."""
-    background = baseline.background(newest.series)
-    rows = [
-        Reading(
-            signal,
-            labels,
-            newest.end_ms,
-            float(newest.values[i, -1]),
-            float(newest.n[i, -1]),
-            float(background.mean[i]),
-            float(background.deviation[i]),
-            int(background.days[i]),
-        )
-        for i, labels in enumerate(newest.series)
-        if not np.isnan(newest.values[i, -1])
-    ]
-    return tuple(sorted(rows, key=lambda one: one.labels.pairs))
 
 
 def milliseconds(now: datetime) -> int:

@@ -45,6 +45,7 @@ class LeftOut(StrEnum):
     NO_SERIES_MATCHES = "no_series_matches"
     BOUND_IS_NO_EDGE = "bound_is_no_edge"
     BY_LABEL_MISSING = "by_label_missing"
+    MEMORY = "memory"  # stored and judged, but not remembered for a baseline
 
 
 class Direction(StrEnum):

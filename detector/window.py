@@ -4,14 +4,24 @@ A window `(end - seconds, end]` holds what was observed in it; a span without an
 window. Percentiles come from merged buckets, never from averaged percentiles.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 
 from detector.buckets import Bounds, Buckets, bounds_of_cells, edge, merged
-from detector.increase import LOOKBACK_MS, Seen, increases, spread, sums
+from detector.increase import (
+    LOOKBACK_MS,
+    Increases,
+    Seen,
+    chosen,
+    increases,
+    since,
+    spread,
+    sums,
+)
+from detector.plan import Meaning, Plan
 from detector.signal import (
     AnySignal,
     Gauge,
@@ -25,7 +35,7 @@ from detector.signal import (
     Signal,
 )
 from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
-from storage.series import NAME, Labels, Selector
+from storage.series import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,61 +94,59 @@ class Grid:
         return sums(cell[inside], values[inside], self.cells)
 
 
-def grouped(series: Sequence[Labels], by: Sequence[str]) -> tuple[Ints, tuple[Labels, ...]]:
-    """Which group each series belongs to by the labels that count, and the groups."""
-    return numbered(labels.only(by) for labels in series)
-
-
-def numbered(names: Iterable[Labels]) -> tuple[Ints, tuple[Labels, ...]]:
-    """A number for each, the same for the same; and what the numbers stand for."""
-    position: dict[Labels, int] = {}
-    numbers = [position.setdefault(one, len(position)) for one in names]
-    return np.array(numbers, np.int64), tuple(position)
-
-
-def windows_of(signal: Signal, samples: Samples, seen: Seen, start_ms: int, end_ms: int) -> Windows:
+def windows_of(
+    signal: Signal,
+    samples: Samples,
+    seen: Seen,
+    start_ms: int,
+    end_ms: int,
+    plan: Plan | None = None,
+) -> Windows:
     """The windows of a signal that end in `(start, end]`; both on the signal's grid.
 
     `samples` must reach back `increase.LOOKBACK_MS` before `start`, so that the first window has a
-    sample to grow from. Rows are sorted by (series, end).
+    sample to grow from. `plan` is what is known of the series' labels; the answer is the same
+    without. Rows are sorted by (series, end).
     """
     form = signal.form
     span = Span(start_ms, form.window_ms, (end_ms - start_ms) // form.window_ms)
+    meaning = (plan or Plan(form)).meaning(samples)
     match form:
         case Quantile():
-            return histogram_windows(signal, form, samples, seen, span)
+            return histogram_windows(signal, form, samples, meaning, seen, span)
         case Gauge():
-            return gauge_windows(signal, form, samples, span)
+            return gauge_windows(signal, form, samples, meaning, span)
         case Rate():
-            return rate_windows(signal, form, samples, seen, span)
+            return rate_windows(signal, samples, meaning, seen, span)
         case Share():
-            return share_windows(signal, form, samples, seen, span)
+            return share_windows(signal, form, samples, meaning, seen, span)
         case Promql():
             return Windows.of(signal.name, ())  # only a Prometheus source can evaluate it
         case Mean() | Ratio():
-            return quotient_windows(signal, form, samples, seen, span)
+            return quotient_windows(signal, form, samples, meaning, seen, span)
     assert_never(form)
 
 
-def gauge_windows(signal: Signal, form: Gauge, samples: Samples, span: Span) -> Windows:
+def gauge_windows(
+    signal: Signal, form: Gauge, samples: Samples, meaning: Meaning, span: Span
+) -> Windows:
     """What `stat` says of the samples, over what it says of `of`; NaN samples are no samples.
 
     Where `of` has no sample, or is zero, nothing can be said.
     """
-    group, series = grouped(samples.series, form.by)
-    grid = Grid(group, len(series), span)
-    upper, lower = (meant(half, samples.series) > 0 for half in form.halves())
-    if form.of is None:
-        upper = np.ones(len(samples.series), np.bool_)
-    value, n = gauge_cells(form.stat, samples, upper, grid)
+    grid = Grid(meaning.group, len(meaning.groups), span)
+    every = np.ones(len(samples.series), np.bool_)
+    value, n = gauge_cells(
+        form.stat, samples, every if form.of is None else meaning.upper > 0, grid
+    )
     if form.of is not None:
-        divisor, _ = gauge_cells(form.stat, samples, lower, grid)
+        divisor, _ = gauge_cells(form.stat, samples, meaning.lower > 0, grid)
         n = np.where(divisor != 0, n, 0)
         value = value / np.where(divisor != 0, divisor, 1)
     if form.complement:
         value = 1 - value
     cells = np.flatnonzero(n)
-    return span.windows(signal.name, series, cells, value[cells], n[cells])
+    return span.windows(signal.name, meaning.groups, cells, value[cells], n[cells])
 
 
 def gauge_cells(stat: str, samples: Samples, chosen: Flags, grid: Grid) -> tuple[Floats, Floats]:
@@ -172,84 +180,115 @@ def gauge_values(stat: str, cell: Ints, values: Floats, weights: Floats, cells: 
     return result
 
 
-def rate_windows(signal: Signal, form: Rate, samples: Samples, seen: Seen, span: Span) -> Windows:
+def rate_windows(
+    signal: Signal, samples: Samples, meaning: Meaning, seen: Seen, span: Span
+) -> Windows:
     """Counter increase per second of the time it covers, summed over the series of a group.
 
     Divided by the time covered, not by the window's length: after a gap a sample brings what was
     added in two minutes, and that is no doubled rate.
     """
-    grown = increases(samples, seen)
+    grown = grown_in(span, since(samples, span.start_ms), meaning, seen)
     single = Grid(np.arange(len(samples.series)), len(samples.series), span)
     cell = single.cell(grown.index, grown.at_ms)
     added = single.total(cell, grown.values)
     covered_ms = single.total(cell, grown.covered_ms.astype(np.float64))
     filled = np.flatnonzero(covered_ms)
-    group, series = grouped(samples.series, form.by)
-    target = group[filled // max(span.count, 1)] * span.count + filled % max(span.count, 1)
+    target = meaning.group[filled // max(span.count, 1)] * span.count + filled % max(span.count, 1)
     cells, position = np.unique(target, return_inverse=True)
     rates = sums(position, added[filled] / (covered_ms[filled] / 1000), len(cells))
     n = sums(position, added[filled], len(cells))
-    return span.windows(signal.name, series, cells, rates, n)
+    return span.windows(signal.name, meaning.groups, cells, rates, n)
+
+
+def grown_in(
+    span: Span, samples: Samples, meaning: Meaning, seen: Seen, owner: Ints | None = None
+) -> Increases:
+    """What counters grew by in the windows."""
+    return increases(samples, seen, owner, meaning.target_in(seen), span.start_ms)
 
 
 def quotient_windows(
-    signal: Signal, form: Mean | Ratio, samples: Samples, seen: Seen, span: Span
+    signal: Signal, form: Mean | Ratio, samples: Samples, meaning: Meaning, seen: Seen, span: Span
 ) -> Windows:
     """Increase over increase; n is the increase of the denominator.
 
     A ratio without a numerator is zero: no errors is an error rate of 0, not an unknown one. A sum
     and a count belong together: they are reset together, and one without the other says nothing.
     """
-    in_upper, in_lower = (meant(half, samples.series) for half in form.halves())
     owner = None
     if isinstance(form, Mean):
-        owner, _ = numbered(labels.without(NAME) for labels in samples.series)
-        samples = paired(samples, owner, in_upper > 0)
-    grown = increases(samples, seen, owner)
-    group, series = grouped(samples.series, form.by)
-    grid = Grid(group, len(series), span)
+        owner = meaning.owner
+        samples = complete_since(samples, span.start_ms, lambda rows: paired(rows, meaning))
+    else:
+        samples = since(samples, span.start_ms)
+    grown = grown_in(span, samples, meaning, seen, owner)
+    grid = Grid(meaning.group, len(meaning.groups), span)
     cell = grid.cell(grown.index, grown.at_ms)
-    numerator = grid.total(cell, grown.values * in_upper[grown.index])
-    denominator = grid.total(cell, grown.values * in_lower[grown.index])
+    numerator = grid.total(cell, grown.values * meaning.upper[grown.index])
+    denominator = grid.total(cell, grown.values * meaning.lower[grown.index])
     cells = np.flatnonzero(denominator > 0)
     n = denominator[cells]
-    return span.windows(signal.name, series, cells, numerator[cells] / n, n)
+    return span.windows(signal.name, meaning.groups, cells, numerator[cells] / n, n)
 
 
-def meant(selectors: Sequence[Selector], series: Sequence[Labels]) -> Floats:
-    """How many of the selectors mean each series: one that two of them mean is added up twice."""
-    return np.array([sum(one.matches(each) for one in selectors) for each in series], np.float64)
+def complete_since(
+    samples: Samples, start_ms: int, complete: Callable[[Samples], Flags]
+) -> Samples:
+    """As `since`, of the rows that are complete: whose companions were there at the same time.
+
+    To look for companions is dear, and the last rows before `start` nearly always have them all. So
+    just these are asked about first, and the older ones only when one of these has not: then the
+    last complete row lies further back.
+    """
+    short = since(samples, start_ms)
+    kept = complete(short)
+    if not kept[short.at_ms <= start_ms].all():
+        return since(chosen(samples, complete(samples)), start_ms)
+    return chosen(short, kept)
 
 
-def share_windows(signal: Signal, form: Share, samples: Samples, seen: Seen, span: Span) -> Windows:
+def paired(samples: Samples, meaning: Meaning) -> Flags:
+    """Which samples of sums and counts had their other half at the same time."""
+    usable, sums_here = np.isfinite(samples.values), meaning.upper[samples.index] > 0
+    owners = meaning.owner[samples.index]
+    both = spread(usable & sums_here, owners, samples.at_ms)
+    return both & spread(usable & ~sums_here, owners, samples.at_ms)
+
+
+def share_windows(
+    signal: Signal, form: Share, samples: Samples, meaning: Meaning, seen: Seen, span: Span
+) -> Windows:
     """Increase of the bucket at the bound over that of the last one; n is that of the last one.
 
     What a histogram without this edge observed may be within or not. So a window into which it
     observed anything is left out: a share of the others would pass for one of all.
     """
-    histogram, _ = numbered(labels.without("le") for labels in samples.series)
-    edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
-    is_within, is_all = edges == form.bound, np.isinf(edges) & (edges > 0)
-    usable, owners = np.isfinite(samples.values), histogram[samples.index]
-    complete = spread(usable & is_all[samples.index], owners, samples.at_ms)
-    both = complete & spread(usable & is_within[samples.index], owners, samples.at_ms)
+    is_within = meaning.edge == form.bound
+    is_all = np.isinf(meaning.edge) & (meaning.edge > 0)
     shown = is_within[samples.index]
-    edge_shown = (owners[shown], samples.at_ms[shown])
-    kept = both | (complete & ~lately(owners, samples.at_ms, *edge_shown))
-    grown = increases(
-        Samples(samples.series, samples.index[kept], samples.at_ms[kept], samples.values[kept]),
-        seen,
-        histogram,
-    )
-    group, series = grouped(samples.series, form.by)
-    grid = Grid(group, len(series), span)
+    edge_shown = (meaning.owner[samples.index[shown]], samples.at_ms[shown])
+
+    def complete(rows: Samples) -> Flags:
+        usable, owners = np.isfinite(rows.values), meaning.owner[rows.index]
+        last = spread(usable & is_all[rows.index], owners, rows.at_ms)
+        both = last & spread(usable & is_within[rows.index], owners, rows.at_ms)
+        return both | (last & ~lately(owners, rows.at_ms, *edge_shown))
+
+    # The other buckets matter all the same: when one of them falls the histogram was reset.
+    samples = complete_since(samples, span.start_ms, complete)
+    grown = grown_in(span, samples, meaning, seen, meaning.owner)
+    grid = Grid(meaning.group, len(meaning.groups), span)
     cell = grid.cell(grown.index, grown.at_ms)
     total = grid.total(cell, grown.values * is_all[grown.index])
     within = np.minimum(grid.total(cell, grown.values * is_within[grown.index]), total)
-    no_edge = is_all[grown.index] & ~lately(histogram[grown.index], grown.at_ms, *edge_shown)
+    owners = meaning.owner[grown.index]
+    no_edge = is_all[grown.index] & ~lately(owners, grown.at_ms, *edge_shown)
     unknown = grid.total(cell, grown.values * no_edge)
     cells = np.flatnonzero((total > 0) & (unknown == 0))
-    return span.windows(signal.name, series, cells, within[cells] / total[cells], total[cells])
+    return span.windows(
+        signal.name, meaning.groups, cells, within[cells] / total[cells], total[cells]
+    )
 
 
 def lately(owner: Ints, at_ms: Ints, shown_owner: Ints, shown_ms: Ints) -> Flags:
@@ -267,7 +306,7 @@ def lately(owner: Ints, at_ms: Ints, shown_owner: Ints, shown_ms: Ints) -> Flags
 
 
 def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]:
-    """Which series of a plain form have no windows for how their metrics are made, and why."""
+    """Which series of the signal have no windows for how their metrics are made, and why."""
     if not isinstance(form, Share):
         return {}
     edges: dict[Labels, set[float]] = {}
@@ -280,17 +319,8 @@ def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]
     }
 
 
-def paired(samples: Samples, owner: Ints, is_sum: Flags) -> Samples:
-    """The samples of sums and counts whose other half was there at the same time."""
-    usable, sums_here = np.isfinite(samples.values), is_sum[samples.index]
-    owners = owner[samples.index]
-    both = spread(usable & sums_here, owners, samples.at_ms)
-    both &= spread(usable & ~sums_here, owners, samples.at_ms)
-    return Samples(samples.series, samples.index[both], samples.at_ms[both], samples.values[both])
-
-
 def histogram_windows(
-    signal: Signal, form: Quantile, samples: Samples, seen: Seen, span: Span
+    signal: Signal, form: Quantile, samples: Samples, meaning: Meaning, seen: Seen, span: Span
 ) -> Windows:
     """Quantile of the merged increase of buckets; n is the increase of the last one.
 
@@ -298,19 +328,21 @@ def histogram_windows(
     exact; summing series of different bounds would not be. A new layout of the next hour is none of
     this window's, so it does not matter how many windows are made at once.
     """
-    histogram, _ = numbered(labels.without("le") for labels in samples.series)
-    group, series = grouped(samples.series, form.by)
-    edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
-    grown = increases(samples, seen, histogram)
-    cell = Grid(group, len(series), span).cell(grown.index, grown.at_ms)
-    inside = (cell >= 0) & ~np.isnan(edges[grown.index])
-    index, values = grown.index[inside], grown.values[inside]
+    grown = grown_in(span, since(samples, span.start_ms), meaning, seen, meaning.owner)
+    edges = meaning.edge[grown.index]
+    cell = Grid(meaning.group, len(meaning.groups), span).cell(grown.index, grown.at_ms)
+    inside = (cell >= 0) & ~np.isnan(edges)
+    edges, values = edges[inside], grown.values[inside]
     cells, position = np.unique(cell[inside], return_inverse=True)
     layout, bounds = bounds_of_cells(
-        position, histogram[index], edges[index], grown.covered_ms[inside], len(cells)
+        position,
+        meaning.owner[grown.index[inside]],
+        edges,
+        grown.covered_ms[inside],
+        len(cells),
     )
     width = max(map(len, bounds), default=0)
-    column = columns(bounds, layout[position], edges[index])
+    column = columns(bounds, layout[position], edges)
     usable = column >= 0
     cumulative = sums(
         position[usable] * width + column[usable], values[usable], len(cells) * width
@@ -318,7 +350,8 @@ def histogram_windows(
     filled = np.flatnonzero(cumulative.max(axis=1, initial=0) > 0)
     buckets = Buckets(bounds, layout[filled], cumulative[filled])
     value, n = buckets.quantile(form.q), buckets.totals()
-    return with_buckets(span.windows(signal.name, series, cells[filled], value, n), buckets)
+    made = span.windows(signal.name, meaning.groups, cells[filled], value, n)
+    return with_buckets(made, buckets)
 
 
 def columns(bounds: Sequence[Bounds], layout: Ints, edges: Floats) -> Ints:
@@ -347,8 +380,8 @@ def merge(form: AnySignal, windows: Windows, span: Span) -> Windows:
     slot = span.slot(windows.end_ms)
     cell = np.where(slot >= 0, windows.index * span.count + slot, -1)
     total_cells = len(windows.series) * span.count
-    cells = np.unique(cell[cell >= 0])
     inside = cell >= 0
+    cells = np.flatnonzero(np.bincount(cell[inside], minlength=total_cells))
     at, values, n = cell[inside], windows.values[inside], windows.n[inside]
     count = sums(at, n, total_cells)
     if isinstance(form, Quantile):
@@ -370,3 +403,45 @@ def covered_seconds(rates: Floats, n: Floats, seconds: Floats) -> Floats:
     """
     moving = (rates > 0) & (n > 0)
     return np.where(moving, n / np.where(moving, rates, 1), seconds)
+
+
+def together(all_: Sequence[Windows], series: tuple[Labels, ...]) -> Windows:
+    """Windows one behind the other; the index of each points into `series` already."""
+    layouts: dict[Bounds, int] = {}
+    layout = []
+    for one in all_:
+        number = [layouts.setdefault(bounds, len(layouts)) for bounds in one.layouts]
+        layout.append(np.array([*number, NO_LAYOUT], np.int64)[one.layout])
+    index, end_ms, seconds, values, n, counts = (
+        np.concatenate(columns)
+        for columns in zip(
+            *((w.index, w.end_ms, w.seconds, w.values, w.n, w.counts) for w in all_), strict=True
+        )
+    )
+    return Windows(
+        all_[0].signal,
+        series,
+        index,
+        end_ms,
+        seconds,
+        values,
+        n,
+        np.concatenate(layout),
+        tuple(layouts),
+        counts,
+    )
+
+
+def ending(windows: Windows, end_ms: int) -> Windows:
+    """The windows that end at one time."""
+    rows = windows.end_ms == end_ms
+    return replace(
+        windows,
+        index=windows.index[rows],
+        end_ms=windows.end_ms[rows],
+        seconds=windows.seconds[rows],
+        values=windows.values[rows],
+        n=windows.n[rows],
+        layout=windows.layout[rows],
+        counts=windows.counts[np.repeat(rows, windows.widths())],
+    )

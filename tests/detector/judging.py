@@ -6,9 +6,9 @@ import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, flat
 from detector.judgement import Judged, Verdicts, conclude
+from detector.recent import Part
 from detector.rule import Rule
 from detector.run import judge_of
-from storage.history import NO_LAYOUT, Windows
 from storage.series import Labels
 from tests.notation import array
 
@@ -38,7 +38,7 @@ def clear_of(trigger: dict[str, dict[str, str]]) -> dict[str, str]:
     return {"level": level, "for": "5m"}
 
 
-def past(case: dict[str, Any]) -> Windows:
+def past(case: dict[str, Any]) -> Part:
     """The windows of the last seven days, evenly spread, the oldest first."""
     values = array(case.get("baseline", ""))
     n = array(case.get("baseline_n", f"{USUAL_N:g}x{len(values)}"))
@@ -47,17 +47,11 @@ def past(case: dict[str, Any]) -> Windows:
         - DAYS * DAY_MS
         + np.arange(1, len(values) + 1) * (DAYS * DAY_MS // max(len(values), 1))
     )
-    there = ~np.isnan(values)
-    count = int(there.sum())
-    return Windows(
-        "s",
-        (SERIES,),
-        np.zeros(count, np.int64),
-        ends[there].astype(np.int64),
-        np.full(count, OVER_SECONDS),
-        values[there],
-        n[there],
-        np.full(count, NO_LAYOUT, np.int64),
+    return Part(
+        np.zeros(1, np.int64),
+        ends.astype(np.int64),
+        values[None, :].astype(np.float32),
+        n[None, :].astype(np.float32),
     )
 
 
@@ -67,7 +61,9 @@ def judged(case: dict[str, Any]) -> Verdicts:
     span = rule.span(60.0, OVER_SECONDS)
     values = array(case["recent"])
     n = array(case["n"]) if "n" in case else np.where(np.isnan(values), 0, USUAL_N)
-    background = flat(past(case), END_MS, {}, weigh_by_n="weigh_by_n" in case).background([SERIES])
+    step_ms, weigh_by_n = round(OVER_SECONDS * 1000), "weigh_by_n" in case
+    usual = flat({SERIES: 0}, [past(case)], END_MS, step_ms, {}, weigh_by_n=weigh_by_n)
+    background = usual.background((SERIES,))
     limits = judge_of(rule).judge(background)
     rows = Judged((SERIES,), values[None, :], n[None, :], END_MS)
     return conclude("rule", rule, span, rows, background, limits)

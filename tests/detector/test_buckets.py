@@ -173,6 +173,11 @@ def test_without_the_last_bucket_for_all_of_the_time_there_are_no_bounds() -> No
     assert bounds_of((0, "x", 0.1, 60), (0, "x", 0.5, 60), (0, "x", INF, 45)) == [()]
 
 
+def bounds_in(buckets: Buckets) -> list[Bounds]:
+    """The bounds of each row."""
+    return [buckets.bounds[one] for one in buckets.owner.tolist()]
+
+
 def window(at: int, bounds: Bounds, counts: list[float], series: str = "a") -> Window:
     n = sum(counts)
     return Window("s", Labels.of(s=series), at, 60.0, 0.0, n, bounds, tuple(counts))
@@ -188,7 +193,7 @@ def test_windows_of_different_layouts_merge_on_shared_bounds_exactly() -> None:
         ],
     )
     found = merged(windows, np.array([0, 0, 1]), 2)
-    assert [found.bounds[one] for one in found.owner] == [(0.5, INF), (0.3, INF)]
+    assert bounds_in(found) == [(0.5, INF), (0.3, INF)]
     assert found.counts().tolist() == [[13.0, 57.0], [7.0, 8.0]]
 
 
@@ -218,14 +223,14 @@ def test_merging_adds_up_and_flat_gives_it_back(
     cell = windows.index * 4 + np.array([at for _, at, _ in rows], np.int64)
     found = merged(windows, cell, len(windows.series) * 4)
     for position, labels in enumerate(windows.series):
-        mine = [row for row in rows if Labels.of(s=str(row[0])) == labels]
         for at in range(4):
-            bounds = shared(b for _, when, (b, _) in mine if when == at)
-            assert found.bounds[found.owner[position * 4 + at]] == bounds
+            mine = [row for row in rows if Labels.of(s=str(row[0])) == labels and row[1] == at]
+            bounds = shared(b for _, _, (b, _) in mine)
+            assert bounds_in(found)[position * 4 + at] == bounds
             row = found.cumulative[position * 4 + at, : len(bounds)]
             expected = [
                 sum(sum(c for e, c in zip(b, counts, strict=True) if e <= bound)
-                    for _, when, (b, counts) in mine if when == at)
+                    for _, _, (b, counts) in mine)
                 for bound in bounds
             ]  # fmt: skip
             assert row.tolist() == expected

@@ -95,7 +95,7 @@ def test_what_is_stored_is_what_ticks_would_have_stored(tmp_path: Path) -> None:
         else:
             ends = np.arange(NOON_MS - round(days * DAY_MS), NOON_MS + 1, MINUTE_MS)
         for at_ms in ends:
-            place.detector.store_windows(place.detector.definitions.due(int(at_ms)), int(at_ms))
+            place.detector.windowing.step(place.detector.definitions.due(int(at_ms)), int(at_ms))
         stored.append(place.windows())
         place.close()
     ticks, refill = stored
