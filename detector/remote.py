@@ -11,7 +11,7 @@ was added, exactly, and no two windows count the same increase. VictoriaMetrics'
 the sample before the span by itself and extrapolates nothing: it is asked for the window.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import assert_never

@@ -162,9 +162,8 @@ class Windowing:
         form, name = held.signal.form, held.signal.name
         others = self.history.windows(name, now_ms - form.window_ms, now_ms, seconds=form.window)
         known = frozenset(others.series)
-        own = chosen(
-            windows, np.array([one not in known for one in windows.series], np.bool_)[windows.index]
-        )
+        new = np.array([one not in known for one in windows.series], np.bool_)
+        own = chosen(windows, new[windows.index])
         return own, concatenated(name, [one for one in (others, own) if len(one)])
 
     def follow(self, held: Held, now_ms: int) -> bool:
