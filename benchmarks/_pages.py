@@ -69,16 +69,19 @@ def page(number: int, samples: int) -> bytes:
 def main() -> None:
     """Serve until stopped."""
     port, samples = int(sys.argv[1]), int(sys.argv[2])
-    numbers = count()
+    numbers = count(1)
+    ready = [page(0, samples)]  # written before it is asked for, so that nobody waits for it
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = page(next(numbers), samples) if self.path == "/metrics" else b""
+            body = ready[0] if self.path == "/metrics" else b""
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            if body:
+                ready[0] = page(next(numbers), samples)
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing is said."""

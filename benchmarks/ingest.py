@@ -1,11 +1,11 @@
 """Ingest: samples per CPU-second from scraped to stored, beside Prometheus scraping the same pages.
 
 Both scrape one page whose counters all grow, of 7,000 and of 70,000 samples, and write what they
-read to disk; the CPU of the page server is not counted. Prometheus scrapes every second. Plimsoll's
-process does not wait between two scrapes (`benchmarks._collecting`), and its last write of the log
-into the file is counted as well. Both are warm before it counts. Afterwards every sample is read
-back from both, and ours are compared with what the page said, one by one. The two take turns, and
-the best round of each counts: whatever else the machine does only makes a round slower.
+read to disk; the CPU of the page server is not counted. Both scrape every second; only does
+Plimsoll's process not wait for the second to pass (`benchmarks._collecting`), and its last write of
+the log into the file is counted as well. Both are warm before it counts. Afterwards every sample is
+read back from both, and ours are compared with what the page said, one by one. The two take turns,
+and the best round of each counts: whatever else the machine does only makes a round slower.
 """
 
 import contextlib
