@@ -22,6 +22,8 @@ PULSE_SECONDS = 2.0
 DELIVER_SECONDS = 5.0
 RETAIN_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=400)
+SETTLE_AFTER = timedelta(hours=1)
+"""A day that ended so long ago is rewritten in the order of its series; late samples are in it."""
 
 
 def clock() -> datetime:
@@ -135,6 +137,7 @@ class Loops:
             milliseconds(now - timedelta(seconds=storage.keep_windows)),
             milliseconds(now - timedelta(seconds=storage.keep_hourly_windows)),
         )
+        house.history.settle(milliseconds(now - SETTLE_AFTER))
         house.detector.retain_fine(
             milliseconds(now - timedelta(seconds=storage.keep_fine_windows)), milliseconds(now)
         )

@@ -1,7 +1,8 @@
 """Chart: seven days of one series of a signal, read from a file with 100 million samples in it.
 
-The file is written through the history as the product writes it: samples scrape after scrape, and
-windows tick after tick, of all lengths. Then every read is that of `GET /signals/{name}/windows`:
+The file is written through the history in the order in which the product writes it: samples scrape
+after scrape, windows of all lengths tick after tick; the days that are over are settled, the newest
+18 hours are not. Then every read is that of `GET /signals/{name}/windows`:
 `stretch`, then `curves`. `cold`: the process begins anew, and neither DuckDB nor the system has a
 page of the file in memory; each of the reads is of another series. `warm`: the same once more.
 """
@@ -33,11 +34,12 @@ from storage.series import NAME, Labels
 SAMPLES = int(os.environ.get("PLIMSOLL_BENCHMARK_SAMPLES", "100_000_000"))
 SIGNALS = ("api_p95", "api_mean", "api_error_rate", "api_requests")
 HISTOGRAM = "api_p95"
-NOW = datetime(2026, 3, 2, tzinfo=UTC)
+NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
 ROUTES = 150
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 SAMPLE_DAYS = 8
 SCRAPE_MS = 15_000
 SCRAPES_AT_ONCE = 64
@@ -114,8 +116,15 @@ def forget(directory: Path) -> None:
 
 
 def fill(history: DuckHistory) -> None:
-    """Samples of eight days, and windows as far back as they are kept."""
+    """Samples of eight days and windows as far back as they are kept; past days are settled."""
     fill_samples(history)
+    fill_windows(history)
+    while history.settle(NOW_MS - HOUR_MS):
+        pass
+
+
+def fill_windows(history: DuckHistory) -> None:
+    """Windows of all lengths, day by day, those that end together behind each other."""
     rng = np.random.default_rng(1)
     for day in range(-400, 0):
         begin_ms = NOW_MS + day * DAY_MS

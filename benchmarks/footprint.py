@@ -1,11 +1,13 @@
 """Footprint: bytes on disk per stored sample, beside Prometheus and VictoriaMetrics.
 
-The same day of a web service goes into all three: counters, histograms with their buckets, gauges
-of bytes, and ratios with all their digits, every 15 seconds at times that jitter, five targets.
-Plimsoll gets it scrape after scrape, through the history, and is closed, which writes its log into
-the file. Prometheus gets it as blocks of two hours, compacted as promtool writes them (what it has
-just scraped takes several times that in its log). VictoriaMetrics gets it by its import, is told to
-merge, and is stopped. Each is asked how many samples it has before its files are measured.
+The same four days of a web service go into all three: counters, histograms with their buckets,
+gauges of bytes, and ratios with all their digits, every 15 seconds at times that jitter, from two
+targets. Plimsoll gets them scrape after scrape, through the history, settles each day when it is
+over, as it does while it runs, and is closed, which writes its log into the file; the last day is
+not settled, and space that is free inside the file is counted. Prometheus gets them as blocks,
+compacted as promtool writes them (what it has just scraped takes several times that in its log).
+VictoriaMetrics gets them by its import, is told to merge, and is stopped. Each is asked how many
+samples it has before its files are measured.
 """
 
 import json
@@ -35,11 +37,12 @@ from storage.duck import DuckFile, DuckHistory
 from storage.history import Floats, Ints, Samples
 from storage.series import NAME, Labels
 
-BEGIN_MS = 1_772_323_200_000
+BEGIN_MS = 1_772_323_200_000  # midnight
 SCRAPE_MS = 15_000
-SCRAPES = 5_760
-TARGETS = 5
-ROUTES = 10
+SCRAPES_A_DAY = 5_760
+SCRAPES = 4 * SCRAPES_A_DAY
+TARGETS = 2
+ROUTES = 5
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
 SCRAPES_AT_ONCE = 16
 SERIES_AT_ONCE = 20
@@ -81,7 +84,7 @@ def of_target(target: int) -> Iterator[Columns]:
     rng = np.random.default_rng(target)
     even = BEGIN_MS + np.arange(1, SCRAPES + 1, dtype=np.int64) * SCRAPE_MS
     times = even + rng.normal(4, 3, SCRAPES).astype(np.int64)
-    busy = 0.6 + 0.4 * np.sin(np.arange(SCRAPES) / SCRAPES * 2 * np.pi)
+    busy = 0.6 + 0.4 * np.sin(np.arange(SCRAPES) / SCRAPES_A_DAY * 2 * np.pi)
 
     def labels(name: str, **more: str) -> Labels:
         return Labels.of({NAME: name, "job": "shop", "instance": f"10.0.0.{target}:8000", **more})
@@ -124,7 +127,10 @@ def in_plimsoll(columns: list[Columns], directory: Path) -> int:
                     for series, times, values in targets
                 )
             )
-        stored = file.rows()["samples"]
+            if last % SCRAPES_A_DAY == 0:  # by then the newest day is not over yet
+                history.settle(BEGIN_MS + last * SCRAPE_MS)
+        rows = file.cursor().execute("SELECT count(*) FROM samples").fetchall()
+        stored = int(rows[0][0])
     check("Plimsoll", stored, columns)
     return size_bytes(directory)
 
@@ -185,7 +191,7 @@ def asked(process: Process, columns: list[Columns]) -> int:
     """How many samples a peer says it has."""
     names = sorted({labels.metric for labels, _, _ in columns})
     at = str((BEGIN_MS + (SCRAPES + 20) * SCRAPE_MS) // 1000)
-    found = [process.query(f"sum(count_over_time({name}[25h]))", time=at) for name in names]
+    found = [process.query(f"sum(count_over_time({name}[5d]))", time=at) for name in names]
     return round(sum(float(one[0]["value"][1]) for one in found))
 
 

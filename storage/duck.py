@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from storage import settle
 from storage.catalogue import Catalogue
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.series import Labels, Selector
@@ -22,6 +23,9 @@ from storage.series import Labels, Selector
 Number = TypeVar("Number", np.int32, np.int64, np.float64)
 
 VERSION = 1
+MOST_SETTLED = 50_000_000
+"""Rows of past days that one call of `settle` rewrites: about a minute, where a week is new."""
+
 SCHEMA = """
 CREATE TABLE format (version INTEGER);
 CREATE TABLE series (id INTEGER, metric VARCHAR, labels VARCHAR);
@@ -33,12 +37,6 @@ CREATE TABLE windows (
     layout INTEGER, counts DOUBLE[]
 );
 """
-
-
-CHOSEN = (
-    "FROM windows WHERE end_ms > ? AND end_ms <= ? AND (? IS NULL OR seconds = ?) "
-    "AND series IN (SELECT id FROM wanted) ORDER BY series, end_ms"
-)
 
 
 class HistoryError(Exception):
@@ -143,6 +141,7 @@ class DuckHistory:
         try:
             cursor = file.cursor()
             prepare(cursor, file.path)
+            cursor.execute(settle.SCHEMA)
             self.series = Catalogue(cursor.execute("FROM series").fetchall())
             self.window_series = Catalogue(cursor.execute("FROM window_series").fetchall())
             rows = cursor.execute("SELECT id, bounds FROM layouts").fetchall()
@@ -270,11 +269,20 @@ class DuckHistory:
         if not found:
             return Windows.of(signal, ())
         cursor = self.file.cursor()
-        cursor.register("wanted", ids_of(found))
+        columns = "layout, counts" if counts else f"{NO_LAYOUT} AS layout"
+        chosen = "end_ms > ? AND end_ms <= ?"
+        values: list[float] = [start_ms, end_ms]
+        if seconds is not None:
+            chosen, values = f"{chosen} AND seconds = ?", [*values, seconds]
+        if len(found) == 1:  # by its number, which is looked for in what is known of each block
+            chosen, values = f"{chosen} AND series = ?", [*values, *found]
+        else:
+            cursor.register("wanted", ids_of(found))
+            chosen = f"{chosen} AND series IN (SELECT id FROM wanted)"
         table = cursor.execute(
-            "SELECT series, end_ms, seconds, value, n, "
-            + (f"layout, counts {CHOSEN}" if counts else f"{NO_LAYOUT} AS layout {CHOSEN}"),
-            [start_ms, end_ms, seconds, seconds],
+            f"SELECT series, end_ms, seconds, value, n, {columns} FROM windows WHERE {chosen} "
+            "ORDER BY series, end_ms, seconds",
+            values,
         ).fetchnumpy()
         if not len(table["series"]):
             return Windows.of(signal, ())
@@ -307,6 +315,8 @@ class DuckHistory:
         """Drop what is older, give back how many rows went; windows of an hour may stay longer."""
         hourly = windows_after_ms if hourly_after_ms is None else hourly_after_ms
         with self.write, transaction(self.file, self.series) as cursor:
+            settle.forget(cursor, settle.SAMPLES, samples_after_ms)
+            settle.forget(cursor, settle.WINDOWS, min(windows_after_ms, hourly))
             gone = deleted(cursor, "samples WHERE ts <= ?", samples_after_ms)
             gone += deleted(
                 cursor,
@@ -316,6 +326,24 @@ class DuckHistory:
                 windows_after_ms,
             )
         return gone
+
+    def settle(self, before_ms: int, most_rows: int = MOST_SETTLED) -> int:
+        """Rewrite days that ended by then in the order of their series; how many rows moved.
+
+        What a read gives stays the same; the file becomes smaller and one series quicker to read.
+        Each piece of a day is a transaction, and others write between them. A day that was begun is
+        ended; what is left after so many rows waits for the next call.
+        """
+        moved = 0
+        cursor = self.file.cursor()
+        for shelf in settle.SHELVES:
+            for day, rows in settle.due(cursor, shelf, before_ms):
+                if moved >= most_rows:
+                    return moved
+                for piece in settle.pieces(cursor, shelf, day, rows):
+                    with self.write, transaction(self.file, self.series) as writing:
+                        moved += settle.move(writing, piece)
+        return moved
 
     def thin(self, signal: str, seconds: float, after_ms: int) -> int:
         """Drop the older windows of one length of a signal, give back how many went."""
