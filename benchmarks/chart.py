@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -59,8 +59,8 @@ def measure() -> dict[str, object]:
         forget(directory)
         with house_in(directory) as house:
             rows = house.file.rows()
-            cold = reads(house)
-            warm = reads(house)
+            cold, cold_cpu = reads(house)
+            warm, warm_cpu = reads(house)
             size = house.file.size_bytes()
             memory = house.file.memory_bytes()
     p99 = percentile(cold, 0.99)
@@ -76,6 +76,9 @@ def measure() -> dict[str, object]:
         "cold_p50": round(statistics.median(cold) * 1000, 1),
         "warm_p50": round(statistics.median(warm) * 1000, 1),
         "warm_p99": round(percentile(warm, 0.99) * 1000, 1),
+        "cold_cpu_p99": round(percentile(cold_cpu, 0.99) * 1000, 1),
+        "warm_cpu_p99": round(percentile(warm_cpu, 0.99) * 1000, 1),
+        "load": round(os.getloadavg()[0], 1),
         "samples": rows["samples"],
         "windows": rows["windows"],
         "file_mib": round(size / 2**20),
@@ -182,8 +185,8 @@ def windows(signal: str, ends: Ints, seconds: int, rng: np.random.Generator) -> 
     )
 
 
-def reads(house: House) -> list[float]:
-    """Seconds of the read of each series of each signal, in an order that means nothing."""
+def reads(house: House) -> tuple[list[float], list[float]]:
+    """Seconds of each read, by the wall and of CPU: every series of every signal, mixed."""
     signals = house.detector.definitions.signals
     asked = [
         (signals[name], labels)
@@ -191,15 +194,16 @@ def reads(house: House) -> list[float]:
         for labels in house.history.window_series.find(name, lambda _: True).values()
     ]
     np.random.default_rng(2).shuffle(asked)
-    taken = []
+    taken, computed = [], []
     for signal, labels in asked:
-        began = perf_counter()
+        began, began_cpu = perf_counter(), process_time()
         reach = stretch(house, signal, NOW_MS - WEEK_MS, NOW_MS, POINTS)
         found = curves(house, signal, [labels], reach)
         taken.append(perf_counter() - began)
+        computed.append(process_time() - began_cpu)
         if len(found[labels].value) < WEEK_MS / 1000 / reach.seconds - 1:
             raise RuntimeError(f"windows of {signal.name} are missing")
-    return taken
+    return taken, computed
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -1,13 +1,15 @@
 """Footprint: bytes on disk per stored sample, beside Prometheus and VictoriaMetrics.
 
-The same four days of a web service go into all three: counters, histograms with their buckets,
-gauges of bytes, and ratios with all their digits, every 15 seconds at times that jitter, from two
-targets. Plimsoll gets them scrape after scrape, through the history, settles each day when it is
-over, as it does while it runs, and is closed, which writes its log into the file; the last day is
-not settled, and space that is free inside the file is counted. Prometheus gets them as blocks,
-compacted as promtool writes them (what it has just scraped takes several times that in its log).
-VictoriaMetrics gets them by its import, is told to merge, and is stopped. Each is asked how many
-samples it has before its files are measured.
+The same eight days of a web service, which is as long as samples are kept, go into all three:
+counters, histograms with their buckets, gauges of bytes, and ratios with all their digits, every 15
+seconds at times that jitter. Plimsoll gets them scrape after scrape, through the history, settles
+each day when the next one has begun, as it does while it runs, and is closed, which writes its log
+into the file. The last day is not settled then, and space that is free inside the file is counted.
+`settled` is the file one settling later, when it is largest: the space of the day that was moved is
+free in it for the next one, and `settled_in_use` is what is left without that. Prometheus gets them
+as blocks, compacted as promtool writes them (what it has just scraped takes several times that in
+its log). VictoriaMetrics gets them by its import, is told to merge, and is stopped. Each is asked
+how many samples it has before its files are measured.
 """
 
 import json
@@ -40,10 +42,11 @@ from storage.series import NAME, Labels
 BEGIN_MS = 1_772_323_200_000  # midnight
 SCRAPE_MS = 15_000
 SCRAPES_A_DAY = 5_760
-SCRAPES = 4 * SCRAPES_A_DAY
+SCRAPES = 8 * SCRAPES_A_DAY
+SCRAPES_AN_HOUR = SCRAPES_A_DAY // 24
 SCRAPES_A_BLOCK = SCRAPES_A_DAY // 12
-TARGETS = 2
-ROUTES = 5
+TARGETS = 1
+ROUTES = 10
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
 SCRAPES_AT_ONCE = 16
 SERIES_AT_ONCE = 20
@@ -58,6 +61,7 @@ def measure() -> dict[str, object]:
     samples = len(columns) * SCRAPES
     with tempfile.TemporaryDirectory(prefix="plimsoll-footprint-") as folder:
         ours = in_plimsoll(columns, Path(folder) / "plimsoll") / samples
+        settled, in_use = (one / samples for one in settled_once_more(Path(folder) / "plimsoll"))
         prom = in_prometheus(columns, Path(folder) / "prometheus") / samples
         victoria = in_victoria_metrics(columns, Path(folder) / "victoria") / samples
     return {
@@ -68,6 +72,8 @@ def measure() -> dict[str, object]:
         "goal": f"<= {GOAL_BYTES:g} bytes",
         "met": ours <= GOAL_BYTES,
         "unit": "bytes on disk per sample; the peer is Prometheus, in compacted blocks",
+        "settled": round(settled, 2),
+        "settled_in_use": round(in_use, 2),
         "victoria_metrics": round(victoria, 2),
         "samples": samples,
         "series": len(columns),
@@ -128,12 +134,22 @@ def in_plimsoll(columns: list[Columns], directory: Path) -> int:
                     for series, times, values in targets
                 )
             )
-            if last % SCRAPES_A_DAY == 0:  # by then the newest day is not over yet
-                history.settle(BEGIN_MS + last * SCRAPE_MS)
+            if last % SCRAPES_A_DAY == SCRAPES_AN_HOUR:
+                history.settle(BEGIN_MS + (last - SCRAPES_AN_HOUR) * SCRAPE_MS)
         rows = file.cursor().execute("SELECT count(*) FROM samples").fetchall()
         stored = int(rows[0][0])
     check("Plimsoll", stored, columns)
     return size_bytes(directory)
+
+
+def settled_once_more(directory: Path) -> tuple[int, int]:
+    """Bytes of the same file when its last day is settled too, and those that are in use in it."""
+    with closing(DuckFile(StorageConfig(directory=directory).history_path)) as file:
+        DuckHistory(file).settle(BEGIN_MS + SCRAPES * SCRAPE_MS)
+    with closing(DuckFile(StorageConfig(directory=directory).history_path)) as file:
+        used = "SELECT used_blocks * block_size FROM pragma_database_size()"
+        ((in_use,),) = file.cursor().execute(used).fetchall()
+        return size_bytes(directory), int(in_use)
 
 
 def by_target(columns: list[Columns]) -> list[tuple[tuple[Labels, ...], Ints, Floats]]:
@@ -195,7 +211,7 @@ def asked(process: Process, columns: list[Columns]) -> int:
     """How many samples a peer says it has."""
     names = sorted({labels.metric for labels, _, _ in columns})
     at = str((BEGIN_MS + (SCRAPES + 20) * SCRAPE_MS) // 1000)
-    found = [process.query(f"sum(count_over_time({name}[5d]))", time=at) for name in names]
+    found = [process.query(f"sum(count_over_time({name}[9d]))", time=at) for name in names]
     return round(sum(float(one[0]["value"][1]) for one in found))
 
 
