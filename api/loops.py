@@ -24,6 +24,8 @@ DELIVER_SECONDS = 5.0
 BACKFILL_SECONDS = 10.0
 RETAIN_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=400)
+SETTLE_AFTER = timedelta(hours=1)
+"""A day that ended so long ago is rewritten in the order of its series; late samples are in it."""
 
 
 def clock() -> datetime:
@@ -165,6 +167,7 @@ class Loops:
             milliseconds(now - timedelta(seconds=storage.keep_windows)),
             milliseconds(now - timedelta(seconds=storage.keep_hourly_windows)),
         )
+        house.history.settle(milliseconds(now - SETTLE_AFTER))
         house.detector.retain_fine(
             milliseconds(now - timedelta(seconds=storage.keep_fine_windows)), milliseconds(now)
         )

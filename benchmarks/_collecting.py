@@ -1,8 +1,8 @@
 """Plimsoll's own way from a page to the file, in one process: `... PORT DIRECTORY ROUNDS SAMPLES`.
 
 The collector, its buffer and the history, wired and driven as `api.serve` and `api.loops` do it:
-`start_due`, then `flush` in a thread. Only the clock is not waited for: each round is 15 seconds
-after the one before. The last line on standard output is one JSON object.
+`start_due` for every second, and every two seconds `flush` in a thread. Only the clock is not
+waited for. The last line on standard output is one JSON object.
 """
 
 import asyncio
@@ -16,15 +16,18 @@ from time import process_time
 
 from prometheus_client import CollectorRegistry
 
+from api.loops import PULSE_SECONDS
 from collector.config import CollectorConfig, Target
 from collector.meters import CollectorMeters
 from collector.run import Collector, sources
+from collector.scrape import Scrape
 from storage.config import StorageConfig
 from storage.duck import DuckFile, DuckHistory
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
-INTERVAL = timedelta(seconds=15)
-WARM_ROUNDS = 4
+INTERVAL = timedelta(seconds=1)
+PATIENCE_SECONDS = 60.0
+WARM_ROUNDS = 6
 
 
 def config(port: int, samples: int) -> CollectorConfig:
@@ -32,6 +35,7 @@ def config(port: int, samples: int) -> CollectorConfig:
     return CollectorConfig.model_validate(
         {
             "host": False,
+            "interval": INTERVAL.total_seconds(),
             "limits": {"samples": 2 * samples, "series": 2 * samples},
             "targets": [Target(name="page", url=f"http://127.0.0.1:{port}/metrics")],
         }
@@ -39,14 +43,16 @@ def config(port: int, samples: int) -> CollectorConfig:
 
 
 async def rounds(collector: Collector, count: int, told: Callable[[int], None]) -> None:
-    """So many scrapes, each stored before the next one begins."""
-    now = BEGIN
+    """So many scrapes, one after the other."""
+    now = flushed = BEGIN
     for number in range(count):
         told(number)
         while not (tasks := collector.start_due(now)):
             now = collector.next_due() or now + INTERVAL
         await asyncio.gather(*tasks)
-        await asyncio.to_thread(collector.flush)
+        if (now - flushed).total_seconds() >= PULSE_SECONDS or number == count - 1:
+            await asyncio.to_thread(collector.flush)
+            flushed = now
     for status in collector.status():
         if status.reason is not None:
             raise RuntimeError(f"the last scrape failed: {status.detail}")
@@ -63,8 +69,11 @@ def main() -> None:
 
     with closing(DuckFile(storage.history_path, memory=storage.memory)) as file:
         history = DuckHistory(file)
+        scrape, *_ = targets = sources(config(port, int(samples)))
+        assert isinstance(scrape, Scrape)
+        scrape.timeout_seconds = PATIENCE_SECONDS  # the page server is slower than the clock here
         collector = Collector(
-            sources(config(port, int(samples))),
+            targets,
             history.append,
             CollectorMeters(CollectorRegistry()),
         )

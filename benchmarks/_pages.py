@@ -1,13 +1,19 @@
 """A server of one growing page of metrics: `python -m benchmarks._pages PORT SAMPLES`.
 
 Page `k` (counted from 0, one per GET) is a function of `k` alone, and says its own number, so that
-whoever stored it can be checked to the last digit: line `i` has the value `value_of(i, k)`.
+whoever stored it can be checked to the last digit: line `i` has `value_of(i, k)`.
 """
 
 import sys
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 BOUNDS = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf")
 NUMBER = "benchmark_page_number"
@@ -31,14 +37,14 @@ def head(line: int) -> str:
     return f"{HISTOGRAM}_{('sum', 'count')[part - len(BOUNDS)]}{{{labels}}}"
 
 
-def value_of(line: int, page: int) -> float:
-    """The value of a line on a page: every counter grows on every page, at a pace of its own."""
-    if line == 0:
-        return float(page)
+def value_of(line: Ints, page: Ints) -> Floats:
+    """The values of lines on pages: every counter grows on every page, at a pace of its own."""
     begun, pace = line * 7919 % 100_003, 1 + line * 31 % 97
-    if (line - 1) % SERIES_PER_HISTOGRAM == len(BOUNDS):  # seconds have a fraction
-        return (begun * 1000 + page * (pace * 1000 + 37)) / 10_000
-    return float(begun + page * pace)
+    counts = begun + page * pace
+    # Seconds have a fraction.
+    sums = (begun * 1000 + page * (pace * 1000 + 37)) / 10_000
+    is_sum = (line - 1) % SERIES_PER_HISTOGRAM == len(BOUNDS)
+    return np.where(line == 0, page, np.where(is_sum, sums, counts)).astype(np.float64)
 
 
 def written(value: float) -> str:
@@ -49,9 +55,10 @@ def written(value: float) -> str:
 def page(number: int, samples: int) -> bytes:
     """One page: HELP and TYPE in front of each metric, then its lines."""
     groups: dict[str, list[str]] = {name: [] for name in METRICS}
-    for line in range(samples):
+    every = np.arange(samples, dtype=np.int64)
+    for line, value in enumerate(value_of(every, np.full(samples, number)).tolist()):
         text = head(line)
-        groups[text.partition("{")[0]].append(f"{text} {written(value_of(line, number))}\n")
+        groups[text.partition("{")[0]].append(f"{text} {written(value)}\n")
     parts = []
     for name, lines in groups.items():
         parts.append(f"# HELP {name} What was measured.\n# TYPE {name} untyped\n")
@@ -62,16 +69,19 @@ def page(number: int, samples: int) -> bytes:
 def main() -> None:
     """Serve until stopped."""
     port, samples = int(sys.argv[1]), int(sys.argv[2])
-    numbers = count()
+    numbers = count(1)
+    ready = [page(0, samples)]  # written before it is asked for, so that nobody waits for it
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = page(next(numbers), samples)
+            body = ready[0] if self.path == "/metrics" else b""
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            if body:
+                ready[0] = page(next(numbers), samples)
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing is said."""

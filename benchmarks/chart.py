@@ -1,7 +1,8 @@
 """Chart: seven days of one series of a signal, read from a file with 100 million samples in it.
 
-The file is written through the history as the product writes it: samples scrape after scrape, and
-windows tick after tick, of all lengths. Then every read is that of `GET /signals/{name}/windows`:
+The file is written through the history in the order in which the product writes it: samples scrape
+after scrape, windows of all lengths tick after tick; the days that are over are settled, the newest
+18 hours are not. Then every read is that of `GET /signals/{name}/windows`:
 `stretch`, then `curves`. `cold`: the process begins anew, and neither DuckDB nor the system has a
 page of the file in memory; each of the reads is of another series. `warm`: the same once more.
 """
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -33,11 +34,12 @@ from storage.series import NAME, Labels
 SAMPLES = int(os.environ.get("PLIMSOLL_BENCHMARK_SAMPLES", "100_000_000"))
 SIGNALS = ("api_p95", "api_mean", "api_error_rate", "api_requests")
 HISTOGRAM = "api_p95"
-NOW = datetime(2026, 3, 2, tzinfo=UTC)
+NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
 ROUTES = 150
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 SAMPLE_DAYS = 8
 SCRAPE_MS = 15_000
 SCRAPES_AT_ONCE = 64
@@ -57,8 +59,8 @@ def measure() -> dict[str, object]:
         forget(directory)
         with house_in(directory) as house:
             rows = house.file.rows()
-            cold = reads(house)
-            warm = reads(house)
+            cold, cold_cpu = reads(house)
+            warm, warm_cpu = reads(house)
             size = house.file.size_bytes()
             memory = house.file.memory_bytes()
     p99 = percentile(cold, 0.99)
@@ -74,6 +76,9 @@ def measure() -> dict[str, object]:
         "cold_p50": round(statistics.median(cold) * 1000, 1),
         "warm_p50": round(statistics.median(warm) * 1000, 1),
         "warm_p99": round(percentile(warm, 0.99) * 1000, 1),
+        "cold_cpu_p99": round(percentile(cold_cpu, 0.99) * 1000, 1),
+        "warm_cpu_p99": round(percentile(warm_cpu, 0.99) * 1000, 1),
+        "load": round(os.getloadavg()[0], 1),
         "samples": rows["samples"],
         "windows": rows["windows"],
         "file_mib": round(size / 2**20),
@@ -114,8 +119,15 @@ def forget(directory: Path) -> None:
 
 
 def fill(history: DuckHistory) -> None:
-    """Samples of eight days, and windows as far back as they are kept."""
+    """Samples of eight days and windows as far back as they are kept; past days are settled."""
     fill_samples(history)
+    fill_windows(history)
+    while history.settle(NOW_MS - HOUR_MS):
+        pass
+
+
+def fill_windows(history: DuckHistory) -> None:
+    """Windows of all lengths, day by day, those that end together behind each other."""
     rng = np.random.default_rng(1)
     for day in range(-400, 0):
         begin_ms = NOW_MS + day * DAY_MS
@@ -173,8 +185,8 @@ def windows(signal: str, ends: Ints, seconds: int, rng: np.random.Generator) -> 
     )
 
 
-def reads(house: House) -> list[float]:
-    """Seconds of the read of each series of each signal, in an order that means nothing."""
+def reads(house: House) -> tuple[list[float], list[float]]:
+    """Seconds of each read, by the wall and of CPU: every series of every signal, mixed."""
     signals = house.detector.definitions.signals
     asked = [
         (signals[name], labels)
@@ -182,15 +194,16 @@ def reads(house: House) -> list[float]:
         for labels in house.history.window_series.find(name, lambda _: True).values()
     ]
     np.random.default_rng(2).shuffle(asked)
-    taken = []
+    taken, computed = [], []
     for signal, labels in asked:
-        began = perf_counter()
+        began, began_cpu = perf_counter(), process_time()
         reach = stretch(house, signal, NOW_MS - WEEK_MS, NOW_MS, POINTS)
         found = curves(house, signal, [labels], reach)
         taken.append(perf_counter() - began)
+        computed.append(process_time() - began_cpu)
         if len(found[labels].value) < WEEK_MS / 1000 / reach.seconds - 1:
             raise RuntimeError(f"windows of {signal.name} are missing")
-    return taken
+    return taken, computed
 
 
 def percentile(values: list[float], share: float) -> float:

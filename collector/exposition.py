@@ -50,19 +50,24 @@ class Exposition:
 
     def read(self, body: bytes, content_type: str, at_ms: int) -> Collected:
         """The samples of a page, all at `at_ms`; CollectFailure `parse` when it is no such page."""
-        is_openmetrics = self._is_openmetrics(content_type)
-        text = _decoded(body)
-        self._series.forget(at_ms)
-        if not is_openmetrics and (again := self._series.again(body, at_ms)) is not None:
+        again = self.again(body, content_type, at_ms)
+        if again is not None:
             return again
         page = Page(self._limits.samples)
-        if is_openmetrics:
-            self._read_openmetrics(text, page)
+        if self._is_openmetrics(content_type):
+            self._read_openmetrics(body.decode(), page)
         else:
             lines = body.split(b"\n")
             page = self._read_text(lines, page)
             self._series.expect(lines, page)
         return self._series.collected(page, at_ms)
+
+    def again(self, body: bytes, content_type: str, at_ms: int) -> Collected | None:
+        """What `read` gives, if all lines came before, which is quick; None otherwise."""
+        is_openmetrics = self._is_openmetrics(content_type)
+        _check(body)
+        self._series.forget(at_ms)
+        return None if is_openmetrics else self._series.again(body, at_ms)
 
     def _is_openmetrics(self, content_type: str) -> bool:
         kind = content_type.split(";", 1)[0].strip().lower()
@@ -127,11 +132,12 @@ class Exposition:
             )
 
 
-def _decoded(body: bytes) -> str:
+def _check(body: bytes) -> None:
     if body.lstrip()[:1] == b"<":
         raise CollectFailure(Failure.PARSE, "this is an HTML or XML page, not metrics")
     try:
-        return body.decode()
+        if not body.isascii():
+            body.decode()
     except UnicodeDecodeError as error:
         raise CollectFailure(
             Failure.PARSE, f"the page is not UTF-8 from byte {error.start} on"

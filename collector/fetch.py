@@ -69,11 +69,10 @@ async def get(place: Place, path: bytes, headers: Mapping[str, str]) -> AsyncIte
 
     Raises ConnectError, ConnectTimeoutError, TLSError or ProtocolError, also while it is read.
     """
+    request = _request(path, headers)
     reader, writer = await _connect(place)
     try:
-        lines = [b"GET " + path + b" HTTP/1.1"]
-        lines += [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
-        writer.write(b"\r\n".join([*lines, b"", b""]))
+        writer.write(request)
         for _ in range(MOST_INTERIM):
             status, told = await _head(reader)
             if status >= 200:
@@ -84,6 +83,14 @@ async def get(place: Place, path: bytes, headers: Mapping[str, str]) -> AsyncIte
     finally:
         # At once: a server that does not answer our goodbye would keep the socket open.
         writer.transport.abort()
+
+
+def _request(path: bytes, headers: Mapping[str, str]) -> bytes:
+    lines = [b"GET " + path + b" HTTP/1.1"]
+    lines += [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
+    if any(b"\r" in line or b"\n" in line for line in lines):
+        raise ValueError("a line break in a request would be a second header")
+    return b"\r\n".join([*lines, b"", b""])
 
 
 async def _connect(place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -234,7 +234,8 @@ class SeriesOfTarget:
         self, columns: "_Columns", values: Floats, dropped: Mapping[Drop, int], at_ms: int
     ) -> Collected:
         grown = len(self._labels) - len(self._seen_ms)
-        self._seen_ms = np.append(self._seen_ms, np.full(grown, at_ms, np.int64))
+        if grown:
+            self._seen_ms = np.append(self._seen_ms, np.full(grown, at_ms, np.int64))
         self._seen_ms[columns.slots] = at_ms
         if columns.first is not None:  # of a series that stands twice the first line counts
             doubled = len(values) - len(columns.first)

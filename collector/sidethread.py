@@ -25,6 +25,11 @@ class SideThread:
         self._name = name
         self._busy = threading.Lock()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a piece of work has not come back yet."""
+        return self._busy.locked()
+
     async def run(self, function: Callable[[], T]) -> T:
         """The function's result; StillBusyError when the previous one has not returned."""
         if not self._busy.acquire(blocking=False):

@@ -57,13 +57,16 @@ class Template:
             lines = piece.split(b"\n")
             here = slice(line, line + len(lines))
             tails = list(map(bytes.removeprefix, lines, staying))
-            read = numbers(list(compress(tails, self._numbers[here])))
+            text = b"\n".join(tails)
             # A beginning that goes on in front of the last blank is seen by that blank.
-            if read is None or any(compress(tails, self._same[here])) or b" " in b"".join(tails):
+            if b" " in text or b"_" in text or any(compress(tails, self._same[here])):
+                return None
+            read = _floats(list(compress(tails, self._numbers[here])))
+            if read is None:
                 return None
             found.append(read)
             line += len(lines)
-            changing_bytes += sum(map(len, tails))
+            changing_bytes += len(text) - len(tails) + 1
         # A line that begins otherwise was left as it is, and then the tails are too long.
         if line != len(self._staying) or changing_bytes != len(body) + self._changing_bytes:
             return None
@@ -89,6 +92,10 @@ def numbers(tails: Sequence[bytes]) -> Floats | None:
     """The numbers, or None when one of them is none to the official parser."""
     if b"_" in b" ".join(tails):  # float() reads 1_000, the format does not
         return None
+    return _floats(tails)
+
+
+def _floats(tails: Sequence[bytes]) -> Floats | None:
     try:
         return np.fromiter(map(float, tails), np.float64, len(tails))
     except ValueError:

@@ -3,7 +3,7 @@
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,12 @@ MOST_RECALLED = 2_000_000
 class Cursor(Protocol):
     """What runs SQL inside the caller's transaction."""
 
-    def execute(self, query: str, parameters: object = ...) -> object:
+    def execute(self, query: str, parameters: object = ...) -> "Cursor":
         """Run one statement."""
+        ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """The rows that it gave."""
         ...
 
 

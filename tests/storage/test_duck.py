@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storage import catalogue
 from storage.duck import DuckFile, DuckHistory, transaction
 from storage.history import NO_LAYOUT, Samples, Windows
 from storage.series import NAME, Labels, Sample, Selector, Window
@@ -230,6 +232,58 @@ def test_a_batch_that_fails_leaves_nothing_behind(history: DuckHistory) -> None:
     assert all_of(history, "up") == []
     history.append(Samples.at([up(i="new")], 1, [1.0]))
     assert [one.labels for one in all_of(history, "up")] == [up(i="new")]
+
+
+def test_several_batches_are_stored_together_or_not_at_all(history: DuckHistory) -> None:
+    first, second = Samples.at([up(i="1")], 1, [1.0]), Samples.at([up(i="2"), up(i="1")], 1, [2, 3])
+    broken = Samples((up(i="3"),), np.array([0]), np.array([1]), np.array(["x"]))
+    with pytest.raises(duckdb.Error):
+        history.append(first, second, broken)
+    assert all_of(history, "up") == []
+    history.append(first, Samples.of([]), second)
+    assert [(one.labels, one.value) for one in all_of(history, "up")] == [
+        (up(i="1"), 3.0),  # the later batch counts
+        (up(i="2"), 2.0),
+    ]
+
+
+def test_series_that_come_in_the_same_tuple_are_not_looked_at_again(
+    history: DuckHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = (up(i="1"), up(i="2"))
+    history.append(Samples.at([up(i="0"), up(i="2")], 1, [0.0, 1.0]))
+    history.append(Samples(series, np.array([1, 0]), np.array([2, 2]), np.array([1.5, 2.5])))
+    with monkeypatch.context() as patched:
+        patched.setattr(history.series, "identify", lambda _: pytest.fail("looked at"))
+        history.append(Samples(series, np.array([0, 1]), np.array([3, 3]), np.array([3.5, 4.5])))
+    history.append(Samples((up(i="1"), up(i="2")), np.array([0]), np.array([4]), np.array([5.5])))
+    assert [(one.labels.get("i"), one.value) for one in all_of(history, 'up{i!="0"}')] == [
+        ("2", 1.0), ("2", 1.5), ("2", 4.5), ("1", 2.5), ("1", 3.5), ("1", 5.5),
+    ]  # fmt: skip
+
+
+def test_tuples_of_series_are_remembered_within_a_limit(
+    history: DuckHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "MOST_RECALLED", 3)
+    pairs = [(up(i=str(i)), up(i=str(i + 1))) for i in range(5)]
+    for at_ms, pair in enumerate([*pairs, *pairs], 1):
+        history.append(Samples(pair, np.array([0, 1]), np.full(2, at_ms), np.array([1.0, 2.0])))
+        assert history.series.recalled_series <= 3
+    assert len(all_of(history, "up")) == 20
+
+
+def test_a_tuple_of_series_whose_batch_failed_is_stored_with_the_next(tmp_path: Path) -> None:
+    file = DuckFile(tmp_path / "h.duckdb")
+    history = DuckHistory(file)
+    series = (up(i="new"),)
+    for values in (["x"], [1.0]):
+        with suppress(duckdb.Error):
+            history.append(Samples(series, np.array([0]), np.array([1]), np.array(values)))
+    file.close()
+    file = DuckFile(tmp_path / "h.duckdb")
+    assert [one.labels for one in all_of(DuckHistory(file), "up")] == [up(i="new")]
+    file.close()
 
 
 def test_a_series_of_a_batch_that_failed_is_stored_with_the_next(tmp_path: Path) -> None:
