@@ -43,7 +43,7 @@ LEFT_OUT = {
     LeftOut.NO_SERIES_MATCHES: "The metric is there, and no series of it meets the conditions.",
     LeftOut.BOUND_IS_NO_EDGE: "The bound of a share is no edge of the buckets.",
     LeftOut.BY_LABEL_MISSING: "No series has a label of `by`: what it should part is one.",
-    LeftOut.MEMORY: "`detector.memory` is full: stored and judged by absolute rules, without a baseline.",
+    LeftOut.MEMORY: "`detector.memory` is full: stored, and judged without a baseline.",
 }
 DROPS = {
     Drop.SAMPLES: "The page has more samples than `collector.limits.samples`.",
