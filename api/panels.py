@@ -1,7 +1,7 @@
 """What the dashboards must know of the signals in force."""
 
 from dashboards.signals import SignalPanel, Threshold
-from detector.rule import Absolute
+from detector.trigger import Absolute
 from detector.run import Definitions
 from detector.signal import Direction
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detector.judgement import DAYS_NEEDED as DAYS_NEEDED
 from detector.judgement import Background
 from storage.history import Floats, Ints, Windows
 from storage.series import Labels
@@ -18,7 +19,6 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 DAYS = 7
 GAP_MS = HOUR_MS
-DAYS_NEEDED = 5  # 70 % of seven; office-hours traffic has five
 
 Excluded = Mapping[Labels, Sequence[tuple[int, int]]]
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import assert_never
 
 import numpy as np
 from sqlmodel import Session
@@ -19,6 +18,8 @@ from sqlmodel import Session
 from detector import evaluate
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
 from detector.book import Book
+from detector.exclusion import left_out, restarted
+from detector.facts import FactFinder
 from detector.judgement import (
     REASONS,
     VERDICTS,
@@ -29,15 +30,24 @@ from detector.judgement import (
     Verdicts,
     conclude,
 )
-from detector.judges.absolute import AbsoluteJudge
-from detector.judges.relative import RelativeJudge
-from detector.judges.sigma import SigmaJudge
+from detector.judging import judge_of
 from detector.ledger import Ledger
-from detector.lifecycle import continued, fingerprint, opened, withdrawn
+from detector.lifecycle import (
+    continued,
+    fingerprint,
+    is_hands_off,
+    opened,
+    reopened,
+    reopens,
+    suspected_again,
+    withdrawn,
+    woken,
+)
 from detector.meters import DetectorMeters
-from detector.regression import Regression
-from detector.rule import Absolute, Relative, Rule, Sigma, Span
+from detector.regression import Kind, Regression, Tag
+from detector.rule import Rule, Span
 from detector.signal import Signal, weights_are_counts
+from detector.tags import shifted
 from detector.window import Span as WindowSpan
 from detector.window import merge
 from storage.history import History, Windows
@@ -47,6 +57,7 @@ from storage.state import State
 TICK = "tick"
 MAX_CATCH_UP_MS = 3_600_000
 HOUR_MS = evaluate.HOUR_MS
+OPENING = (Verdict.REGRESSED, Verdict.SUSPECTED, Verdict.IMPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,12 @@ class Detector:
     ledger: Ledger
     meters: DetectorMeters
     readings: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
+    facts: FactFinder = field(init=False)
     _baselines: dict[str, tuple[int, int, Flat]] = field(default_factory=dict)
     _counted_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.facts = FactFinder(self.history)
 
     def due_ticks(self, now_ms: int) -> list[int]:
         """The ticks from the last completed one until now, oldest first.
@@ -127,8 +142,9 @@ class Detector:
         self.store_windows(signals, now_ms)
         with self.state.reading() as session:
             done = self.is_done(session, now_ms)
-            open_ = self.book.open_regressions(session)
-            spans = self.book.spans(session, baseline_end_ms(now_ms) - DAYS * DAY_MS)
+            since_ms = baseline_end_ms(now_ms) - DAYS * DAY_MS
+            open_ = self.book.watched(session)
+            spans = [*self.book.spans(session, since_ms), *self.book.accepted(session, since_ms)]
         verdicts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
         if done:
             return verdicts
@@ -233,14 +249,16 @@ class Detector:
         self.readings[signal.name] = read(signal.name, newest, baseline)
         result = []
         for name, rule in rules.items():
-            mine = {r.labels: r for r in open_ if r.rule == name and r.signal == signal.name}
-            series = tuple(dict.fromkeys([*fine.series, *mine]))
+            mine = [r for r in open_ if r.rule == name and r.signal == signal.name]
+            series = tuple(dict.fromkeys([*fine.series, *(r.labels for r in mine)]))
             if not series:
                 continue
             judged = matrix(signal, fine, span_of[name], now_ms, series)
-            background = frozen(baseline.background(series), series, mine)
-            limits = judge_of(rule).judge(background)
-            result.append(conclude(name, rule, span_of[name], judged, background, limits))
+            normal = restarted(baseline.background(series), series, signal.name, spans, now_ms)
+            background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
+            facts = self.facts.find(signal, rule, span_of[name], series, now_ms)
+            levels = judge_of(rule).judge(background, facts)
+            result.append(conclude(name, rule, span_of[name], judged, background, levels))
         return result
 
     def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
@@ -249,11 +267,7 @@ class Detector:
         Windows in which any rule on the signal had a regression open are left out.
         """
         end_ms = baseline_end_ms(now_ms)
-        excluded: dict[Labels, list[tuple[int, int]]] = {}
-        for one in spans:
-            if one.signal == signal.name:
-                until_ms = one.resolved_ms if one.resolved_ms is not None else now_ms
-                excluded.setdefault(one.labels, []).append((one.began_lo_ms, until_ms))
+        excluded = left_out([one for one in spans if one.signal == signal.name], now_ms)
         reach = hash(
             tuple(
                 (labels, lo, min(hi, end_ms))
@@ -274,18 +288,26 @@ class Detector:
 
     def live(self, session: Session, all_verdicts: Sequence[Verdicts], now_ms: int) -> None:
         """Open, continue and resolve regressions according to the verdicts of one tick."""
-        known = {one.fingerprint: one for one in self.book.open_regressions(session)}
-        for one in known.values():
-            if one.rule not in self.definitions.rules_of(one.signal):
+        known = {one.fingerprint: one for one in self.book.watched(session, lock=True)}
+        for print_, one in list(known.items()):
+            if one.rule not in self.definitions.rules_of(one.signal) and not one.phase.is_over:
                 self.book.save(session, *withdrawn(one, now_ms))
+                continue
+            awake, steps = woken(one, now_ms)
+            if steps:
+                self.book.save(session, awake, steps)
+                # With the incident that the book has for it.
+                known[print_] = self.book.regression(session, awake.id) or awake
         for verdicts in all_verdicts:
             rule = self.definitions.rules[verdicts.rule]
             signal = self.definitions.signals[verdicts.signal]
             open_ = {r.labels for r in known.values() if r.rule == verdicts.rule}
-            held = verdicts.verdict == VERDICTS.index(Verdict.REGRESSED)
+            held = np.isin(verdicts.verdict, [VERDICTS.index(one) for one in OPENING])
+            moved = shifted(signal, verdicts) if held.any() else held
             for i, labels in enumerate(verdicts.judged.series):
                 if held[i] or labels in open_:
-                    self.apply(session, signal, rule, verdicts.row(i), known)
+                    tags = (Tag.COST_SHIFT,) if moved[i] else ()
+                    self.apply(session, signal, rule, verdicts.row(i), known, tags)
 
     def apply(
         self,
@@ -294,14 +316,23 @@ class Detector:
         rule: Rule,
         judgement: Judgement,
         known: Mapping[str, Regression],
+        tags: Sequence[Tag] = (),
     ) -> None:
         """What one judgement means for the book."""
-        print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels)
-        if print_ in known:
-            regression, steps = continued(known[print_], rule, judgement)
-            self.book.save(session, regression, steps)
-        elif judgement.verdict is Verdict.REGRESSED:
-            self.book.open(session, *opened(signal, rule, judgement))
+        for kind in Kind:
+            print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels, kind)
+            if print_ in known:
+                self.book.save(session, *continued(known[print_], rule, judgement))
+            elif judgement.verdict in OPENING and kind_of(judgement) is kind:
+                over = self.book.latest(session, print_)
+                if over is not None and is_hands_off(over, judgement.at_ms):
+                    continue
+                if over is None or not reopens(over, judgement.at_ms):
+                    self.book.open(session, *opened(signal, rule, judgement, tags))
+                elif judgement.verdict is Verdict.SUSPECTED:
+                    self.book.save(session, *suspected_again(over, judgement))
+                else:
+                    self.book.save(session, *reopened(over, rule, judgement))
 
     def preview(self, now_ms: int) -> None:
         """Read the running window of signals that have no reading yet; stores nothing.
@@ -321,20 +352,10 @@ class Detector:
             self.readings[one.name] = read(one.name, newest, nothing)
 
 
-def judge_of(rule: Rule) -> AbsoluteJudge | RelativeJudge | SigmaJudge:
-    """The judge that a rule's trigger asks for."""
-    part, clear = rule.trigger.part, rule.clear.level
-    # Sigmas are distances on either side, levels and multiples are values.
-    furthest = math.inf if rule.upwards or isinstance(part, Sigma) else -math.inf
-    critical = furthest if rule.critical is None else rule.critical
-    match part:
-        case Absolute():
-            return AbsoluteJudge(part.level, clear, critical)
-        case Relative():
-            return RelativeJudge(part.level, clear, critical)
-        case Sigma():
-            return SigmaJudge(part.level, clear, critical, rule.upwards)
-    assert_never(part)
+def kind_of(judgement: Judgement) -> Kind:
+    """Which way a judgement goes."""
+    better = judgement.verdict is Verdict.IMPROVED
+    return Kind.IMPROVEMENT if better else Kind.REGRESSION
 
 
 def matrix(
@@ -368,7 +389,7 @@ def frozen(
             mean[row] = regression.baseline
             deviation[row] = evidence["deviation"]
             n[row], days[row] = evidence["baseline_n"], evidence["days"]
-    return Background(mean, deviation, n, days)
+    return Background(mean, deviation, n, days, background.needed)
 
 
 def read(signal: str, newest: Judged, baseline: Flat) -> tuple[Reading, ...]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.baseline import DAYS_NEEDED
-from detector.judgement import Background, Limits
+from detector.bounds import Limits
+from detector.judgement import Background
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class SigmaJudge:
     upwards: bool
 
     def judge(self, background: Background) -> Limits:
-        """Average and deviations of each series; NaN where too few days have data."""
-        mean = np.where(background.days >= DAYS_NEEDED, background.mean, np.nan)
+        """Average and deviations of each series; NaN where it is less than a day old."""
+        mean = np.where(background.usable, background.mean, np.nan)
         step = background.deviation if self.upwards else -background.deviation
         with np.errstate(invalid="ignore"):  # no deviation times an infinite level says nothing
             return Limits(
