@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
+from detector.actions import Wish, act
 from detector.deployments import BEFORE_MS, correlated
 from detector.group import incident_for, is_news, subject
 from detector.lifecycle import identity
@@ -219,6 +220,24 @@ class Book:
         session.flush()
         if steps and regression.incident_id and not joins:
             self.renew(session, regression, {one.step for one in steps} & NEWS, by_severity)
+
+    def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
+        """Do what a person wishes; None when there is no such regression.
+
+        `IllegalActionError` when it does not fit; what is done already is not done again.
+        """
+        one = self.claimed(session, regression_id)
+        if one is None:
+            return None
+
+        def said(what: Step, actor: str, reason: str) -> bool:
+            last = self.transitions(session, regression_id)[-1:]
+            return [(t.step, t.actor, t.reason) for t in last] == [(what, actor, reason)]
+
+        after, steps = act(one, wish, said)
+        if steps:
+            self.save(session, after, steps)
+        return self.regression(session, regression_id)
 
     def renew(
         self, session: Session, regression: Regression, told: set[Step], by_severity: bool

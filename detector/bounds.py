@@ -3,7 +3,7 @@
 Pure, over columns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -81,6 +81,15 @@ def held(bounds: Bounds, values: Floats, upwards: bool) -> Floats:
     )
 
 
+def fixed(bounds: Bounds) -> Bounds:
+    """The same where only fixed limits are known: what holds now needs no history."""
+    if isinstance(bounds, Tree):
+        return Tree(bounds.how, tuple(fixed(one) for one in bounds.parts))
+    if bounds.trigger.endswith("absolute"):
+        return bounds
+    return replace(bounds, threshold=np.full(len(bounds.threshold), np.nan))
+
+
 def cleared(bounds: Bounds, newest: Floats, upwards: bool) -> Flags:
     """Whether the newest window is back beyond the clear level.
 
@@ -88,9 +97,11 @@ def cleared(bounds: Bounds, newest: Floats, upwards: bool) -> Flags:
     """
     if isinstance(bounds, Limits):
         value = newest if bounds.measured is None else bounds.measured[:, -1]
-        return value < bounds.clear if upwards else value > bounds.clear
+        back: Flags = value < bounds.clear if upwards else value > bounds.clear
+        return back
     parts = np.stack([cleared(one, newest, upwards) for one in bounds.parts])
-    return np.any(parts, axis=0) if bounds.how == "all" else np.all(parts, axis=0)
+    over: Flags = np.asarray(parts.any(axis=0) if bounds.how == "all" else parts.all(axis=0))
+    return over
 
 
 def beyond_critical(levels: Levels, values: Floats, upwards: bool) -> Flags:

@@ -11,6 +11,7 @@ from detector.bounds import (
     Limits,
     beyond_critical,
     cleared,
+    fixed,
     held,
     leaves,
     shown,
@@ -258,7 +259,8 @@ def conclude(
     newest = judged.values[:, -1]
     history = ~np.isnan(truth[:, -1])
     if rule.is_statistical:
-        history &= background.n >= gates.min_baseline_count
+        alone = held(fixed(levels.worse), judged.values, up)[:, -1] == 1
+        history &= (background.n >= gates.min_baseline_count) | alone
     far = is_far(gates, newest, background, up)
     improved = better[:, -1] & (better.sum(axis=1) >= span.need) & far
     stages: tuple[Stage, ...] = (  # the first that applies decides
@@ -350,7 +352,8 @@ def statistical(
         away = assessed.kept < gates.went_away
     warming = none
     if gates.warming and rule.is_statistical:
-        warming = ~background.ready
+        # A fixed limit of `any` that holds needs no history.
+        warming = ~background.ready & ~(held(fixed(levels.worse), judged.values, up)[:, -1] == 1)
     return (
         (usual, Verdict.REJECTED, Reason.EXPECTED),
         (effect, Verdict.REJECTED, Reason.EFFECT),

@@ -8,7 +8,7 @@ import pytest
 
 from api.house import House
 from detector.lifecycle import DETECTOR
-from detector.regression import Phase, Regression, Severity, Transition
+from detector.regression import Phase, Regression, Severity, Step, Transition
 from detector.units import Unit
 from storage.series import Labels
 from tests.api.asking import Client, problem
@@ -130,6 +130,7 @@ def put(house: House, number: int, opened_ms: int, **changes: Any) -> Regression
         before="",
         after="open",
         reason="held",
+        step=Step.OPENED,
     )
     with house.state.unit() as session:
         return house.book.open(session, one, step)
