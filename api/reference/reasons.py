@@ -19,19 +19,28 @@ VERDICTS = {
     Verdict.UNKNOWN: "Too little is known to say. Never the same as steady.",
     Verdict.STEADY: "The newest window does not breach the trigger.",
     Verdict.REJECTED: "The newest window breaches the trigger, and a gate refused it.",
+    Verdict.SUSPECTED: "Everything holds but time: it may still go away.",
     Verdict.REGRESSED: "Trigger, sustain and gates hold.",
+    Verdict.IMPROVED: "The mirror of the trigger holds as long: it got better by as much.",
 }
 JUDGEMENTS = {
     Reason.NONE: "Steady or regressed: there is nothing to explain.",
     Reason.NO_DATA: "Unknown: the newest window has no value.",
     Reason.TOO_FEW_OBSERVATIONS: "Unknown: the newest window has fewer observations than "
     "`gates.min_count`.",
-    Reason.TOO_LITTLE_HISTORY: "Unknown: fewer than 5 of 7 days have data, or fewer observations "
-    "than `gates.min_baseline_count` are behind the baseline, or the average is zero and the "
-    "trigger is relative.",
+    Reason.TOO_LITTLE_HISTORY: "Unknown: there is not more than a day of data, or fewer "
+    "observations than `gates.min_baseline_count` are behind the baseline, or the average is zero "
+    "and the trigger is relative.",
     Reason.SUSTAIN: "Rejected: not enough of the judged windows breach yet.",
-    Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta`.",
+    Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta` and "
+    "`gates.min_ratio`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
+    Reason.EXPECTED: "Rejected: the trigger does not hold against what is usual at this hour.",
+    Reason.EFFECT: "Rejected: closer to what is usual at this hour than `gates.effect`.",
+    Reason.SIGNIFICANCE: "Rejected: within `gates.significance` deviations of what is usual.",
+    Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",
+    Reason.WARMING: "Rejected: fewer than 5 of 7 days have data; see `gates.warming`.",
+    Reason.WENT_AWAY: "Suspected: the last two hours have not kept `gates.went_away` of the step.",
 }
 DROPS = {
     Drop.SAMPLES: "The page has more samples than `collector.limits.samples`.",
@@ -49,6 +58,7 @@ DECISIONS = {
     Decision.RESOLVED: "Sent: the incident is over.",
     Decision.REOPENED: "Sent: the incident was told as resolved and is open again.",
     Decision.NO_RECEIVER: "Not sent: nobody is configured.",
+    Decision.MUTED: "Not sent: somebody muted all of it.",
     Decision.BELOW_MIN_SEVERITY: "Not sent: milder than `alerts.min_severity`, and never told.",
     Decision.NOTHING_CHANGED: "Not sent: the message would look the same.",
     Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
@@ -75,6 +85,7 @@ PROBLEMS = {
     ProblemType.BAD_REQUEST: "The request cannot be read.",
     ProblemType.BAD_CURSOR: "The cursor was not handed out by this API.",
     ProblemType.BODY_TOO_LARGE: "The body is larger than 64 KiB.",
+    ProblemType.CONFLICT: "What is asked for does not fit the state of the thing.",
     ProblemType.CONTENT_TYPE: "The body is not sent as `application/json`.",
     ProblemType.INTERNAL: "A fault of Plimsoll; its log says where.",
     ProblemType.INVALID: "A parameter or a member of the body does not fit; see `errors`.",
