@@ -23,7 +23,13 @@ ADAPTERS = {
     "duckdb": {"storage/duck.py", "api/routes/health.py"},  # health asks whether it answers
     "fastapi": {"api"},
     "grafanalib": {"dashboards"},
-    "httpx": {"collector/scrape.py", "api/acting.py", "api/demo", "api/explain.py", f"{CLIENT}/deployments.py"},
+    "httpx": {
+        "collector/scrape.py",
+        "api/acting.py",
+        "api/demo",
+        "api/explain.py",
+        f"{CLIENT}/deployments.py",
+    },
     "jinja2": {"api/pages/render.py"},
     "psutil": {"collector/host.py"},
     "psycopg": set[str](),  # SQLAlchemy loads it by the address
