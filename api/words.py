@@ -191,6 +191,8 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
         told.append(f"at least {asked.min_ratio:g} x the average")
     if asked.min_events:
         told.append(f"at least {several(asked.min_events, 'event')}")
+    if asked.sampling:
+        told.append("deviations count the chance of so few observations")
     if asked.expected:
         told.append("the same against what is usual at this hour")
     if asked.effect is not None:

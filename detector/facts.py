@@ -7,11 +7,12 @@ import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
 from detector.buckets import merged
+from detector.judgement import Judged
 from detector.judges.distribution import Distributions
 from detector.judges.slope import daily_lows
 from detector.judging import Facts
 from detector.rule import Rule, Span
-from detector.signal import Quantile, Signal
+from detector.signal import Quantile, Ratio, Share, Signal
 from detector.trigger import AnyLeaf, Distribution, Slope
 from detector.window import Span as WindowSpan
 from storage.history import NO_LAYOUT, Floats, History, Ints, Windows
@@ -33,10 +34,9 @@ class FactFinder:
     history: History
     _lows: dict[str, tuple[int, tuple[Labels, ...], Floats]] = field(default_factory=dict)
 
-    def find(
-        self, signal: Signal, rule: Rule, span: Span, series: Sequence[Labels], end_ms: int
-    ) -> Facts:
-        """The facts that a rule asks for, in the order of the series."""
+    def find(self, signal: Signal, rule: Rule, span: Span, judged: Judged) -> Facts:
+        """The facts that a rule asks for, in the order of the judged series."""
+        series, end_ms = judged.series, judged.end_ms
         leaves = list(leaves_of(rule))
         distributions = lows = None
         if any(isinstance(one, Distribution) for one in leaves) and isinstance(
@@ -45,7 +45,9 @@ class FactFinder:
             distributions = self.distributions(signal, span, series, end_ms)
         if any(isinstance(one, Slope) for one in leaves):
             lows = self.lows(signal, series, end_ms)
-        return Facts(distributions=distributions, lows=lows)
+        shares = rule.gates.sampling and isinstance(signal.form, Ratio | Share)
+        n = judged.n[:, -1] if shares else None
+        return Facts(distributions=distributions, lows=lows, n=n)
 
     def lows(self, signal: Signal, series: Sequence[Labels], end_ms: int) -> Floats:
         """The daily lows until the last full hour, series x days."""

@@ -20,10 +20,14 @@ from storage.history import Floats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What triggers ask for beside the averages; None where no trigger does."""
+    """What triggers ask for beside the averages; None where no trigger does.
+
+    `n` are the observations behind the newest values, where they are shares of them.
+    """
 
     distributions: Distributions | None = None
     lows: Floats | None = None
+    n: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def limits(
             points = leaf.mode == "points"
             return RelativeJudge(leaf.level, clear, far, points).judge(background)
         case Sigma():
-            return SigmaJudge(leaf.level, clear, far, up).judge(background)
+            return SigmaJudge(leaf.level, clear, far, up, facts.n).judge(background)
         case Distribution():
             if facts.distributions is None:
                 return unknown(background)

@@ -20,8 +20,8 @@ DETECTOR = "detector"
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-# A statistical rule may not resolve sooner after opening, and its size is still being found: the
-# first judged windows hold the time before the change too.
+# A statistical rule may not resolve sooner after opening. For as long after opening or escalating
+# its size is still being found: the judged windows hold the time before the change too.
 SETTLING_MS = 30 * MINUTE_MS
 ESCALATION = 1.25
 REOPENS_WITHIN_MS = 7 * DAY_MS
@@ -125,6 +125,7 @@ def opened(
         kind=kind,
         held_since_ms=judgement.at_ms,
         recorded=finite(size(rule, judgement)),
+        recorded_ms=judgement.at_ms,
         tags=tags,
     )
     return regression, step(regression, judgement, "", what, f"{judgement.rule} {SAID[what]}")
@@ -223,6 +224,7 @@ def suspected(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
             held_since_ms=judgement.at_ms,
             clear_since_ms=None,
             recorded=finite(size(rule, judgement)),
+            recorded_ms=judgement.at_ms,
         )
         return opened_, (step(opened_, judgement, now.phase, Step.OPENED, "confirmed"),)
     if judgement.verdict is Verdict.SUSPECTED:
@@ -249,7 +251,7 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
         return escalated(replace(now, severity=severity), judgement, grown, reason)
     recorded = now.recorded
     if recorded is not None and grown > recorded:
-        if not settled:
+        if judgement.at_ms - now.recorded_ms < SETTLING_MS:
             now = replace(now, recorded=grown)
         elif grown >= ESCALATION * recorded > 0 and judgement.verdict is Verdict.REGRESSED:
             more = f"{grown / recorded - 1:.0%} larger than it was recorded"
@@ -265,7 +267,7 @@ def escalated(now: Regression, judgement: Judgement, grown: float, reason: str) 
     """Worse than was known. Whoever has muted it is not asked again; it is noted."""
     phase = Phase.MUTED if now.phase is Phase.MUTED else Phase.ESCALATED
     recorded = max(grown, now.recorded or 0.0) if math.isfinite(grown) else now.recorded
-    worse = replace(now, phase=phase, recorded=recorded)
+    worse = replace(now, phase=phase, recorded=recorded, recorded_ms=judgement.at_ms)
     return worse, (step(worse, judgement, now.phase, Step.ESCALATED, reason),)
 
 
@@ -335,6 +337,7 @@ def reopened(over: Regression, rule: Rule, judgement: Judgement) -> Taken:
         silent_since_ms=None,
         muted_until_ms=None,
         recorded=finite(size(rule, judgement)),
+        recorded_ms=judgement.at_ms,
         evidence=evidence(judgement),
         by="",
     )

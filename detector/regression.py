@@ -107,7 +107,7 @@ class Regression:
 
     `version` counts how often it was open, 1 at first: within a week the same comes back under the
     same id; `earlier` are the spans before. `recorded` is the size that an escalation is measured
-    against. `by` is the last person who decided something. `accepted_from_ms` is where the normal
+    against, found in the half hour from `recorded_ms` on. `by` is the last person who decided something. `accepted_from_ms` is where the normal
     begins anew after it was accepted. `silent_since_ms` is set while no data come.
     """
 
@@ -139,6 +139,7 @@ class Regression:
     held_since_ms: int = 0
     earlier: tuple[tuple[int, int], ...] = ()
     recorded: float | None = None
+    recorded_ms: int = 0
     tags: tuple[Tag, ...] = ()
     muted_until_ms: int | None = None
     silent_since_ms: int | None = None

@@ -44,6 +44,10 @@ class Gates(Part):
     min_ratio: float | None = Field(
         None, gt=0, description="Times the baseline; with `min_delta` too, either is enough."
     )
+    sampling: bool = Field(
+        False,
+        description="Of shares and ratios: sigmas count the chance of so few observations too.",
+    )
     expected: bool = Field(
         False, description="The trigger holds against what is usual at this hour, too."
     )

@@ -256,7 +256,7 @@ class Detector:
             judged = matrix(signal, fine, span_of[name], now_ms, series)
             normal = restarted(baseline.background(series), series, signal.name, spans, now_ms)
             background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
-            facts = self.facts.find(signal, rule, span_of[name], series, now_ms)
+            facts = self.facts.find(signal, rule, span_of[name], judged)
             levels = judge_of(rule).judge(background, facts)
             result.append(conclude(name, rule, span_of[name], judged, background, levels))
         return result

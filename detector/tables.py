@@ -114,6 +114,7 @@ class RegressionRow(SQLModel, table=True):
     held_since_ms: int = milliseconds()
     earlier: list[list[int]] = document()
     recorded: float | None
+    recorded_ms: int = milliseconds()
     tags: list[str] = document()
     muted_until_ms: int | None = milliseconds(nullable=True)
     silent_since_ms: int | None = milliseconds(nullable=True)
@@ -159,7 +160,7 @@ class RegressionRow(SQLModel, table=True):
 SAME = (
     "id", "fingerprint", "rule", "signal", "title", "worse", "value", "worst",
     "threshold", "baseline", "began_lo_ms", "began_hi_ms", "opened_ms", "updated_ms",
-    "clear_since_ms", "resolved_ms", "runbook", "version", "held_since_ms", "recorded",
+    "clear_since_ms", "resolved_ms", "runbook", "version", "held_since_ms", "recorded", "recorded_ms",
     "muted_until_ms", "silent_since_ms", "accepted_from_ms", "by",
 )  # fmt: skip
 

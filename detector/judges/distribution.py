@@ -65,15 +65,15 @@ class ShiftJudge:
     def judge(self, found: Distributions) -> Limits:
         """One-sided Kolmogorov distance of each judged window from the days before.
 
-        The threshold is the median of the distances of each single day from the others plus so many
-        times 1.4826 x MAD of them: what differs from day to day anyway is no shift. It is never
+        The threshold is the median of the distances (either way: one way, half of them are zero)
+        of each single day from the others plus so many times 1.4826 x MAD of them: what differs from day to day anyway is no shift. It is never
         less than what so few observations differ by chance, and never below 0.05.
         """
         pooled = found.past.sum(axis=1)
         measured = gap(found.now, pooled, self.upwards)
         usual = np.stack(
             [
-                gap(found.past[:, day], pooled - found.past[:, day], self.upwards)
+                widest(found.past[:, day], pooled - found.past[:, day])
                 for day in range(found.past.shape[1])
             ],
             axis=1,
@@ -129,6 +129,11 @@ def gap(one: Floats, other: Floats, upwards: bool) -> Floats:
     empty = np.isnan(difference).all(axis=-1)
     signed = np.where(np.isnan(difference), -np.inf, difference if upwards else -difference)
     return np.where(empty, np.nan, np.maximum(signed.max(axis=-1), 0.0))
+
+
+def widest(one: Floats, other: Floats) -> Floats:
+    """The Kolmogorov distance, whichever way."""
+    return np.maximum(gap(one, other, True), gap(one, other, False))
 
 
 def middle(distances: Floats) -> tuple[Floats, Floats]:

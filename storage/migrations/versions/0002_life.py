@@ -13,6 +13,7 @@ DEFAULTS = {
     "kind": sa.text("'regression'"),
     "version": sa.text("1"),
     "held_since_ms": sa.text("0"),
+    "recorded_ms": sa.text("0"),
     "earlier": sa.text("'[]'"),
     "tags": sa.text("'[]'"),
     "by": sa.text("''"),
@@ -27,6 +28,7 @@ def upgrade() -> None:
             ("kind", sa.String()),
             ("version", sa.Integer()),
             ("held_since_ms", sa.BigInteger()),
+            ("recorded_ms", sa.BigInteger()),
             ("earlier", sa.JSON()),
             ("tags", sa.JSON()),
             ("by", sa.String()),
@@ -40,7 +42,7 @@ def upgrade() -> None:
             table.alter_column(name, server_default=None)
     op.create_index("ix_regression_kind_page", "regression", ["kind", "opened_ms", "id"])
     op.execute(
-        "UPDATE regression SET held_since_ms = opened_ms, "
+        "UPDATE regression SET held_since_ms = opened_ms, recorded_ms = opened_ms, "
         "recorded = CASE WHEN baseline IS NULL THEN abs(worst) ELSE abs(worst - baseline) END"
     )
     with op.batch_alter_table("transition") as table:
