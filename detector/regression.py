@@ -107,8 +107,9 @@ class Regression:
 
     `version` counts how often it was open, 1 at first: within a week the same comes back under the
     same id; `earlier` are the spans before. `recorded` is the size that an escalation is measured
-    against, found in the half hour from `recorded_ms` on. `by` is the last person who decided something. `accepted_from_ms` is where the normal
-    begins anew after it was accepted. `silent_since_ms` is set while no data come.
+    against, found in the half hour from `recorded_ms` on. `by` is the last person who decided
+    something. `accepted_from_ms` is where the normal begins anew after it was accepted.
+    `silent_since_ms` is set while no data come.
     """
 
     id: str

@@ -160,8 +160,8 @@ class RegressionRow(SQLModel, table=True):
 SAME = (
     "id", "fingerprint", "rule", "signal", "title", "worse", "value", "worst",
     "threshold", "baseline", "began_lo_ms", "began_hi_ms", "opened_ms", "updated_ms",
-    "clear_since_ms", "resolved_ms", "runbook", "version", "held_since_ms", "recorded", "recorded_ms",
-    "muted_until_ms", "silent_since_ms", "accepted_from_ms", "by",
+    "clear_since_ms", "resolved_ms", "runbook", "version", "held_since_ms", "recorded",
+    "recorded_ms", "muted_until_ms", "silent_since_ms", "accepted_from_ms", "by",
 )  # fmt: skip
 
 

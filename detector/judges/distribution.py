@@ -65,9 +65,10 @@ class ShiftJudge:
     def judge(self, found: Distributions) -> Limits:
         """One-sided Kolmogorov distance of each judged window from the days before.
 
-        The threshold is the median of the distances (either way: one way, half of them are zero)
-        of each single day from the others plus so many times 1.4826 x MAD of them: what differs from day to day anyway is no shift. It is never
-        less than what so few observations differ by chance, and never below 0.05.
+        The threshold is the median of the distances of each single day from the others (either
+        way: one way, half of them are zero) plus so many times 1.4826 x MAD of them: what differs
+        from day to day anyway is no shift. It is never less than what so few observations differ
+        by chance, and never below 0.05.
         """
         pooled = found.past.sum(axis=1)
         measured = gap(found.now, pooled, self.upwards)
