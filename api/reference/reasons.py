@@ -12,6 +12,7 @@ from api.routes.targets import IN_WORDS
 from collector.failure import Failure
 from collector.source import Drop
 from detector.judgement import Reason, Verdict
+from detector.regression import Phase, Step
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -41,6 +42,35 @@ JUDGEMENTS = {
     Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",
     Reason.WARMING: "Rejected: fewer than 5 of 7 days have data; see `gates.warming`.",
     Reason.WENT_AWAY: "Suspected: the last two hours have not kept `gates.went_away` of the step.",
+}
+PHASES = {
+    Phase.SUSPECTED: "Everything holds but time. It may still go away; nobody is told.",
+    Phase.OPEN: "Confirmed, and nobody has said anything about it.",
+    Phase.ACKNOWLEDGED: "Somebody is at it.",
+    Phase.ESCALATED: "It has got worse by a quarter, or by its severity, since it was recorded.",
+    Phase.REOPENED: "It came back within 7 days after it was over, with the next version.",
+    Phase.MUTED: "Judged and shown, and told to nobody: until a time, or until it is resolved.",
+    Phase.RESOLVED: "Over: clear for long enough, or closed by hand.",
+    Phase.ACCEPTED: "Over: it is the new normal, and the baseline begins anew where it set in.",
+    Phase.TRANSIENT: "Over: a suspicion that went away before it was confirmed.",
+    Phase.FALSE_POSITIVE: "Over: somebody said that it is none. Quiet while the breach lasts.",
+}
+STEPS = {
+    Step.SUSPECTED: "Trigger, sustain and all gates but time held.",
+    Step.OPENED: "The rule held, or a suspicion was confirmed.",
+    Step.ESCALATED: "A quarter larger than recorded, or a higher severity.",
+    Step.RESOLVED: "Clear for long enough, or closed by hand.",
+    Step.TRANSIENT: "A suspicion went away.",
+    Step.REOPENED: "It came back within 7 days.",
+    Step.WITHDRAWN: "Its rule is not in force any more.",
+    Step.NO_DATA: "Nothing to judge for a quarter of an hour.",
+    Step.DATA_BACK: "There are data again.",
+    Step.ACKNOWLEDGED: "Somebody is at it.",
+    Step.ACCEPTED: "Accepted as the new normal; of an improvement also by itself.",
+    Step.MUTED: "Somebody muted it, or changed until when.",
+    Step.UNMUTED: "The mute was ended, or its time is over.",
+    Step.FALSE_POSITIVE: "Somebody said that it is none.",
+    Step.COMMENTED: "Somebody noted something.",
 }
 DROPS = {
     Drop.SAMPLES: "The page has more samples than `collector.limits.samples`.",
@@ -115,6 +145,16 @@ def verdicts() -> str:
 def verdict_reasons() -> str:
     """Why it says so."""
     return described(Reason, JUDGEMENTS, "reason")
+
+
+def phases() -> str:
+    """Where a regression is in its life."""
+    return described(Phase, PHASES, "state")
+
+
+def steps() -> str:
+    """What happens to a regression."""
+    return described(Step, STEPS, "step")
 
 
 def failures() -> str:
