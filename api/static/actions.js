@@ -60,8 +60,10 @@ const form = document.getElementById("actions-form");
 if (form) {
   form.hidden = false;
   form.elements.namedItem("actor").value ||= remembered();
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(form, event.submitter ?? form.querySelector("button"));
+  // Enter in a field decides nothing: only a button that was meant does.
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-action]");
+    if (button) send(form, button);
   });
 }

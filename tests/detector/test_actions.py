@@ -24,6 +24,7 @@ from tests.detector.watch import (
     Watch,
     definitions,
 )
+from tests.notation import array
 
 QUICK = {name: value for name, value in RISEN.items() if name != "critical"}
 
@@ -60,11 +61,21 @@ def incident(watch: Watch, one: Regression) -> Incident:
     return found
 
 
+def lived(watch: Watch, text: str, first: int = 1) -> None:
+    """A window a minute with these values, and a tick every five minutes and at the end."""
+    values = array(text)
+    last = first + len(values) - 1
+    there = [(at(first + i), value) for i, value in enumerate(values.tolist()) if value == value]
+    watch.windows([end for end, _ in there], [value for _, value in there], seconds=60.0)
+    for minute in range(first, last + 1):
+        if minute % 5 == 0 or minute == last:
+            watch.detector.tick(at(minute))
+
+
 def risen(watch: Watch) -> Regression:
     """A level that has risen from 10 to 13 at noon and stays there, found within ten minutes."""
     watch.past("10")
-    watch.level("13x30")
-    watch.ticks(1, 10)
+    lived(watch, "13x10")
     (one,) = watch.regressions()
     assert one.phase is Phase.OPEN
     return one
@@ -86,7 +97,7 @@ def test_an_accepted_level_is_the_normal_from_where_it_changed(watch: Watch) -> 
     assert (row.verdict, row.reason) == (Verdict.UNKNOWN, Reason.TOO_LITTLE_HISTORY)
     # Two days later the windows before the change are not in it, and those since are enough.
     minute = 2 * 24 * 60 + 120
-    watch.level("13x10", minute - 9)
+    lived(watch, "13x9", minute - 9)
     row = watch.judgement(minute, "risen")
     assert (row.baseline, row.verdict) == (13.0, Verdict.STEADY)
     assert row.days < 5
@@ -99,8 +110,7 @@ def test_what_gets_worse_than_the_new_normal_is_a_new_regression(watch: Watch) -
     act(watch, Action.ACCEPT, 11)
     lasting(watch, 4, 13.0)
     minute = 3 * 24 * 60 + 120
-    watch.level("17x20", minute - 19)
-    watch.ticks(minute - 8, minute)
+    lived(watch, "17x10", minute - 9)
     _, second = watch.regressions()
     assert second.id != first.id
     assert second.baseline == 13.0
@@ -110,7 +120,7 @@ def test_without_acceptance_the_old_normal_stays(watch: Watch) -> None:
     risen(watch)
     lasting(watch, 4, 13.0)
     minute = 3 * 24 * 60 + 120
-    watch.level("13x20", minute - 19)
+    lived(watch, "13x9", minute - 9)
     assert watch.judgement(minute, "risen").baseline == 10.0
     (one,) = watch.regressions()
     assert one.phase is Phase.OPEN
@@ -119,14 +129,14 @@ def test_without_acceptance_the_old_normal_stays(watch: Watch) -> None:
 def test_the_tick_after_an_acceptance_opens_nothing(watch: Watch) -> None:
     risen(watch)
     act(watch, Action.ACCEPT, 11)
-    watch.ticks(12, 30)
+    lived(watch, "13x20", 11)
     assert len(watch.regressions()) == 1
 
 
 def test_a_false_positive_stays_quiet_while_it_lasts_and_counts_as_normal(watch: Watch) -> None:
     one = risen(watch)
     act(watch, Action.FALSE_POSITIVE, 11)
-    watch.ticks(12, 30)
+    lived(watch, "13x20", 11)
     (same,) = watch.regressions()
     assert (same.phase, steps(watch, one)) == (
         Phase.FALSE_POSITIVE,
@@ -134,8 +144,7 @@ def test_a_false_positive_stays_quiet_while_it_lasts_and_counts_as_normal(watch:
     )
     assert left_out([same], at(30)) == {}
     # After it was clear once the same thing is told again.
-    watch.level("10x20 14x20", 31)
-    watch.ticks(31, 70)
+    lived(watch, "10x20 14x20", 31)
     (again,) = watch.regressions()
     assert (again.id, again.phase, again.version) == (one.id, Phase.REOPENED, 2)
 
@@ -145,10 +154,9 @@ def test_what_is_resolved_by_hand_and_still_there_comes_back_after_half_an_hour(
 ) -> None:
     one = risen(watch)
     act(watch, Action.RESOLVE, 11)
-    watch.level("13x60", 31)
-    watch.ticks(12, 40)
+    lived(watch, "13x30", 11)
     assert watch.regressions()[0].phase is Phase.RESOLVED
-    watch.ticks(41, 45)
+    lived(watch, "13x5", 41)
     (again,) = watch.regressions()
     assert (again.id, again.phase, again.version) == (one.id, Phase.REOPENED, 2)
     assert again.earlier == ((one.began_lo_ms, at(11)),)
@@ -161,8 +169,7 @@ def test_what_comes_back_within_a_week_is_the_same_and_its_spans_stay_out_of_the
     watch: Watch,
 ) -> None:
     one = risen(watch)
-    watch.level("10x20 14x30", 31)
-    watch.ticks(31, 80)
+    lived(watch, "13x20 10x20 14x30", 11)
     (again,) = watch.regressions()
     assert (again.id, again.version) == (one.id, 2)
     assert steps(watch, one)[:3] == [Step.OPENED, Step.RESOLVED, Step.REOPENED]
@@ -172,13 +179,11 @@ def test_what_comes_back_within_a_week_is_the_same_and_its_spans_stay_out_of_the
 
 def test_what_comes_back_after_more_than_a_week_is_another(watch: Watch) -> None:
     one = risen(watch)
-    watch.level("10x20", 31)
-    watch.ticks(31, 55)
+    lived(watch, "13x20 10x25", 11)
     assert watch.regressions()[0].phase is Phase.RESOLVED
     lasting(watch, 9, 10.0)
     minute = 8 * 24 * 60 + 120
-    watch.level("14x20", minute - 19)
-    watch.ticks(minute - 8, minute)
+    lived(watch, "14x10", minute - 9)
     assert [each.version for each in watch.regressions()] == [1, 1]
     assert len({each.id for each in watch.regressions()}) == 2
     assert one.id == watch.regressions()[0].id
@@ -187,13 +192,12 @@ def test_what_comes_back_after_more_than_a_week_is_another(watch: Watch) -> None
 def test_a_mute_is_one_edit_and_nothing_after_it_until_it_ends(watch: Watch) -> None:
     one = risen(watch)
     before = incident(watch, one).version
-    act(watch, Action.MUTE, 11, until_ms=at(45))
+    act(watch, Action.MUTE, 11, until_ms=at(75))
     assert incident(watch, one).version == before + 1
     assert incident(watch, one).is_muted
-    watch.level("13x10 20x30", 31)
-    watch.ticks(12, 44)
+    lived(watch, "13x30 20x34", 11)
     assert incident(watch, one).version == before + 1
-    watch.ticks(45, 46)
+    watch.ticks(75, 75)
     assert not incident(watch, one).is_muted
     assert incident(watch, one).version > before + 1
     assert steps(watch, one) == [Step.OPENED, Step.MUTED, Step.ESCALATED, Step.UNMUTED]
@@ -201,7 +205,8 @@ def test_a_mute_is_one_edit_and_nothing_after_it_until_it_ends(watch: Watch) -> 
 
 def test_a_series_that_falls_silent_is_marked_and_can_be_resolved_by_hand(watch: Watch) -> None:
     one = risen(watch)
-    watch.ticks(60, 80)
+    for minute in (60, 65, 70, 75, 80):
+        watch.detector.tick(at(minute))
     (silent,) = watch.regressions()
     assert silent.phase is Phase.OPEN
     assert steps(watch, one) == [Step.OPENED, Step.NO_DATA]
@@ -210,8 +215,7 @@ def test_a_series_that_falls_silent_is_marked_and_can_be_resolved_by_hand(watch:
 
 def test_an_improvement_is_kept_and_told_to_nobody(watch: Watch) -> None:
     watch.past("10")
-    watch.level("7x20")
-    watch.ticks(1, 12)
+    lived(watch, "7x12")
     (one,) = watch.regressions()
     assert (one.kind, one.phase, one.incident_id) == (Kind.IMPROVEMENT, Phase.OPEN, "")
     with watch.state.reading() as session:
