@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,9 +28,9 @@ def relative(house: House, **changes: Any) -> None:
     put(house, 1, NOW_MS, baseline=0.5, **changes)
 
 
-def took(client: Client, action: str, status: int = 200, **body: Any) -> dict[str, Any]:
+def took(client: Client, action: str, **body: Any) -> dict[str, Any]:
     answer = client.post(f"{HERE}/{action}", json={**ADA, **body})
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
@@ -175,7 +174,7 @@ def test_the_page_offers_what_is_possible(client: Client, house: House) -> None:
 
 
 @pytest.fixture
-def asked(client: Client, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def asked(client: Client, house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The command line against the application; gives the requests that it made."""
     made: list[str] = []
 

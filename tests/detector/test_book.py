@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy
 from sqlmodel import Session
 
+from detector.actions import Action, Wish
 from detector.book import BadCursorError, Book, Page, Query, read, written
-from detector.regression import Deployment, Incident, Phase, Regression, Severity, Step
+from detector.regression import Deployment, Incident, Kind, Phase, Regression, Severity, Step
 from detector.units import Unit
 from storage.series import Labels
 from storage.state import State
@@ -512,3 +513,73 @@ def test_progress_is_kept_by_name(state: State) -> None:
     with state.reading() as session:
         assert BOOK.progress_ms(session, "tick") == 7
         assert BOOK.progress_ms(session, "other") == 9
+
+
+def test_an_action_during_a_tick_is_not_lost_and_neither_is_the_tick(state: State) -> None:
+    one = opened(state)
+    wish = Wish(action=Action.ACKNOWLEDGE, actor="ada", at_ms=NOON_MS + 5)
+
+    def acknowledge() -> None:
+        with state.unit() as session:
+            BOOK.act(session, one.id, wish)
+
+    person = threading.Thread(target=acknowledge)
+    with state.unit() as session:
+        (known,) = BOOK.watched(session, lock=True)
+        person.start()
+        person.join(0.2)
+        assert person.is_alive()  # it waits for the tick
+        BOOK.save(session, replace(known, value=7.0, worst=7.0), [])
+    person.join()
+    with state.reading() as session:
+        after = BOOK.regression(session, one.id)
+    assert after is not None
+    assert (after.phase, after.value, after.by) == (Phase.ACKNOWLEDGED, 7.0, "ada")
+
+
+def test_what_nobody_is_told_of_has_no_incident(state: State) -> None:
+    opened(state, kind=Kind.IMPROVEMENT)
+    opened(state, 1, phase=Phase.SUSPECTED, **MEAN)
+    assert incidents(state) == []
+
+
+def test_what_comes_back_after_its_incident_was_over_begins_another(state: State) -> None:
+    one = opened(state)
+    over = resolved(state, one, 5)
+    first = only(state)
+    again = replace(over, phase=Phase.REOPENED, version=2, resolved_ms=None)
+    with state.unit() as session:
+        BOOK.save(session, again, [step(again, Step.REOPENED)])
+    _, second = incidents(state)
+    assert (first.phase, second.phase, second.version) == (Phase.RESOLVED, Phase.OPEN, 1)
+    assert [each.id for each in second.regressions] == [one.id]
+
+
+def test_what_comes_back_into_an_open_incident_is_news_in_it(state: State) -> None:
+    one, _ = opened(state), opened(state, 1, **ERRORS)
+    over = resolved(state, one, 5)
+    before = only(state).version
+    again = replace(over, phase=Phase.REOPENED, version=2, resolved_ms=None)
+    with state.unit() as session:
+        BOOK.save(session, again, [step(again, Step.REOPENED)])
+    assert (only(state).id, only(state).version) == (one.incident_id, before + 1)
+
+
+def test_a_muted_one_raises_no_version_however_bad_it_gets(state: State) -> None:
+    one = opened(state)
+    muted = saved(state, one, 1, Step.MUTED, phase=Phase.MUTED)
+    before = only(state).version
+    saved(state, muted, 2, Step.ESCALATED, severity=Severity.CRITICAL)
+    assert (only(state).version, only(state).severity) == (before, Severity.CRITICAL)
+
+
+def test_an_escalation_by_size_is_news(state: State) -> None:
+    one = opened(state)
+    saved(state, one, 1, Step.ESCALATED, phase=Phase.ESCALATED)
+    assert only(state).version == 2
+
+
+def test_a_comment_is_no_news(state: State) -> None:
+    one = opened(state)
+    saved(state, one, 1, Step.COMMENTED)
+    assert only(state).version == 1

@@ -254,7 +254,7 @@ def test_a_moved_histogram_is_found_on_the_history(
     for day in range(8):
         # Yesterday's layout had an edge more; what both share is compared.
         edges = (1.0, 2.0, INF) if day else (1.0, INF)
-        counts = ([700.0, 200, 100] if day else [500.0, 500]) if edges else []
+        counts = [700.0, 200, 100] if day else [500.0, 500]
         histogram(watch, NOON_MS - day * DAY_MS, 300.0 if day else 60.0, counts, edges)
     signal = watch.detector.definitions.signals["t95"]
     verdicts = watch.detector.judge(signal, NOON_MS, [], [])
