@@ -204,17 +204,14 @@ class Book:
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
         """Store a known regression after a tick or an action, with its steps.
 
-        One that is confirmed, or back after its incident was over, comes into an incident. The
-        incident gets a new version when something in it is to be told, or it is over as a whole.
+        One that is confirmed comes into an incident. The incident gets a new version when something
+        in it is to be told, or it is over as a whole, or open again.
         """
         before = session.get(RegressionRow, regression.id)
-        alone = before is None or before.incident_id is None
         by_severity = before is not None and before.severity != regression.severity
-        if not alone and regression.phase is Phase.REOPENED and steps:
-            alone = session.get_one(IncidentRow, regression.incident_id).phase == Phase.RESOLVED
-        joins = alone and regression.phase.holds and regression.kind is Kind.REGRESSION
+        joins = not regression.incident_id and regression.phase.holds
         if joins:
-            regression = self.placed(session, replace(regression, incident_id=""))
+            regression = self.placed(session, regression)
         session.merge(RegressionRow.of(regression))
         session.add_all(TransitionRow.of(one) for one in steps)
         session.flush()
@@ -255,7 +252,13 @@ class Book:
             row.severity = severity
             if regression.phase is not Phase.MUTED:
                 told = told | {Step.ESCALATED}
-        if row.phase == Phase.OPEN and not any(one.phase.holds for one in members):
+        holding = any(one.phase.holds for one in members)
+        if row.phase == Phase.RESOLVED and holding:
+            deployment = self.deployment_for(session, regression)
+            row.phase, row.resolved_ms = Phase.OPEN, None
+            row.deployment_id = deployment.id if deployment else row.deployment_id
+            told = told | {Step.REOPENED}
+        if row.phase == Phase.OPEN and not holding:
             row.phase = Phase.RESOLVED
             row.resolved_ms = max(one.resolved_ms or 0 for one in members)
             told = told | {Step.RESOLVED}

@@ -543,16 +543,25 @@ def test_what_nobody_is_told_of_has_no_incident(state: State) -> None:
     assert incidents(state) == []
 
 
-def test_what_comes_back_after_its_incident_was_over_begins_another(state: State) -> None:
+def test_what_comes_back_after_its_incident_was_over_opens_it_again(state: State) -> None:
     one = opened(state)
     over = resolved(state, one, 5)
-    first = only(state)
-    again = replace(over, phase=Phase.REOPENED, version=2, resolved_ms=None)
+    assert only(state).phase is Phase.RESOLVED
+    assert posted(state, deployment(50))
+    lo_ms, hi_ms = (NOON_MS + minute * MINUTE_MS for minute in (55, 60))
+    again = replace(
+        over,
+        phase=Phase.REOPENED,
+        version=2,
+        resolved_ms=None,
+        began_lo_ms=lo_ms,
+        began_hi_ms=hi_ms,
+    )
     with state.unit() as session:
         BOOK.save(session, again, [step(again, Step.REOPENED)])
-    _, second = incidents(state)
-    assert (first.phase, second.phase, second.version) == (Phase.RESOLVED, Phase.OPEN, 1)
-    assert [each.id for each in second.regressions] == [one.id]
+    after = only(state)
+    assert (after.phase, after.resolved_ms, after.version) == (Phase.OPEN, None, 3)
+    assert after.deployment == deployment(50)
 
 
 def test_what_comes_back_into_an_open_incident_is_news_in_it(state: State) -> None:
