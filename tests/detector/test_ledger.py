@@ -33,8 +33,9 @@ def said(
 
 
 def same(found: list[Judgement], expected: list[Judgement]) -> bool:
-    """Equality, where NaN is itself."""
-    return repr(found) == repr(expected)
+    """Equality, where NaN is itself; the parts of trees and stages are kept with regressions."""
+    kept = [replace(one, typical=math.nan, leaves=(), stages=()) for one in expected]
+    return repr(found) == repr(kept)
 
 
 @pytest.fixture
