@@ -33,7 +33,7 @@ def said(
 
 
 IMPROVED = {"file": "stages", "recent": "83"}
-SUSPECTED = {
+SUSPECTED: dict[str, Any] = {
     "file": "stages",
     "gates": {"went_away": "0.5"},
     "stages": {"kept": "0.1"},
