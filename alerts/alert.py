@@ -18,6 +18,7 @@ class Reason(StrEnum):
     RESOLVED = "resolved"
     REOPENED = "reopened"
     NO_RECEIVER = "no_receiver"
+    MUTED = "muted"
     BELOW_MIN_SEVERITY = "below_min_severity"
     NOTHING_CHANGED = "nothing_changed"
     CANNOT_EDIT = "cannot_edit"

@@ -73,7 +73,7 @@ def plain_head(incident: Incident, first: Regression, others: int) -> str:
     """`API p95 +42 % on GET /cart`, and how many more."""
     size = first.change or f"at {units.text(first.worst, first.unit)}"
     more = f" and {others} more" if others else ""
-    before = "Resolved: " if incident.phase is Phase.RESOLVED else ""
+    before = f"{state_word(incident)}: " if incident.phase is Phase.RESOLVED else ""
     title = cut(escape(first.title or first.signal), 60)
     place = where(first.labels)
     room = HEADER_LIMIT - len(before) - len(title) - len(size) - len(more) - len("  on ")
@@ -123,12 +123,20 @@ def fields(incident: Incident, first: Regression) -> list[str]:
     return rows
 
 
+SAID_OVER = {
+    Phase.RESOLVED: "resolved",
+    Phase.ACCEPTED: "accepted",
+    Phase.FALSE_POSITIVE: "false positive",
+    Phase.MUTED: "muted",
+}
+
+
 def also(others: list[Regression]) -> str:
     """The other regressions of the incident, the heaviest first, a line each."""
     lines = ["*Also*"]
     for other in others[:OTHERS_LISTED]:
         size = other.change or f"at {units.text(other.worst, other.unit)}"
-        over = " (resolved)" if other.phase is Phase.RESOLVED else ""
+        over = f" ({SAID_OVER[other.phase]})" if other.phase in SAID_OVER else ""
         place = f" on {code(where(other.labels), 80)}" if where(other.labels) else ""
         title = cut(escape(other.title or other.signal), 60)
         lines.append(f"• {title} {escape(size)}{place}, {other.severity.value}{over}")
@@ -138,9 +146,38 @@ def also(others: list[Regression]) -> str:
 
 
 def small_print(incident: Incident) -> str:
-    """The incident's id and what its regressions share."""
+    """What somebody decided, the incident's id, and what its regressions share."""
     shared = "  ".join(f"{name}={value}" for name, value in incident.labels)
-    return f"incident {code(incident.id, 80)}" + (f"  ·  {code(shared, 400)}" if shared else "")
+    decided = decision(incident)
+    told = f"{escape(decided)}  ·  " if decided else ""
+    return f"{told}incident {code(incident.id, 80)}" + (
+        f"  ·  {code(shared, 400)}" if shared else ""
+    )
+
+
+DECIDED = {
+    Phase.ACKNOWLEDGED: "Acknowledged by {}",
+    Phase.MUTED: "Muted by {}",
+    Phase.ACCEPTED: "Accepted as the new normal by {}",
+    Phase.FALSE_POSITIVE: "Marked as a false positive by {}",
+    Phase.RESOLVED: "Resolved by {}",
+}
+
+
+def decision(incident: Incident) -> str:
+    """What a person decided about all that counts: what holds, or all of it when it is over."""
+    counts = [one for one in incident.regressions if one.phase.holds] or incident.regressions
+    phases = {one.phase for one in counts}
+    names = sorted({one.by for one in counts if one.by})
+    if len(phases) != 1 or not names or not all(one.by for one in counts):
+        return ""
+    (phase,) = phases
+    told = DECIDED.get(phase, "").format(cut(", ".join(names), 100))
+    until = {one.muted_until_ms for one in counts}
+    if phase is Phase.MUTED:
+        (last,) = until if len(until) == 1 else (None,)
+        told += f" until {moment(last)}" if last is not None else " until it is resolved"
+    return told
 
 
 def sentence(incident: Incident, public_url: str) -> str:
@@ -153,9 +190,7 @@ def sentence(incident: Incident, public_url: str) -> str:
     of = "" if known else f" of {cut(escape(owner), 100)}"
     began = escape(since(first))
     if incident.phase is Phase.RESOLVED:
-        size = first.change or units.text(first.worst, first.unit)
-        told = f"{title}{place}{of} is back at {units.text(first.value, first.unit)}"
-        told += f" (was {size} at its worst) after {lasted(incident)}, since {began}"
+        told = f"{title}{place}{of} {how_it_ended(incident, first)}, since {began}"
     else:
         told = f"{title}{place}{of} is {units.text(first.value, first.unit)}, {against(first)}"
         told += f", since {began}"
@@ -166,6 +201,19 @@ def sentence(incident: Incident, public_url: str) -> str:
     address = escape(page(first, public_url))
     text = f"{state_word(incident)}: {told}."
     return f"{cut(text, TEXT_LIMIT - len(address) - 1)} {address}"
+
+
+def how_it_ended(incident: Incident, first: Regression) -> str:
+    """`is back at 540 ms ...`, or what a person said about it."""
+    size = first.change or units.text(first.worst, first.unit)
+    now = units.text(first.value, first.unit)
+    match first.phase:
+        case Phase.ACCEPTED:
+            return f"is {now}, {against(first)}, accepted as the new normal"
+        case Phase.FALSE_POSITIVE:
+            return f"was {size} at its worst, marked as a false positive"
+        case _:
+            return f"is back at {now} (was {size} at its worst) after {lasted(incident)}"
 
 
 def page(regression: Regression, public_url: str) -> str:
@@ -231,7 +279,12 @@ def where(labels: Labels) -> str:
 
 def state_word(incident: Incident) -> str:
     """The severity as a word, since colour alone says nothing to some; or that it is over."""
-    return "Resolved" if incident.phase is Phase.RESOLVED else incident.severity.value.capitalize()
+    if incident.phase is Phase.RESOLVED:
+        phases = {one.phase for one in incident.regressions}
+        only = phases.pop() if len(phases) == 1 else Phase.RESOLVED
+        return SAID_OVER.get(only, "resolved").capitalize()
+    severity = incident.severity.value.capitalize()
+    return f"{severity}, muted" if incident.is_muted else severity
 
 
 def colour(incident: Incident) -> str:
@@ -245,7 +298,7 @@ def by_weight(regressions: Iterable[Regression]) -> list[Regression]:
     def weight(regression: Regression) -> tuple[bool, int, float, str]:
         base = regression.baseline or regression.threshold
         ratio = abs(regression.worst / base - 1) if base else 0.0
-        over = regression.phase is Phase.RESOLVED
+        over = regression.phase.is_over
         size = -ratio if ratio == ratio else 0.0
         return over, -regression.severity.rank, size, regression.id
 

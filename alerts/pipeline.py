@@ -79,6 +79,9 @@ class Compare:
         if told.digest == digest(payload):
             return alert.stop(Reason.NOTHING_CHANGED)
         reason = news(told, alert.incident)
+        muted = alert.incident.is_muted
+        if muted and (told.phase is None or not alert.receiver.edits):
+            return alert.stop(Reason.MUTED)
         if alert.receiver.edits:
             anew = reason is Reason.REOPENED or told.phase is None
             return alert.send(Action.UPDATE if not anew else Action.POST, reason, payload)

@@ -10,7 +10,7 @@ from api import errors
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import overview, regressions, signals
+from api.pages import overview, regressions, signals, whynot
 from api.routes import backup, deployments, health, judgements, rules, targets
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
@@ -32,6 +32,7 @@ ROUTERS = (
     overview.routes,
     regressions.routes,
     signals.routes,
+    whynot.routes,
 )
 
 

@@ -181,7 +181,7 @@ def reads(house: House) -> list[float]:
         for name in SIGNALS
         for labels in house.history.window_series.find(name, lambda _: True).values()
     ]
-    np.random.default_rng(2).shuffle(asked)  # type: ignore[arg-type]  # a list is shuffled too
+    np.random.default_rng(2).shuffle(asked)
     taken = []
     for signal, labels in asked:
         began = perf_counter()

@@ -7,16 +7,27 @@ committed together.
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
+from detector.actions import Wish, act
 from detector.deployments import BEFORE_MS, correlated
 from detector.group import incident_for, is_news, subject
 from detector.lifecycle import identity
-from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
+from detector.regression import (
+    HOLDING,
+    Deployment,
+    Incident,
+    Kind,
+    Phase,
+    Regression,
+    Severity,
+    Step,
+    Transition,
+)
 from detector.tables import (
     DeploymentRow,
     IncidentRow,
@@ -27,6 +38,19 @@ from detector.tables import (
 from storage.series import Labels
 
 EVERYTHING = 10_000
+WATCHED = (*HOLDING, Phase.SUSPECTED)
+# What a person who was told of the incident should hear of, or see in the message.
+NEWS = frozenset(
+    {
+        Step.ESCALATED,
+        Step.REOPENED,
+        Step.ACKNOWLEDGED,
+        Step.ACCEPTED,
+        Step.MUTED,
+        Step.UNMUTED,
+        Step.FALSE_POSITIVE,
+    }
+)
 WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
 
 
@@ -38,7 +62,8 @@ class BadCursorError(ValueError):
 class Query:
     """Which regressions: each given condition narrows the answer. Newest opened come first."""
 
-    phase: Phase | None = None
+    phases: Collection[Phase] | None = None
+    kind: Kind | None = None
     severity: Severity | None = None
     signal: str | None = None
     rule: str | None = None
@@ -61,11 +86,49 @@ class Book:
     """What the detector has concluded."""
 
     def open_regressions(self, session: Session) -> list[Regression]:
-        """All that are open, oldest first."""
-        rows = session.exec(
+        """All that are confirmed and not over, oldest first; no improvements."""
+        return [
+            one for one in self.watched(session) if one.phase.holds and one.kind is Kind.REGRESSION
+        ]
+
+    def watched(self, session: Session, *, lock: bool = False) -> list[Regression]:
+        """All that ticks go on with, oldest first.
+
+        What is not over, and false positives whose breach still lasts. With `lock` nobody else
+        changes them before this unit of work ends.
+        """
+        lasting = and_(
+            col(RegressionRow.phase) == Phase.FALSE_POSITIVE,
+            col(RegressionRow.clear_since_ms).is_(None),
+        )
+        chosen = select(RegressionRow).where(or_(col(RegressionRow.phase).in_(WATCHED), lasting))
+        chosen = chosen.order_by(col(RegressionRow.opened_ms), RegressionRow.id)
+        rows = session.exec(chosen.with_for_update() if lock else chosen)
+        return [row.domain() for row in rows]
+
+    def claimed(self, session: Session, regression_id: str) -> Regression | None:
+        """One regression that nobody else changes before this unit of work ends."""
+        chosen = select(RegressionRow).where(RegressionRow.id == regression_id)
+        row = session.exec(chosen.with_for_update()).first()
+        return row.domain() if row else None
+
+    def latest(self, session: Session, fingerprint: str) -> Regression | None:
+        """The newest of a fingerprint that is over, by its end."""
+        row = session.exec(
             select(RegressionRow)
-            .where(RegressionRow.phase == Phase.OPEN)
-            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
+            .where(
+                RegressionRow.fingerprint == fingerprint,
+                col(RegressionRow.open_key).is_(None),
+            )
+            .order_by(col(RegressionRow.resolved_ms).desc(), col(RegressionRow.id).desc())
+            .limit(1)
+        ).first()
+        return row.domain() if row else None
+
+    def accepted(self, session: Session, since_ms: int) -> list[Regression]:
+        """What was accepted as the new normal since: baselines of its series begin anew there."""
+        rows = session.exec(
+            select(RegressionRow).where(col(RegressionRow.accepted_from_ms) > since_ms)
         )
         return [row.domain() for row in rows]
 
@@ -82,19 +145,37 @@ class Book:
         return [row.domain() for row in rows]
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
-        """Store a new regression in the incident it belongs to; one with its id stays as it was."""
+        """Store a new regression in the incident it belongs to; one with its id stays as it was.
+
+        A suspicion or an improvement belongs to none.
+        """
         known = session.get(RegressionRow, regression.id)
         if known is not None:
             return known.domain()
+        stored = self.placed(session, regression)
+        session.add(RegressionRow.of(stored))
+        session.flush()
+        session.add(TransitionRow.of(step))
+        return stored
+
+    def placed(self, session: Session, regression: Regression) -> Regression:
+        """The same with its incident: one that is open, or a new one.
+
+        None for what nobody is told of, a suspicion or an improvement.
+        """
+        if regression.kind is Kind.IMPROVEMENT or not regression.phase.holds:
+            return regression
         incident = self.incident_of(session, regression)
         deployment = self.deployment_for(session, regression)
         if incident is None:
             row = IncidentRow(
-                id=identity("inc", regression.id),
+                id=identity(
+                    "inc", regression.id, *([regression.version] * (regression.version > 1))
+                ),
                 labels=subject(regression.labels).as_dict(),
                 phase=Phase.OPEN,
                 severity=regression.severity,
-                opened_ms=regression.opened_ms,
+                opened_ms=regression.held_since_ms or regression.opened_ms,
                 resolved_ms=None,
                 version=1,
                 deployment_id=deployment.id if deployment else None,
@@ -109,11 +190,7 @@ class Book:
                 row.deployment_id = deployment.id
             row.version += 1 if linked or is_news(regression, incident) else 0
             session.add(row)
-        stored = replace(regression, incident_id=row.id)
-        session.add(RegressionRow.of(stored))
-        session.flush()
-        session.add(TransitionRow.of(step))
-        return stored
+        return replace(regression, incident_id=row.id)
 
     def incident_of(self, session: Session, regression: Regression) -> Incident | None:
         """The open incident that a new regression belongs to; None when it begins one."""
@@ -125,25 +202,67 @@ class Book:
         return self.incident(session, mine) if mine is not None else None
 
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
-        """Store an open regression after a tick.
+        """Store a known regression after a tick or an action, with its steps.
 
-        Its incident gets a new version when it becomes worse as a whole, or is over as a whole.
+        One that is confirmed comes into an incident. The incident gets a new version when something
+        in it is to be told, or it is over as a whole, or open again.
         """
+        before = session.get(RegressionRow, regression.id)
+        by_severity = before is not None and before.severity != regression.severity
+        joins = not regression.incident_id and regression.phase.holds
+        if joins:
+            regression = self.placed(session, regression)
         session.merge(RegressionRow.of(regression))
         session.add_all(TransitionRow.of(one) for one in steps)
         session.flush()
-        if not steps:
-            return
+        if steps and regression.incident_id and not joins:
+            self.renew(session, regression, {one.step for one in steps} & NEWS, by_severity)
+
+    def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
+        """Do what a person wishes; None when there is no such regression.
+
+        `IllegalActionError` when it does not fit; what is done already is not done again.
+        """
+        one = self.claimed(session, regression_id)
+        if one is None:
+            return None
+
+        def said(what: Step, actor: str, reason: str) -> bool:
+            last = self.transitions(session, regression_id)[-1:]
+            return [(t.step, t.actor, t.reason) for t in last] == [(what, actor, reason)]
+
+        after, steps = act(one, wish, said)
+        if steps:
+            self.save(session, after, steps)
+        return self.regression(session, regression_id)
+
+    def renew(
+        self, session: Session, regression: Regression, told: set[Step], by_severity: bool
+    ) -> None:
+        """Bring an incident up to date with its regressions, and note whether that is news.
+
+        A severity that the incident has already is none, and nothing that was muted gets worse.
+        """
         row = session.get_one(IncidentRow, regression.incident_id)
         members = self.of_incident(session, row.id)
         severity = max((one.severity for one in members), key=lambda s: s.rank)
+        if by_severity or regression.phase is Phase.MUTED:
+            told = told - {Step.ESCALATED}
         if severity != row.severity:
             row.severity = severity
-            row.version += 1
-        if all(one.phase is Phase.RESOLVED for one in members):
+            if regression.phase is not Phase.MUTED:
+                told = told | {Step.ESCALATED}
+        holding = any(one.phase.holds for one in members)
+        if row.phase == Phase.RESOLVED and holding:
+            deployment = self.deployment_for(session, regression)
+            row.phase, row.resolved_ms = Phase.OPEN, None
+            row.deployment_id = deployment.id if deployment else row.deployment_id
+            told = told | {Step.REOPENED}
+        if row.phase == Phase.OPEN and not holding:
             row.phase = Phase.RESOLVED
             row.resolved_ms = max(one.resolved_ms or 0 for one in members)
-            row.version += 1
+            told = told | {Step.RESOLVED}
+        row.version += 1 if told else 0
         session.add(row)
 
     def of_incident(self, session: Session, incident_id: str) -> list[Regression]:
@@ -262,7 +381,9 @@ class Book:
 
     def count_open(self, session: Session) -> int:
         """How many regressions are open."""
-        chosen = select(func.count()).where(RegressionRow.phase == Phase.OPEN)
+        chosen = select(func.count()).where(
+            col(RegressionRow.phase).in_(HOLDING), RegressionRow.kind == Kind.REGRESSION
+        )
         return session.exec(chosen).one()
 
     def progress_ms(self, session: Session, name: str) -> int | None:
@@ -279,13 +400,15 @@ def conditions(query: Query) -> list[ColumnElement[bool]]:
     """The conditions of a query in SQL."""
     row, found = RegressionRow, []
     for column, value in (
-        (col(row.phase), query.phase),
+        (col(row.kind), query.kind),
         (col(row.severity), query.severity),
         (col(row.signal), query.signal),
         (col(row.rule), query.rule),
     ):
         if value is not None:
             found.append(column == value)
+    if query.phases is not None:
+        found.append(col(row.phase).in_(query.phases))
     if query.target is not None:
         found.append(col(row.labels)["target"].as_string() == query.target)
     if query.since_ms is not None:

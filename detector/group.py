@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from detector.regression import Incident, Phase, Regression
+from detector.regression import Incident, Regression
 from storage.series import Labels
 
 # What an on-call person would call one thing. Method, status and tier divide a thing; they do not
@@ -32,6 +32,6 @@ def is_news(regression: Regression, incident: Incident) -> bool:
         known.unit is regression.unit
         and known.worse == regression.worse
         and known.severity.rank >= regression.severity.rank
-        and known.phase is Phase.OPEN
+        and known.phase.holds
         for known in incident.regressions
     )

@@ -23,14 +23,20 @@ ADAPTERS = {
     "duckdb": {"storage/duck.py", "api/routes/health.py"},  # health asks whether it answers
     "fastapi": {"api"},
     "grafanalib": {"dashboards"},
-    "httpx": {"collector/scrape.py", "api/demo", "api/explain.py", f"{CLIENT}/deployments.py"},
+    "httpx": {
+        "collector/scrape.py",
+        "api/acting.py",
+        "api/demo",
+        "api/explain.py",
+        f"{CLIENT}/deployments.py",
+    },
     "jinja2": {"api/pages/render.py"},
     "psutil": {"collector/host.py"},
     "psycopg": set[str](),  # SQLAlchemy loads it by the address
-    "rich": {"api/main.py", "api/demo/story.py", "api/reference/interfaces.py"},
+    "rich": {"api/acting.py", "api/main.py", "api/demo/story.py", "api/reference/interfaces.py"},
     "slack_sdk": {"alerts/notifiers/slack.py"},
     "starlette": {"api"},
-    "typer": {"api/main.py", "api/reference/interfaces.py"},
+    "typer": {"api/acting.py", "api/main.py", "api/reference/interfaces.py"},
     "uvicorn": {"api/serve.py", "api/demo/shop.py"},
 }
 # Imported by name, declared by the distribution that brings and pins them.

@@ -1,12 +1,14 @@
 """One message per problem, edited in place, whatever Slack does."""
 
+from dataclasses import replace
+
 import pytest
 
 from alerts.alert import Action, Outcome, Reason
 from alerts.message import REPEAT
-from detector.regression import Incident, Severity
+from detector.regression import Incident, Phase, Severity
 from tests.alerts.desk import Desk
-from tests.alerts.incidents import changed, incident, resolved, worse
+from tests.alerts.incidents import changed, decided, incident, minutes, resolved, worse
 from tests.slack_fake import (
     CHANNEL,
     Dropped,
@@ -37,6 +39,42 @@ def test_one_message_is_posted_and_then_edited_until_it_is_resolved(desk: Desk) 
     assert desk.states() == ["sent", "sent", "sent"]
     assert {(row.channel, row.ts) for row in desk.rows()} == {(CHANNEL, message.ts)}
     assert desk.status().pending == 0
+
+
+def test_a_mute_is_one_edit_and_an_end_of_it_another(desk: Desk) -> None:
+    opened = incident()
+    muted = decided(opened, Phase.MUTED, muted_until_ms=minutes(60))
+    desk.tell(opened)
+    desk.tell(muted)
+    (message,) = desk.slack.messages()
+    assert message.edits == 1
+    assert message.text.startswith("Warning, muted: ")
+    desk.tell(decided(muted, Phase.OPEN, muted_until_ms=None))
+    (message,) = desk.slack.messages()
+    assert (message.edits, message.text[:8]) == (2, "Warning:")
+
+
+def test_what_cannot_be_edited_is_not_told_of_a_mute_nor_while_it_lasts(desk: Desk) -> None:
+    desk.reconfigure(desk.by_webhook())
+    opened = incident()
+    desk.tell(opened)
+    muted = decided(opened, Phase.MUTED)
+    assert [alert.reason for alert in desk.announce(muted)] == [Reason.MUTED]
+    assert [alert.reason for alert in desk.announce(worse_but_muted(muted))] == [Reason.MUTED]
+    desk.deliver()
+    assert len(desk.rows()) == 1
+    decision = "plimsoll_alert_decisions_total"
+    assert desk.metric(decision, receiver="slack", action="nothing", reason="muted") == 2
+
+
+def worse_but_muted(before: Incident) -> Incident:
+    grown = tuple(replace(one, phase=Phase.MUTED) for one in worse(before).regressions)
+    return replace(worse(before), regressions=grown)
+
+
+def test_what_was_muted_before_it_was_told_is_told_to_nobody(desk: Desk) -> None:
+    assert [a.reason for a in desk.announce(decided(incident(), Phase.MUTED))] == [Reason.MUTED]
+    assert desk.rows() == []
 
 
 def test_every_decision_has_its_reason(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from alerts.mrkdwn import cut, escape, link
 from detector.regression import Deployment, Incident, Phase, Severity
 from detector.units import Unit
 from storage.series import Labels
-from tests.alerts.incidents import CART, POOL, incident, minutes, resolved, worse
+from tests.alerts.incidents import CART, POOL, decided, incident, minutes, resolved, worse
 from tests.slack_limits import check_message
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "slack"
@@ -288,3 +288,46 @@ def test_an_incident_resolved_in_part_leads_with_what_is_open() -> None:
     payload = shown(incident(regressions=(over, POOL)))
     assert payload["blocks"][0]["text"]["text"].startswith("Database p95")
     assert "critical (resolved)" in "\n".join(strings(payload))
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes", "sentence", "small"),
+    [
+        (Phase.ACKNOWLEDGED, {}, "Warning: API p95", "Acknowledged by ada"),
+        (Phase.MUTED, {}, "Warning, muted: API p95", "Muted by ada until it is resolved"),
+        (
+            Phase.MUTED,
+            {"muted_until_ms": minutes(60)},
+            "Warning, muted: API p95",
+            "Muted by ada until 2026-03-02 13:00 UTC",
+        ),
+        (
+            Phase.ACCEPTED,
+            {},
+            "Accepted: API p95 on GET /cart of shop is 812 ms, +42 % against its baseline of "
+            "571 ms, accepted as the new normal, since",
+            "Accepted as the new normal by ada",
+        ),
+        (
+            Phase.FALSE_POSITIVE,
+            {},
+            "False positive: API p95 on GET /cart of shop was +42 % at its worst, marked as a "
+            "false positive, since",
+            "Marked as a false positive by ada",
+        ),
+        (Phase.RESOLVED, {}, "Resolved: API p95", "Resolved by ada"),
+    ],
+)
+def test_what_somebody_decided_is_in_the_message(
+    phase: Phase, changes: dict[str, int], sentence: str, small: str
+) -> None:
+    payload = shown(decided(incident(), phase, **changes))
+    assert payload["text"].startswith(sentence)
+    assert small in "\n".join(strings(payload["attachments"]))
+
+
+def test_what_only_some_decided_is_said_of_nobody() -> None:
+    mixed = replace(CART, phase=Phase.MUTED, by="ada")
+    payload = shown(incident(regressions=(mixed, POOL)))
+    assert "ada" not in "\n".join(strings(payload))
+    assert "(muted)" in "\n".join(strings(payload))
