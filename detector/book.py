@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
-from detector.deployments import BEFORE_MS, correlated
-from detector.group import incident_for, is_news, subject
-from detector.lifecycle import identity
+from detector.finding import Finding
+from detector.incidents import Incidents
 from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
 from detector.tables import (
     DeploymentRow,
@@ -24,7 +23,6 @@ from detector.tables import (
     RegressionRow,
     TransitionRow,
 )
-from storage.series import Labels
 
 EVERYTHING = 10_000
 WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
@@ -58,7 +56,10 @@ class Page:
 
 
 class Book:
-    """What the detector has concluded."""
+    """What the detector has concluded; `grouping` says what belongs together."""
+
+    def __init__(self, grouping: Incidents | None = None) -> None:
+        self.grouping = grouping or Incidents()
 
     def open_regressions(self, session: Session) -> list[Regression]:
         """All that are open, oldest first."""
@@ -83,46 +84,36 @@ class Book:
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store a new regression in the incident it belongs to; one with its id stays as it was."""
-        known = session.get(RegressionRow, regression.id)
-        if known is not None:
-            return known.domain()
-        incident = self.incident_of(session, regression)
-        deployment = self.deployment_for(session, regression)
-        if incident is None:
-            row = IncidentRow(
-                id=identity("inc", regression.id),
-                labels=subject(regression.labels).as_dict(),
-                phase=Phase.OPEN,
-                severity=regression.severity,
-                opened_ms=regression.opened_ms,
-                resolved_ms=None,
-                version=1,
-                deployment_id=deployment.id if deployment else None,
-            )
-            session.add(row)
-            session.flush()
-        else:
-            row = session.get_one(IncidentRow, incident.id)
-            row.severity = max(regression.severity, incident.severity, key=lambda s: s.rank)
-            linked = row.deployment_id is None and deployment is not None
-            if linked and deployment:
-                row.deployment_id = deployment.id
-            row.version += 1 if linked or is_news(regression, incident) else 0
-            session.add(row)
-        stored = replace(regression, incident_id=row.id)
-        session.add(RegressionRow.of(stored))
-        session.flush()
-        session.add(TransitionRow.of(step))
-        return stored
+        return self.open_all(session, [(regression, step)], regression.opened_ms)[0]
 
-    def incident_of(self, session: Session, regression: Regression) -> Incident | None:
-        """The open incident that a new regression belongs to; None when it begins one."""
-        chosen = select(IncidentRow.id, IncidentRow.labels).where(IncidentRow.phase == Phase.OPEN)
-        in_order = chosen.order_by(col(IncidentRow.opened_ms), IncidentRow.id)
-        mine = incident_for(
-            regression, ((id_, Labels.of(labels)) for id_, labels in session.exec(in_order))
-        )
-        return self.incident(session, mine) if mine is not None else None
+    def settle(
+        self, session: Session, found: Sequence[tuple[Regression, Transition]], now_ms: int
+    ) -> None:
+        """At the end of a tick: store what it opened, and look at young incidents anew."""
+        self.open_all(session, found, now_ms)
+        self.grouping.review(session, now_ms)
+
+    def open_all(
+        self, session: Session, found: Sequence[tuple[Regression, Transition]], now_ms: int
+    ) -> list[Regression]:
+        """Store what one tick opened, each in the incident it belongs to, in whatever order.
+
+        One whose id is known stays as it was.
+        """
+        known = {one.id: session.get(RegressionRow, one.id) for one, _ in found}
+        fresh = [one for one, _ in found if known[one.id] is None]
+        homes = self.grouping.place(session, fresh, now_ms)
+        stored = {one.id: replace(one, incident_id=homes[one.id]) for one in fresh}
+        session.add_all(RegressionRow.of(one) for one in stored.values())
+        session.flush()
+        session.add_all(TransitionRow.of(step) for one, step in found if one.id in stored)
+        for id_ in sorted(set(homes.values())):
+            mine = [one.id for one in fresh if homes[one.id] == id_]
+            self.grouping.conclude(session, id_, now_ms, mine)
+        return [
+            stored[one.id] if row is None else row.domain()
+            for one, row in ((one, known[one.id]) for one, _ in found)
+        ]
 
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
         """Store an open regression after a tick.
@@ -165,11 +156,13 @@ class Book:
             .order_by(col(IncidentRow.opened_ms), IncidentRow.id)
             .limit(limit)
         ).all()
+        findings = self.grouping.findings(session, [row.id for row in rows])
         result = []
         for row in rows:
             found = session.get(DeploymentRow, row.deployment_id) if row.deployment_id else None
             members = tuple(self.of_incident(session, row.id))
-            result.append(row.domain(members, found.domain() if found else None))
+            one = row.domain(members, found.domain() if found else None)
+            result.append(replace(one, finding=findings.get(row.id, Finding())))
         return result
 
     def incident(self, session: Session, incident_id: str) -> Incident | None:
@@ -220,8 +213,7 @@ class Book:
     def add_deployment(self, session: Session, deployment: Deployment) -> bool:
         """Store a deployment; False when the same service, version and time is known.
 
-        Open incidents that began about then and have none yet are linked to it: CI often reports
-        after the fact.
+        Open incidents that began about then are looked at anew: CI often reports after the fact.
         """
         same = select(DeploymentRow.id).where(
             DeploymentRow.service == deployment.service,
@@ -233,16 +225,7 @@ class Book:
         values = {name: getattr(deployment, name) for name in DeploymentRow.model_fields}
         session.add(DeploymentRow(**values))
         session.flush()
-        unlinked = and_(
-            col(IncidentRow.phase) == Phase.OPEN, col(IncidentRow.deployment_id).is_(None)
-        )
-        for incident in self.incidents(session, unlinked):
-            for one in incident.regressions:
-                if correlated([deployment], one.labels, one.began_lo_ms, one.began_hi_ms):
-                    row = session.get_one(IncidentRow, incident.id)
-                    row.deployment_id, row.version = deployment.id, row.version + 1
-                    session.add(row)
-                    break
+        self.grouping.deployed(session, deployment)
         return True
 
     def deployments(self, session: Session, since_ms: int, until_ms: int) -> list[Deployment]:
@@ -253,12 +236,6 @@ class Book:
             .order_by(col(DeploymentRow.at_ms), DeploymentRow.id)
         )
         return [row.domain() for row in rows]
-
-    def deployment_for(self, session: Session, regression: Regression) -> Deployment | None:
-        """The deployment that fits a regression in time."""
-        lo_ms, hi_ms = regression.began_lo_ms, regression.began_hi_ms
-        near = self.deployments(session, lo_ms - BEFORE_MS, hi_ms)
-        return correlated(near, regression.labels, lo_ms, hi_ms)
 
     def count_open(self, session: Session) -> int:
         """How many regressions are open."""

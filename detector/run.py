@@ -35,7 +35,7 @@ from detector.judges.sigma import SigmaJudge
 from detector.ledger import Ledger
 from detector.lifecycle import continued, fingerprint, opened, withdrawn
 from detector.meters import DetectorMeters
-from detector.regression import Regression
+from detector.regression import Regression, Transition
 from detector.rule import Absolute, Relative, Rule, Sigma, Span
 from detector.signal import Signal, weights_are_counts
 from detector.window import Span as WindowSpan
@@ -278,6 +278,7 @@ class Detector:
         for one in known.values():
             if one.rule not in self.definitions.rules_of(one.signal):
                 self.book.save(session, *withdrawn(one, now_ms))
+        fresh: list[tuple[Regression, Transition]] = []
         for verdicts in all_verdicts:
             rule = self.definitions.rules[verdicts.rule]
             signal = self.definitions.signals[verdicts.signal]
@@ -285,7 +286,8 @@ class Detector:
             held = verdicts.verdict == VERDICTS.index(Verdict.REGRESSED)
             for i, labels in enumerate(verdicts.judged.series):
                 if held[i] or labels in open_:
-                    self.apply(session, signal, rule, verdicts.row(i), known)
+                    fresh += self.apply(session, signal, rule, verdicts.row(i), known)
+        self.book.settle(session, fresh, now_ms)
 
     def apply(
         self,
@@ -294,14 +296,15 @@ class Detector:
         rule: Rule,
         judgement: Judgement,
         known: Mapping[str, Regression],
-    ) -> None:
-        """What one judgement means for the book."""
+    ) -> list[tuple[Regression, Transition]]:
+        """What one judgement means for the book: what is open goes on; gives what is to open."""
         print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels)
         if print_ in known:
             regression, steps = continued(known[print_], rule, judgement)
             self.book.save(session, regression, steps)
         elif judgement.verdict is Verdict.REGRESSED:
-            self.book.open(session, *opened(signal, rule, judgement))
+            return [opened(signal, rule, judgement)]
+        return []
 
     def preview(self, now_ms: int) -> None:
         """Read the running window of signals that have no reading yet; stores nothing.
