@@ -4,18 +4,19 @@ Every method takes the session of the caller's unit of work. What a method decid
 pure modules (`group`, `origin`, `deployments`); here it is read, written, and kept as a step.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from prometheus_client import CollectorRegistry
 from sqlmodel import Session, col, select
 
 from detector.deployments import BEFORE_MS, correlations
 from detector.finding import Finding
 from detector.findings import Looking, changes, differs
-from detector.group import Bond, Group, Joined, Limit, Link, arrange, is_news, shared
+from detector.group import Bond, Group, Joined, Link, arrange, is_news, shared
 from detector.incident_tables import FindingRow, IncidentStep, IncidentStepRow, Step
 from detector.lifecycle import DETECTOR, identity
+from detector.meters import IncidentMeters
 from detector.regression import Deployment, Phase, Regression
 from detector.tables import DeploymentRow, IncidentRow, RegressionRow
 
@@ -24,14 +25,9 @@ TESTED_FOR_MS = 2 * 3_600_000
 TESTED_EVERY_MS = 5 * 60_000
 
 
-@dataclass(slots=True)
-class Tally:
-    """What grouping did since the process began, for `/metrics`."""
-
-    bonds: Counter[Bond] = field(default_factory=Counter)
-    limits: Counter[Limit] = field(default_factory=Counter)
-    merged: int = 0
-    storms: int = 0
+def unread() -> IncidentMeters:
+    """Meters that nobody reads."""
+    return IncidentMeters(CollectorRegistry())
 
 
 @dataclass(slots=True)
@@ -39,7 +35,7 @@ class Incidents:
     """Groups regressions, and keeps of each incident where it began and what it correlates with."""
 
     looking: Looking = field(default_factory=Looking)
-    tally: Tally = field(default_factory=Tally)
+    meters: IncidentMeters = field(default_factory=unread)
 
     def place(self, session: Session, fresh: Sequence[Regression], now_ms: int) -> dict[str, str]:
         """The incident (id) of each new regression (id); incidents are made, and made one, for it.
@@ -51,7 +47,8 @@ class Incidents:
         standing = self.standing(session)
         everyone = [*fresh, *(one for group in standing for one in group.members)]
         arrangement = arrange(fresh, standing, self.looking.ties(everyone, now_ms))
-        self.tally.limits.update(arrangement.limits)
+        for limit in arrangement.limits:
+            self.meters.limited.labels(str(limit)).inc()
         homes: dict[str, str] = {}
         for joined in arrangement.joined:
             id_ = self.home(session, joined, now_ms)
@@ -95,7 +92,7 @@ class Incidents:
         for one in joined.newcomers:
             link = links.get(one.id)
             if link is not None:
-                self.tally.bonds[link.bond] += 1
+                self.meters.joined.labels(str(link.bond)).inc()
                 self.joins(session, id_, now_ms, link)
         for other in joined.absorbed:
             self.take_over(session, id_, other, now_ms)
@@ -134,7 +131,7 @@ class Incidents:
         self.step(session, winner, now_ms, Step.TOOK_OVER, "they are one", told)
         told = {"incident": winner, "regressions": ids}
         self.step(session, loser, now_ms, Step.MERGED, "they are one", told)
-        self.tally.merged += 1
+        self.meters.merged.inc()
         session.flush()
 
     def conclude(
@@ -157,7 +154,7 @@ class Incidents:
         linked = link(row, after)
         for one in changes(before, after):
             self.step(session, incident_id, now_ms, one.step, one.reason, one.evidence)
-        self.tally.storms += after.storm and not (before and before.storm)
+        self.meters.storms.inc(after.storm and not (before and before.storm))
         if known:
             known.keep(now_ms, after)
         session.add(known or FindingRow.of(incident_id, now_ms, after))
