@@ -50,7 +50,7 @@ class Around(Protocol):
         ...
 
     def kinds_of(self, now_ms: int) -> Mapping[str, frozenset[str]]:
-        """Which kinds of signals each service and target has at present."""
+        """Which kinds of signals each service (or target) has at present."""
         ...
 
 
@@ -149,8 +149,7 @@ class Past:
                 name, now_ms - RECENT_MS, now_ms, seconds=signal.form.window, counts=False
             )
             for labels in recent.series:
-                for owner in place_of(labels).names:
-                    found.setdefault(owner, set()).add(signal.form.kind)
+                found.setdefault(place_of(labels).owner, set()).add(signal.form.kind)
         return {owner: frozenset(kinds) for owner, kinds in found.items()}
 
 

@@ -2,8 +2,8 @@
 
 A slow cache makes a database work, a slow database makes an API wait, a slow API makes a page wait:
 `cache -> database -> api -> web`. Inside one service that order always holds. Between two services
-it is a guess, and only made where one of them is nothing else (a Redis of its own, the browsers):
-the database of one shop is not the database of another. Pure.
+it is a guess, and only made where one of them is nothing else (a Redis of its own, the browsers)
+and only one service can be meant: the database of one shop is not that of another. Pure.
 """
 
 from collections.abc import Iterable, Mapping
@@ -77,8 +77,8 @@ def cycle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
 class Dependencies:
     """Which service needs which, without circles, and whether kinds are guessed between services.
 
-    `kinds_of` says which kinds of signals each name has: only with it can a service that is nothing
-    but a cache be known.
+    `kinds_of` says which kinds of signals each service has (each target, where a service is not
+    named): only with it can one that is nothing but a cache be known.
     """
 
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -100,6 +100,11 @@ class Dependencies:
             found[name] = frozenset(seen)
         return found
 
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """Every name about which something is declared."""
+        return frozenset(self.needs).union(*self.needs.values())
+
     def rests_on(self, upper: Place, lower: Place) -> Edge | None:
         """Why `upper` rests on `lower`; None when nothing says so."""
         above, below = rank(upper.kind), rank(lower.kind)
@@ -108,19 +113,31 @@ class Dependencies:
             return Edge.SAME_SERVICE if in_order else None
         if any(lower.names & self.reach.get(name, frozenset()) for name in upper.names):
             return Edge.DECLARED
-        if not (self.guess and in_order) or self.declared(upper):
-            return None
-        return Edge.KINDS if self.only(lower, BELOW) or self.only(upper, ABOVE) else None
+        if self.guess and in_order and not self.declared(upper) and not self.declared(lower):
+            return Edge.KINDS if self.only_choice(upper, lower) else None
+        return None
 
     def declared(self, place: Place) -> bool:
-        """Whether what a place needs is declared: then nothing is guessed about it."""
-        return any(name in self.needs for name in place.names)
+        """Whether anything is declared about a place: then nothing is guessed about it."""
+        return any(name in self.named for name in place.names)
 
-    def only(self, place: Place, kinds: frozenset[str]) -> bool:
-        """Whether everything known of a place is of these kinds."""
-        known: frozenset[str] = frozenset().union(
-            *(self.kinds_of.get(name, frozenset()) for name in place.names)
-        )
+    def only_choice(self, upper: Place, lower: Place) -> bool:
+        """Whether a guess can mean nothing else.
+
+        A Redis of its own serves the one API there is; of two APIs nobody knows which. So it is
+        with the browsers above.
+        """
+        if self.is_only(lower, BELOW):
+            return self.owners(upper.kind) == 1
+        return self.is_only(upper, ABOVE) and self.owners(lower.kind) == 1
+
+    def owners(self, kind: str) -> int:
+        """How many services have signals of a kind."""
+        return sum(kind in kinds for kinds in self.kinds_of.values())
+
+    def is_only(self, place: Place, kinds: frozenset[str]) -> bool:
+        """Whether everything known of a service is of these kinds."""
+        known = self.kinds_of.get(place.owner, frozenset())
         # What a machine does is told of any target and says nothing about what the target is.
         judged = known - {"resource", "other"}
         return place.kind in judged and judged <= kinds

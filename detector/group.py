@@ -197,8 +197,6 @@ def tie(newcomer: Regression, members: Sequence[Regression], ties: Ties) -> Link
     mine, timely = ties.place(newcomer), [one for one in anchors(members) if near(newcomer, one)]
     for one in timely:
         bond = bond_of(newcomer, one, mine, ties)
-        if bond is Bond.KINDS and symptom(mine, ties.place(one), members, ties):
-            bond = None
         if bond is not None:
             found.append(Link(bond, newcomer.id, one.id))
     for one in sorted(members, key=order):
@@ -219,20 +217,6 @@ def bond_of(newcomer: Regression, other: Regression, mine: Place, ties: Ties) ->
         case Edge.KINDS:
             return Bond.KINDS
     return None
-
-
-def symptom(mine: Place, other: Place, members: Sequence[Regression], ties: Ties) -> bool:
-    """Whether a guessed tie is only that both make the same thing slow.
-
-    Two APIs below the same pages have a symptom in common. That does not make them one cause.
-    """
-    if not ties.dependencies.rests_on(other, mine):
-        return False
-    places = (ties.place(one) for one in members)
-    return any(
-        ties.dependencies.rests_on(other, one) is Edge.KINDS and not one.shares_owner(mine)
-        for one in places
-    )
 
 
 class Draft:
@@ -336,8 +320,7 @@ class Arranging:
 def arrange(newcomers: Iterable[Regression], standing: Iterable[Group], ties: Ties) -> Arrangement:
     """What becomes of the regressions that one tick found, beside the open incidents.
 
-    The deepest are placed first: a guess brings what rests on a cache to it, whichever was seen
-    first.
+    The deepest are placed first, so that what rests on a cache finds it there.
     """
     work = Arranging(standing, ties)
 
