@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from alerts.message import REASONS, origin, plain_head, tested
+from alerts.message import REASONS, origin, plain_head, tested, where
 from alerts.message import in_order as by_origin
 from api.moments import at, maybe_at
 from api.shapes import API, RegressionShape, Shape
@@ -16,7 +16,7 @@ from api.told import Told
 from detector.finding import Check, Correlation, Match, OriginReason, OriginVerdict
 from detector.group import order
 from detector.incident_tables import IncidentStep, Step
-from detector.regression import Incident, Phase, Severity
+from detector.regression import Incident, Phase, Regression, Severity
 
 BONDS = {
     "same_service": "it is of the same service",
@@ -241,9 +241,15 @@ def members(one: Incident) -> dict[str, Any]:
     }
 
 
+def title_of(one: Regression) -> str:
+    """`Database p95 on select_order`."""
+    place = where(one.labels)
+    return (one.title or one.signal) + (f" on {place}" if place else "")
+
+
 def in_words(step: IncidentStep, incident: Incident) -> str:
     """A step as a sentence, with the regressions by their titles."""
-    titles = {one.id: one.title or one.signal for one in incident.regressions}
+    titles = {one.id: title_of(one) for one in incident.regressions}
     told = step.evidence
 
     def title(name: str) -> str:

@@ -117,7 +117,9 @@ def changes(before: Finding | None, after: Finding) -> list[Change]:
     """What a timeline tells of two findings in a row, in its order."""
     old = before or Finding()
     found = []
-    if after.origin != old.origin and after.origin.verdict is not OriginVerdict.ONLY_ONE:
+    was_named = old.origin.verdict, old.origin.regression_id
+    is_named = after.origin.verdict, after.origin.regression_id
+    if is_named != was_named and after.origin.verdict is not OriginVerdict.ONLY_ONE:
         evidence = {
             "from": old.origin.regression_id,
             "to": after.origin.regression_id,

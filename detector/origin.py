@@ -55,7 +55,7 @@ def origin(
     if len(all_) == 1:
         return Origin(OriginVerdict.ONLY_ONE, named.id)
     says = (
-        (OriginReason.EARLIEST, soon < all_),
+        (OriginReason.EARLIEST, len(soon) == 1),
         # Also where time alone decides: what began later may rest on it as well.
         (OriginReason.DEEPEST, any(deepest(of, dependencies) == left < of for of in (all_, soon))),
         (OriginReason.DEPLOYMENT_FITS, chosen in fitting),

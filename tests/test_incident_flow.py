@@ -72,8 +72,8 @@ def test_the_cache_is_the_origin_with_its_reasons(told: Told) -> None:
     (first,) = [r for r in told.of(SESSIONS).regressions if r.id == origin.regression_id]
     assert first.labels == SESSIONS
     assert origin.verdict is OriginVerdict.PROBABLE
-    assert OriginReason.DEEPEST in origin.reasons
-    assert OriginReason.DEPLOYMENT_FITS in origin.reasons
+    # The database changed too soon after the cache to be told apart by time alone.
+    assert origin.reasons == (OriginReason.DEEPEST, OriginReason.DEPLOYMENT_FITS)
 
 
 def test_the_deployment_is_correlated_and_probable_after_both_comparisons(told: Told) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from alerts.message import REASONS
+from alerts.message import REASONS, correlated, since
 from api.pages.charts import of_regression
 from api.pages.render import render
 from api.rooms import Asked, Rooms
@@ -38,15 +38,22 @@ def incident(house: Rooms, incident_id: str, asked: Annotated[Asked, Query()]) -
     charts = {}
     if whole.items:
         # One span for all, so that the curves can be compared by eye.
-        since = min(one.began_from for one in whole.items) - BEFORE
+        first = min(one.began_from for one in whole.items) - BEFORE
         ended = whole.resolved_at + AFTER if whole.resolved_at else house.now()
-        until = max(min(ended, house.now()), since + BEFORE)
+        until = max(min(ended, house.now()), first + BEFORE)
         charts = {
-            one.id: of_regression(of[one.id], since, until)
+            one.id: of_regression(of[one.id], first, until)
             for one in whole.items[:MOST_CHARTS]
             if one.signal in signals
         }
     return render(
         "incident.html",
-        {"one": whole, "charts": charts, "matches": MATCHES, "reasons": REASONS},
+        {
+            "one": whole,
+            "charts": charts,
+            "since": {one.id: since(one) for one in found.regressions},
+            "correlated": correlated(found) if whole.items else "",
+            "matches": MATCHES,
+            "reasons": REASONS,
+        },
     )
