@@ -15,7 +15,6 @@ from detector.dependencies import Dependencies, Place, place_of
 from detector.finding import Check, Correlation, Match, Peers, Slots
 from detector.regression import Deployment, Regression
 from storage.history import Floats
-from storage.series import Labels
 
 BEFORE_MS = 30 * 60_000
 # Own services lie in 0.5 to 1, dependencies in 0.25 to 0.5, others in 0.125 to 0.25: closeness
@@ -31,19 +30,6 @@ LEAST_SPREAD = 0.02
 MOVED_SHARE = 0.5
 # One peer of ten may have a reason of its own.
 MAY_MOVE = 0.1
-
-
-def correlated(
-    deployments: Iterable[Deployment], labels: Labels, began_lo_ms: int, began_hi_ms: int
-) -> Deployment | None:
-    """The deployment within 30 minutes before the change set in; None when none fits.
-
-    One of the same service (the series' `service` or `target`) goes before any other, then the
-    latest, because it is nearest to the change.
-    """
-    names = {labels.get("service"), labels.get("target")} - {""}
-    near = [one for one in deployments if began_lo_ms - BEFORE_MS <= one.at_ms <= began_hi_ms]
-    return max(near, key=lambda one: (one.service in names, one.at_ms, one.id), default=None)
 
 
 def correlations(
