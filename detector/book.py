@@ -139,12 +139,7 @@ class Book:
 
     def of_incident(self, session: Session, incident_id: str) -> list[Regression]:
         """The regressions of one incident, oldest first."""
-        rows = session.exec(
-            select(RegressionRow)
-            .where(RegressionRow.incident_id == incident_id)
-            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
-        )
-        return [row.domain() for row in rows]
+        return self.grouping.members(session, incident_id)
 
     def incidents(
         self, session: Session, condition: ColumnElement[bool] | bool, limit: int = EVERYTHING

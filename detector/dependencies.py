@@ -6,6 +6,7 @@ it is a guess, and only made where one of them is nothing else (a Redis of its o
 and only one service can be meant: the database of one shop is not that of another. Pure.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -133,7 +134,7 @@ class Dependencies:
 
     def owners(self, kind: str) -> int:
         """How many services have signals of a kind."""
-        return sum(kind in kinds for kinds in self.kinds_of.values())
+        return self.counts[kind]
 
     def is_only(self, place: Place, kinds: frozenset[str]) -> bool:
         """Whether everything known of a service is of these kinds."""
@@ -141,6 +142,43 @@ class Dependencies:
         # What a machine does is told of any target and says nothing about what the target is.
         judged = known - {"resource", "other"}
         return place.kind in judged and judged <= kinds
+
+    def relatives(self, place: Place) -> frozenset[str]:
+        """Every name that a place may hang together with, its own among them; never too few."""
+        found = set(place.names)
+        for name in place.names:
+            found |= self.reach.get(name, frozenset()) | self.reached.get(name, frozenset())
+        if self.guess:
+            pure, single = self.guessable
+            found |= single if place.owner in pure else set()
+            found |= pure if place.owner in single else set()
+        return frozenset(found)
+
+    @cached_property
+    def reached(self) -> Mapping[str, frozenset[str]]:
+        """For each name everything that rests on it."""
+        found: dict[str, set[str]] = {}
+        for upper, all_ in self.reach.items():
+            for lower in all_:
+                found.setdefault(lower, set()).add(upper)
+        return {name: frozenset(above) for name, above in found.items()}
+
+    @cached_property
+    def guessable(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The services that have nothing else, and those that are the only ones of some kind."""
+        pure, single = set(), set()
+        for owner, kinds in self.kinds_of.items():
+            judged = kinds - {"resource", "other"}
+            if judged and (judged <= BELOW or judged <= ABOVE):
+                pure.add(owner)
+            if any(self.owners(kind) == 1 for kind in judged):
+                single.add(owner)
+        return frozenset(pure), frozenset(single)
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How many services have signals of each kind."""
+        return Counter(kind for kinds in self.kinds_of.values() for kind in kinds)
 
     def linked(self, one: Place, other: Place) -> Edge | None:
         """Why two places hang together, whichever of them is the deeper; None when they do not."""

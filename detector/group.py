@@ -200,7 +200,7 @@ def tie(newcomer: Regression, members: Sequence[Regression], ties: Ties) -> Link
         if bond is not None:
             found.append(Link(bond, newcomer.id, one.id))
     for one in sorted(members, key=order):
-        if one.phase is Phase.OPEN and same_thing(newcomer, one):
+        if one.phase is not Phase.RESOLVED and same_thing(newcomer, one):
             found.append(Link(Bond.SAME_THING, newcomer.id, one.id))
     return min(found, key=lambda link: link.bond.rank, default=None)
 
@@ -220,14 +220,19 @@ def bond_of(newcomer: Regression, other: Regression, mine: Place, ties: Ties) ->
 
 
 class Draft:
-    """An incident while newcomers are put into it."""
+    """An incident while newcomers are put into it; `number` is its place among the others."""
 
-    def __init__(self, opened_ms: int, members: Iterable[Regression], id_: str = "") -> None:
-        self.id, self.opened_ms = id_, opened_ms
+    def __init__(self, number: int, members: Iterable[Regression] = (), id_: str = "") -> None:
+        self.number, self.id = number, id_
         self.members = list(members)
         self.newcomers: list[Regression] = []
         self.links: list[Link] = []
         self.absorbed: list[str] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether there is room for nobody."""
+        return len(self.members) >= MOST_MEMBERS
 
     def take(self, newcomer: Regression, link: Link | None) -> None:
         """One more."""
@@ -247,38 +252,67 @@ class Draft:
 
 
 class Arranging:
-    """One tick's newcomers put into incidents, one after the other."""
+    """One tick's newcomers put into incidents, one after the other.
+
+    A bad minute has thousands of them. `index` finds the incidents that one may be tied to by the
+    names and subjects in them, so that not each is compared with each.
+    """
 
     def __init__(self, standing: Iterable[Group], ties: Ties) -> None:
         self.ties = ties
-        in_order = sorted(standing, key=lambda one: (one.opened_ms, one.id))
-        self.drafts = [Draft(one.opened_ms, one.members, one.id) for one in in_order]
+        self.drafts: dict[int, Draft] = {}
+        self.index: dict[str | Labels, set[int]] = {}
         self.limits: list[Limit] = []
-        self.compared = 0
+        self.compared = self.made = 0
+        for one in sorted(standing, key=lambda one: (one.opened_ms, one.id)):
+            self.file(Draft(self.next_number(), one.members, one.id))
+
+    def file(self, draft: Draft) -> None:
+        """Make an incident to be found by what is in it."""
+        self.drafts[draft.number] = draft
+        for one in draft.members:
+            keys: list[str | Labels] = [*self.ties.place(one).names, subject(one.labels)]
+            for key in keys:
+                self.index.setdefault(key, set()).add(draft.number)
+
+    def candidates(self, newcomer: Regression) -> list[Draft]:
+        """The incidents that a newcomer may be tied to, likeness left out, the oldest first."""
+        names = self.ties.dependencies.relatives(self.ties.place(newcomer))
+        keys: list[str | Labels] = [*names, subject(newcomer.labels)]
+        numbers = set().union(*(self.index.get(key, ()) for key in keys))
+        return [self.drafts[number] for number in sorted(numbers) if number in self.drafts]
 
     def place(self, newcomer: Regression) -> None:
         """Into the incident it is tied to strongest, the oldest of several; else into a new one."""
-        tied = [(tie(newcomer, draft.members, self.ties), draft) for draft in self.drafts]
-        found = [(link, draft) for link, draft in tied if link and self.fits(newcomer, draft, link)]
-        if not found:
-            found = self.alike(newcomer)
-        if not found:
-            self.drafts.append(Draft(newcomer.opened_ms, ()))
-            self.drafts[-1].take(newcomer, None)
-            return
-        link, home = min(found, key=lambda pair: (not pair[0].bond.proves, pair[0].bond.rank))
-        if link.bond.proves:
-            home = next(draft for one, draft in found if one.bond.proves)  # the oldest of them
-            link = next(one for one, draft in found if draft is home)
+        found = []
+        for draft in self.candidates(newcomer):
+            link = tie(newcomer, draft.members, self.ties)
+            if link and self.fits(newcomer, draft, link):
+                found.append((link, draft))
+        found = found or self.alike(newcomer)
+        link, home = min(
+            found,
+            key=lambda pair: (not pair[0].bond.proves, pair[0].bond.rank),
+            default=(None, Draft(self.next_number())),
+        )
+        if link and link.bond.proves:
+            # Of those it proves to be one the oldest is home, whichever it is tied to strongest.
+            link, home = next(pair for pair in found if pair[0].bond.proves)
         home.take(newcomer, link)
-        if link.bond.proves:
+        if link and link.bond.proves:
             for other_link, draft in found:
                 if other_link.bond.proves and draft is not home:
                     self.merge(home, draft, other_link)
+        self.file(home)
+
+    def next_number(self) -> int:
+        """The place behind all others."""
+        self.made += 1
+        return self.made
 
     def fits(self, newcomer: Regression, draft: Draft, link: Link) -> bool:
         """Whether an incident has room for one more; what forbids it is noted."""
-        if len(draft.members) >= MOST_MEMBERS:
+        if draft.full:
             self.limits.append(Limit.MEMBERS)
             return False
         if link.bond is Bond.SAME_THING or within_span([*anchors(draft.members), newcomer]):
@@ -294,7 +328,7 @@ class Arranging:
             self.limits.append(Limit.SPAN)
         else:
             home.absorb(other, link)
-            self.drafts.remove(other)
+            del self.drafts[other.number]
 
     def alike(self, newcomer: Regression) -> list[tuple[Link, Draft]]:
         """The incident whose first regression moves most like a newcomer, if any does.
@@ -302,10 +336,10 @@ class Arranging:
         Its first, not any: what is like the one that is like the first may be unlike the first.
         """
         found: list[tuple[Link, Draft]] = []
-        for draft in self.drafts:
-            first = anchors(draft.members)[0]
+        for draft in self.drafts.values():
+            first = min(draft.members, key=order)
             link = Link(Bond.SHAPE, newcomer.id, first.id)
-            if not near(newcomer, first) or len(draft.members) >= MOST_MEMBERS:
+            if not near(newcomer, first) or draft.full:
                 continue
             if self.compared >= MOST_COMPARISONS:
                 self.limits.append(Limit.COMPARISONS)
@@ -337,7 +371,7 @@ def arrange(newcomers: Iterable[Regression], standing: Iterable[Group], ties: Ti
             links=tuple(sorted(one.links, key=lambda link: (link.regression_id, link.other_id))),
             absorbed=tuple(sorted(one.absorbed)),
         )
-        for one in work.drafts
+        for one in work.drafts.values()
         if one.newcomers
     )
     return Arrangement(joined, tuple(work.limits))

@@ -120,6 +120,12 @@ def regression_page(page: Page) -> str:
     return path
 
 
+def incident_page(page: Page) -> str:
+    found = page.evaluate("fetch('/api/v1/incidents?state=open').then((a) => a.json())")
+    path: str = found["items"][0]["links"]["page"]
+    return path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_every_page_draws_fits_and_asks_nobody_else(
@@ -128,7 +134,8 @@ def test_every_page_draws_fits_and_asks_nobody_else(
     size = {"width": width, "height": height}
     with opened(browser, address, viewport=size, color_scheme=scheme) as watched:
         page = watched.open("/regressions")
-        for path in ("/", regression_page(page), "/signals/api_p95", "/signals/api_p95?span=7d"):
+        own = regression_page(page), incident_page(page)
+        for path in ("/", *own, "/signals/api_p95", "/signals/api_p95?span=7d"):
             watched.open(path)
             drawn(page)
             overflow = page.evaluate(

@@ -107,3 +107,31 @@ def test_nothing_rests_on_itself_and_nobody_rests_on_each_other(
             there = declared.rests_on(place(a, "api"), place(b, "api"))
             back = declared.rests_on(place(b, "api"), place(a, "api"))
             assert not (there and back)
+
+
+kinds_known = st.dictionaries(
+    names, st.frozensets(st.sampled_from(["cache", "database", "api", "web", "resource"]))
+)
+places = st.builds(
+    Place,
+    st.sampled_from(["", "a", "b"]),
+    st.sampled_from(["", *"abcdef"]),
+    st.sampled_from(["cache", "database", "api", "web"]),
+)
+
+
+@given(
+    st.dictionaries(names, st.lists(names, max_size=2).map(tuple), max_size=3),
+    kinds_known,
+    places,
+    places,
+)
+def test_whatever_hangs_together_is_among_the_relatives(
+    needs: dict[str, tuple[str, ...]],
+    kinds: dict[str, frozenset[str]],
+    one: Place,
+    other: Place,
+) -> None:
+    known = Dependencies(needs, kinds_of=kinds)
+    if known.linked(one, other) or one.shares_owner(other):
+        assert known.relatives(one) & other.names

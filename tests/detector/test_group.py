@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import detector.group
 from detector.dependencies import Dependencies
 from detector.group import (
     MOST_MEMBERS,
@@ -283,3 +284,20 @@ def test_so_it_is_beside_open_incidents(
     absorbed = [id_ for each in result.joined for id_ in each.absorbed]
     assert len(absorbed) == len(set(absorbed))
     assert not set(absorbed) & {each.incident_id for each in result.joined}
+
+
+def test_a_bad_minute_of_thousands_does_not_compare_each_with_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = 0
+    real = detector.group.tie
+
+    def counted(newcomer: Regression, members: Any, ties: Ties) -> Any:
+        nonlocal asked
+        asked += 1
+        return real(newcomer, members, ties)
+
+    monkeypatch.setattr(detector.group, "tie", counted)
+    strangers = [one(0, f"s{i}") for i in range(1000)]
+    assert len(arrange(strangers, (), CHAIN).joined) == 1000
+    assert asked < 100
