@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from detector.dependencies import CHAIN, Dependencies, Edge, Place, place_of, rank
+from detector.dependencies import Dependencies, Edge, Place, place_of
 from detector.regression import Incident, Phase, Regression
 from detector.shape import MOST_COMPARISONS, NOTHING_KNOWN, Agreement, Likeness
 from storage.series import Labels
@@ -352,17 +352,9 @@ class Arranging:
 
 
 def arrange(newcomers: Iterable[Regression], standing: Iterable[Group], ties: Ties) -> Arrangement:
-    """What becomes of the regressions that one tick found, beside the open incidents.
-
-    The deepest are placed first, so that what rests on a cache finds it there.
-    """
+    """What becomes of the regressions that one tick found, beside the open incidents."""
     work = Arranging(standing, ties)
-
-    def depth(one: Regression) -> int:
-        found = rank(ties.place(one).kind)
-        return len(CHAIN) if found is None else found
-
-    for one in sorted(newcomers, key=lambda one: (depth(one), *order(one))):
+    for one in sorted(newcomers, key=order):
         work.place(one)
     joined = tuple(
         Joined(

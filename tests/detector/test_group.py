@@ -11,7 +11,6 @@ import detector.group
 from detector.dependencies import Dependencies
 from detector.group import (
     MOST_MEMBERS,
-    NEAR_MS,
     SPAN_MS,
     STORM_SERVICES,
     Arrangement,
@@ -27,7 +26,7 @@ from detector.group import (
 from detector.regression import Phase, Regression
 from detector.shape import Agreement, Likeness
 from storage.series import Labels
-from tests.detector.regressions import CART, MINUTE_MS, NOON_MS, regression
+from tests.detector.regressions import MINUTE_MS, NOON_MS, regression
 
 KINDS = {"api_p95": "api", "db_p95": "database", "cache_hit_rate": "cache"}
 CHAIN = Ties(KINDS, Dependencies({"shop": ("orders",), "orders": ("sessions",)}))
@@ -107,12 +106,12 @@ def test_a_declared_dependency_ties_through_what_did_not_regress() -> None:
     assert len(arrange([api, cache], (), Ties(KINDS)).joined) == 2
 
 
-@pytest.mark.parametrize("gap_ms", [NEAR_MS, NEAR_MS + 1])
+@pytest.mark.parametrize("gap_ms", [600_000, 600_001])
 def test_changes_are_of_one_time_within_ten_minutes(gap_ms: int) -> None:
     first = one(0)
     lo_ms = first.began_hi_ms + gap_ms
     second = one(0, route="/b", began_lo_ms=lo_ms, began_hi_ms=lo_ms + 1)
-    assert len(arrange([first, second], (), Ties()).joined) == (1 if gap_ms == NEAR_MS else 2)
+    assert len(arrange([first, second], (), Ties()).joined) == (1 if gap_ms == 600_000 else 2)
 
 
 def test_what_is_known_to_be_ill_takes_other_rules_at_any_time_as_long_as_it_is() -> None:
@@ -137,9 +136,10 @@ def test_an_only_choice_by_kind_ties_and_does_not_prove_two_to_be_one() -> None:
     cache, api = one(0, "redis", "cache_hit_rate"), one(1)
     (joined,) = arrange([api, cache], (), ties).joined
     assert joined.links[0].bond is Bond.KINDS
-    other = one(1, route="/b", labels=CART.plus(target="shop"))
-    standing = [group("inc_1", api), group("inc_2", replace(other, labels=Labels.of(service="x")))]
-    assert arrange([cache], standing, ties).joined[0].absorbed == ()
+    two = {**kinds, "memo": frozenset({"cache"})}
+    standing = [group("inc_1", cache), group("inc_2", one(1, "memo", "cache_hit_rate"))]
+    (joined,) = arrange([api], standing, Ties(KINDS, Dependencies(kinds_of=two))).joined
+    assert (joined.incident_id, joined.absorbed) == ("inc_1", ())
 
 
 # --- likeness ---
@@ -153,6 +153,19 @@ def test_what_moves_together_joins_and_what_does_not_stays_apart() -> None:
     apart, unknown = (Agreement(one_, 0.8, 100) for one_ in (Likeness.APART, Likeness.UNKNOWN))
     for ties in (Ties(compare=lambda a, b: apart), Ties(compare=lambda a, b: unknown)):
         assert arrange([newcomer], [group("inc_1", first)], ties).joined[0].incident_id == ""
+
+
+def test_what_changed_at_another_time_is_not_even_compared() -> None:
+    alike = Ties(compare=lambda a, b: ALIKE)
+    found = arrange([one(40, "b")], [group("inc_1", one(0, "a"))], alike)
+    assert found == Arrangement(found.joined)
+    assert found.joined[0].incident_id == ""
+
+
+def test_what_the_same_thing_brought_in_later_draws_in_nobody() -> None:
+    known, later = one(0), one(300, rule="api_p95_high")
+    found = arrange([one(300, route="/other")], [group("inc_1", known, later)], Ties())
+    assert (found.joined[0].incident_id, found.limits) == ("", ())
 
 
 def test_likeness_is_to_the_first_and_never_makes_two_incidents_one() -> None:

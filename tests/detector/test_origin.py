@@ -32,6 +32,9 @@ def found(*members: Regression, deployed: tuple[Regression, ...] = (), before: s
 def test_what_changed_before_all_others_is_the_origin() -> None:
     first = one(-10, "till")
     assert found(first, API) == Origin(OriginVerdict.PROBABLE, first.id, (EARLIEST,))
+    just_before = one(-3, "till")  # its span ends where the other one begins
+    assert found(just_before, API).reasons == (EARLIEST,)
+    assert found(one(-2, "till"), API).verdict is OriginVerdict.NOT_TOLD_APART
 
 
 def test_of_what_changed_at_one_time_it_is_what_the_others_rest_on() -> None:
