@@ -232,7 +232,7 @@ def correlated(incident: Incident) -> str:
     same_day = moment(day)[:10] == moment(deployment.at_ms)[:10]
     at = moment(deployment.at_ms)[11:] if same_day else moment(deployment.at_ms)
     told = f"correlated with {deployment.service} {deployment.version}, deployed {at}"
-    return f"{told} (probable: {tested(fit)})" if (fit := correlation(incident)) else told
+    return f"{told} (probable: {compared(fit)})" if (fit := correlation(incident)) else told
 
 
 def correlation(incident: Incident) -> Correlation | None:
@@ -242,7 +242,7 @@ def correlation(incident: Incident) -> Correlation | None:
     return next((one for one in found if one.deployment_id == named and one.probable), None)
 
 
-def tested(one: Correlation) -> str:
+def compared(one: Correlation) -> str:
     """What the two comparisons of a correlation say."""
     slots, peers = one.slots, one.peers
     days = f"{slots.days} day{'' if slots.days == 1 else 's'}"

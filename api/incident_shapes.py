@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from alerts.message import REASONS, origin, plain_head, tested, where
+from alerts.message import REASONS, compared, origin, plain_head, where
 from alerts.message import in_order as by_origin
 from api.moments import at, maybe_at
 from api.shapes import API, RegressionShape, Shape
@@ -119,7 +119,7 @@ class CorrelationShape(Shape):
                 days=slots.days,
             ),
             peers=PeersShape(check=peers.check, count=peers.count, moved=peers.moved),
-            text=tested(one),
+            text=compared(one),
         )
 
 

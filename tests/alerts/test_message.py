@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from alerts.message import (
     as_repeat,
+    compared,
     digest,
     for_terminal,
     is_only_text,
     only_text,
     origin,
     render,
-    tested,
 )
 from alerts.mrkdwn import cut, escape, link
 from detector.finding import (
@@ -403,7 +403,7 @@ def test_a_correlation_is_probable_only_when_both_comparisons_passed() -> None:
     ],
 )
 def test_comparisons_are_told_as_they_came_out(slots: Check, peers: Peers, words: str) -> None:
-    assert tested(fit(slots, peers)) == words
+    assert compared(fit(slots, peers)) == words
 
 
 def test_an_incident_of_several_links_to_its_page() -> None:
