@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from alerts.mrkdwn import clean, code, cut, escape, link, plain
 from detector import units
+from detector.finding import Check, Correlation, OriginReason, OriginVerdict
 from detector.regression import Incident, Phase, Regression, Severity
 from storage.series import Labels
 
@@ -22,7 +23,7 @@ FIELD_LIMIT = 2000
 TEXT_LIMIT = 3000  # Slack takes 40,000 but advises to stay below 4,000
 OTHERS_LISTED = 10
 
-GREEN = "#2eb67d"
+GREEN, GREY = "#2eb67d", "#8d949e"
 COLOURS = {Severity.INFO: "#439fe0", Severity.WARNING: "#e8a317", Severity.CRITICAL: "#d32f2f"}
 EVENT_TYPE = "plimsoll_incident"
 REPEAT = (
@@ -36,17 +37,41 @@ PLACES = ("route", "path", "page", "handler", "endpoint", "operation", "query", 
 
 def render(incident: Incident, public_url: str) -> dict[str, Any]:
     """The message about an incident as it is now, ready for `chat.postMessage`."""
-    first, *others = by_weight(incident.regressions)
+    if incident.finding.merged_into:
+        return merged(incident, public_url)
+    first, *others = in_order(incident)
+    attachment = {
+        "color": colour(incident),
+        "fallback": plain_head(incident, first, len(others)),
+        "blocks": numbered(body(incident, first, others, public_url), incident.version),
+    }
+    blocks = [head(incident, plain_head(incident, first, len(others)))]
+    return message(incident, sentence(incident, public_url), blocks, attachment)
+
+
+def merged(incident: Incident, public_url: str) -> dict[str, Any]:
+    """What stays in the place of an incident that proved to be part of another one."""
+    title = "Part of another incident"
+    told = "Its regressions are told with those of the incident that they proved to belong to"
+    address = incident_page(incident.finding.merged_into, public_url)
+    parts: list[dict[str, Any]] = [
+        {"type": "section", "text": mrkdwn(f"{told}.", SECTION_LIMIT)},
+        {"type": "section", "text": mrkdwn(link(address, "That incident"), SECTION_LIMIT)},
+        {"type": "context", "elements": [mrkdwn(small_print(incident), FIELD_LIMIT)]},
+    ]
+    attachment = {"color": GREY, "fallback": title, "blocks": numbered(parts, incident.version)}
+    text = f"{title}: {told[:1].lower()}{told[1:]}. {escape(address)}"
+    return message(incident, text, [head(incident, title)], attachment)
+
+
+def message(
+    incident: Incident, text: str, blocks: list[dict[str, Any]], attachment: dict[str, Any]
+) -> dict[str, Any]:
+    """The parts of a message, with what it is recognised by."""
     return {
-        "text": sentence(incident, public_url),
-        "blocks": [head(incident, first, len(others))],
-        "attachments": [
-            {
-                "color": colour(incident),
-                "fallback": plain_head(incident, first, len(others)),
-                "blocks": numbered(body(incident, first, others, public_url), incident.version),
-            }
-        ],
+        "text": text,
+        "blocks": blocks,
+        "attachments": [attachment],
         "metadata": {
             "event_type": EVENT_TYPE,
             "event_payload": {"incident": incident.id, "version": incident.version},
@@ -56,14 +81,14 @@ def render(incident: Incident, public_url: str) -> dict[str, Any]:
     }
 
 
-def head(incident: Incident, first: Regression, others: int) -> dict[str, Any]:
+def head(incident: Incident, text: str) -> dict[str, Any]:
     """The header block; `emoji` is off, or a route like `/a/:id:` would become a picture."""
     return {
         "type": "header",
         "block_id": f"head.{incident.version}",
         "text": {
             "type": "plain_text",
-            "text": plain_head(incident, first, others),
+            "text": text,
             "emoji": False,
         },
     }
@@ -73,7 +98,7 @@ def plain_head(incident: Incident, first: Regression, others: int) -> str:
     """`API p95 +42 % on GET /cart`, and how many more."""
     size = first.change or f"at {units.text(first.worst, first.unit)}"
     more = f" and {others} more" if others else ""
-    before = "Resolved: " if incident.phase is Phase.RESOLVED else ""
+    before = f"{state_word(incident)}: " if incident.phase is Phase.RESOLVED else ""
     title = cut(escape(first.title or first.signal), 60)
     place = where(first.labels)
     room = HEADER_LIMIT - len(before) - len(title) - len(size) - len(more) - len("  on ")
@@ -86,6 +111,8 @@ def body(
 ) -> list[dict[str, Any]]:
     """Everything below the header, beside the bar of colour."""
     links = [link(page(first, public_url), "Chart and evidence")]
+    if others:
+        links.append(link(incident_page(incident.id, public_url), "Incident"))
     if first.runbook:
         links.append(link(first.runbook, "Runbook"))
     if incident.deployment is not None and incident.deployment.url:
@@ -120,7 +147,17 @@ def fields(incident: Incident, first: Regression) -> list[str]:
     rows.append(f"*Severity*\n{state_word(incident)}")
     if incident.deployment is not None:
         rows.append(f"*Deployment*\n{escape(correlated(incident))}")
+    if len(incident.regressions) > 1:
+        rows.append(f"*Probable origin*\n{cut(escape(origin(incident)), 300)}")
     return rows
+
+
+SAID_OVER = {
+    Phase.RESOLVED: "resolved",
+    Phase.ACCEPTED: "accepted",
+    Phase.FALSE_POSITIVE: "false positive",
+    Phase.MUTED: "muted",
+}
 
 
 def also(others: list[Regression]) -> str:
@@ -128,7 +165,7 @@ def also(others: list[Regression]) -> str:
     lines = ["*Also*"]
     for other in others[:OTHERS_LISTED]:
         size = other.change or f"at {units.text(other.worst, other.unit)}"
-        over = " (resolved)" if other.phase is Phase.RESOLVED else ""
+        over = f" ({SAID_OVER[other.phase]})" if other.phase in SAID_OVER else ""
         place = f" on {code(where(other.labels), 80)}" if where(other.labels) else ""
         title = cut(escape(other.title or other.signal), 60)
         lines.append(f"• {title} {escape(size)}{place}, {other.severity.value}{over}")
@@ -138,14 +175,43 @@ def also(others: list[Regression]) -> str:
 
 
 def small_print(incident: Incident) -> str:
-    """The incident's id and what its regressions share."""
+    """What somebody decided, the incident's id, and what its regressions share."""
     shared = "  ".join(f"{name}={value}" for name, value in incident.labels)
-    return f"incident {code(incident.id, 80)}" + (f"  ·  {code(shared, 400)}" if shared else "")
+    decided = decision(incident)
+    told = f"{escape(decided)}  ·  " if decided else ""
+    return f"{told}incident {code(incident.id, 80)}" + (
+        f"  ·  {code(shared, 400)}" if shared else ""
+    )
+
+
+DECIDED = {
+    Phase.ACKNOWLEDGED: "Acknowledged by {}",
+    Phase.MUTED: "Muted by {}",
+    Phase.ACCEPTED: "Accepted as the new normal by {}",
+    Phase.FALSE_POSITIVE: "Marked as a false positive by {}",
+    Phase.RESOLVED: "Resolved by {}",
+}
+
+
+def decision(incident: Incident) -> str:
+    """What a person decided about all that counts: what holds, or all of it when it is over."""
+    counts = [one for one in incident.regressions if one.phase.holds] or incident.regressions
+    phases = {one.phase for one in counts}
+    names = sorted({one.by for one in counts if one.by})
+    if len(phases) != 1 or not names or not all(one.by for one in counts):
+        return ""
+    (phase,) = phases
+    told = DECIDED.get(phase, "").format(cut(", ".join(names), 100))
+    until = {one.muted_until_ms for one in counts}
+    if phase is Phase.MUTED:
+        (last,) = until if len(until) == 1 else (None,)
+        told += f" until {moment(last)}" if last is not None else " until it is resolved"
+    return told
 
 
 def sentence(incident: Incident, public_url: str) -> str:
     """The whole news in one sentence: what, how much, since when, after which deployment."""
-    first, *others = by_weight(incident.regressions)
+    first, *others = in_order(incident)
     title = cut(escape(first.title or first.signal), 100)
     place = f" on {cut(escape(where(first.labels)), 300)}" if where(first.labels) else ""
     owner = next((first.labels.get(name) for name in OWNERS if first.labels.get(name)), "")
@@ -153,14 +219,16 @@ def sentence(incident: Incident, public_url: str) -> str:
     of = "" if known else f" of {cut(escape(owner), 100)}"
     began = escape(since(first))
     if incident.phase is Phase.RESOLVED:
-        size = first.change or units.text(first.worst, first.unit)
-        told = f"{title}{place}{of} is back at {units.text(first.value, first.unit)}"
-        told += f" (was {size} at its worst) after {lasted(incident)}, since {began}"
+        told = f"{title}{place}{of} {how_it_ended(incident, first)}, since {began}"
     else:
         told = f"{title}{place}{of} is {units.text(first.value, first.unit)}, {against(first)}"
         told += f", since {began}"
     if others:
         told += f", with {len(others)} more regression{'s' if len(others) > 1 else ''}"
+        if incident.finding.storm:
+            told += " of many services at once"
+        elif named(incident) is not None:
+            told += " after it"
     if incident.deployment is not None:
         told += f", {cut(escape(correlated(incident)), 300)}"
     address = escape(page(first, public_url))
@@ -168,9 +236,27 @@ def sentence(incident: Incident, public_url: str) -> str:
     return f"{cut(text, TEXT_LIMIT - len(address) - 1)} {address}"
 
 
+def how_it_ended(incident: Incident, first: Regression) -> str:
+    """`is back at 540 ms ...`, or what a person said about it."""
+    size = first.change or units.text(first.worst, first.unit)
+    now = units.text(first.value, first.unit)
+    match first.phase:
+        case Phase.ACCEPTED:
+            return f"is {now}, {against(first)}, accepted as the new normal"
+        case Phase.FALSE_POSITIVE:
+            return f"was {size} at its worst, marked as a false positive"
+        case _:
+            return f"is back at {now} (was {size} at its worst) after {lasted(incident)}"
+
+
 def page(regression: Regression, public_url: str) -> str:
     """Where the regression is shown with its chart and evidence."""
     return f"{public_url}/regressions/{quote(clean(regression.id)[:100], safe='')}"
+
+
+def incident_page(incident_id: str, public_url: str) -> str:
+    """Where an incident is shown with its regressions and its origin."""
+    return f"{public_url}/incidents/{quote(clean(incident_id)[:100], safe='')}"
 
 
 def against(regression: Regression) -> str:
@@ -193,7 +279,58 @@ def correlated(incident: Incident) -> str:
     day = min((r.began_lo_ms for r in incident.regressions), default=incident.opened_ms)
     same_day = moment(day)[:10] == moment(deployment.at_ms)[:10]
     at = moment(deployment.at_ms)[11:] if same_day else moment(deployment.at_ms)
-    return f"correlated with {deployment.service} {deployment.version}, deployed {at}"
+    told = f"correlated with {deployment.service} {deployment.version}, deployed {at}"
+    return f"{told} (probable: {compared(fit)})" if (fit := correlation(incident)) else told
+
+
+def correlation(incident: Incident) -> Correlation | None:
+    """The named deployment's correlation where both comparisons passed; None where not."""
+    found = incident.finding.correlations
+    named = incident.deployment.id if incident.deployment else ""
+    return next((one for one in found if one.deployment_id == named and one.probable), None)
+
+
+def compared(one: Correlation) -> str:
+    """What the two comparisons of a correlation say."""
+    slots, peers = one.slots, one.peers
+    days = f"{slots.days} day{'' if slots.days == 1 else 's'}"
+    elsewhere = f"{peers.moved} of {peers.count} peers moved"
+    match slots.check:
+        case Check.PASSED:
+            told = f"unlike the same time of {days} before"
+        case Check.FAILED:
+            told = f"like the same time of {days} before"
+        case _:
+            told = "not yet compared with the same time of the days before"
+    return f"{told}, {elsewhere}" if peers.count else f"{told}, no peers to compare with"
+
+
+def named(incident: Incident) -> Regression | None:
+    """The regression where an incident of several probably began; None where nobody can say."""
+    began = incident.finding.origin
+    if began.verdict is not OriginVerdict.PROBABLE:
+        return None
+    return next((one for one in incident.regressions if one.id == began.regression_id), None)
+
+
+REASONS = {
+    OriginReason.EARLIEST: "it changed first",
+    OriginReason.DEEPEST: "the others rest on it",
+    OriginReason.DEPLOYMENT_FITS: "a deployment of its service fits",
+}
+
+
+def origin(incident: Incident) -> str:
+    """`Cache hit rate on products: it changed first`, or that it was not told apart."""
+    first = named(incident)
+    if first is None:
+        if incident.finding.origin.verdict is OriginVerdict.ONLY_ONE:
+            return "one thing by several measures"
+        storm = ": many services at once" if incident.finding.storm else ""
+        return f"not told apart{storm}"
+    place = f" on {where(first.labels)}" if where(first.labels) else ""
+    reasons = ", ".join(REASONS[one] for one in incident.finding.origin.reasons)
+    return f"{first.title or first.signal}{place}: {reasons}"
 
 
 def since(regression: Regression) -> str:
@@ -231,12 +368,25 @@ def where(labels: Labels) -> str:
 
 def state_word(incident: Incident) -> str:
     """The severity as a word, since colour alone says nothing to some; or that it is over."""
-    return "Resolved" if incident.phase is Phase.RESOLVED else incident.severity.value.capitalize()
+    if incident.phase is Phase.RESOLVED:
+        phases = {one.phase for one in incident.regressions}
+        only = phases.pop() if len(phases) == 1 else Phase.RESOLVED
+        return SAID_OVER.get(only, "resolved").capitalize()
+    severity = incident.severity.value.capitalize()
+    return f"{severity}, muted" if incident.is_muted else severity
 
 
 def colour(incident: Incident) -> str:
     """Green when it is over, else that of the severity."""
     return GREEN if incident.phase is Phase.RESOLVED else COLOURS[incident.severity]
+
+
+def in_order(incident: Incident) -> list[Regression]:
+    """The probable origin first as long as it lasts, then the worst first."""
+    rows, first = by_weight(incident.regressions), named(incident)
+    if first is None or (first.phase is not rows[0].phase):
+        return rows
+    return [first, *(one for one in rows if one.id != first.id)]
 
 
 def by_weight(regressions: Iterable[Regression]) -> list[Regression]:
@@ -245,7 +395,7 @@ def by_weight(regressions: Iterable[Regression]) -> list[Regression]:
     def weight(regression: Regression) -> tuple[bool, int, float, str]:
         base = regression.baseline or regression.threshold
         ratio = abs(regression.worst / base - 1) if base else 0.0
-        over = regression.phase is Phase.RESOLVED
+        over = regression.phase.is_over
         size = -ratio if ratio == ratio else 0.0
         return over, -regression.severity.rank, size, regression.id
 

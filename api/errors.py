@@ -26,6 +26,7 @@ class ProblemType(StrEnum):
     BAD_REQUEST = "bad-request"
     BAD_CURSOR = "bad-cursor"
     BODY_TOO_LARGE = "body-too-large"
+    CONFLICT = "conflict"
     CONTENT_TYPE = "content-type"
     INTERNAL = "internal"
     INVALID = "invalid"

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from api.acting import commands as regressions_app
 from api.moments import milliseconds
 from api.settings import FILE, Settings, SettingsError, load
 from detector import units
@@ -35,6 +36,7 @@ deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_i
 app.add_typer(dashboards_app, name="dashboards")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
+app.add_typer(regressions_app, name="regressions")
 app.add_typer(signals_app, name="signals")
 
 out, err = (

@@ -1,9 +1,9 @@
 """What the dashboards must know of the signals in force."""
 
 from dashboards.signals import SignalPanel, Threshold
-from detector.rule import Absolute
 from detector.run import Definitions
 from detector.signal import Direction
+from detector.trigger import Absolute
 
 
 def signal_panels(definitions: Definitions) -> list[SignalPanel]:

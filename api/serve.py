@@ -25,13 +25,17 @@ from api.settings import Settings
 from collector.config import Target
 from collector.meters import CollectorMeters
 from collector.run import Collector, sources
+from detector.around import Past
 from detector.backfill import Backfills
 from detector.backlog import Plan
 from detector.book import Book
 from detector.coverage import Coverage
 from detector.definition import DefinitionBook
+from detector.dependencies import Dependencies
+from detector.findings import Looking
+from detector.incidents import Incidents
 from detector.ledger import Ledger
-from detector.meters import DetectorMeters, SourceMeters
+from detector.meters import DetectorMeters, IncidentMeters, SourceMeters
 from detector.refill import Reach, Refill
 from detector.run import Detector
 from detector.source import Source
@@ -59,7 +63,14 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     history = DuckHistory(file)
     state = State(settings.storage.url())
     state.migrate()
-    book, ledger = Book(), Ledger(file)
+    signals, declared = settings.definitions.signals, settings.dependencies
+    looking = Looking(
+        kinds={name: one.form.kind for name, one in signals.items()},
+        dependencies=Dependencies(declared.needs, declared.guess),
+        around=Past(history, signals),
+    )
+    book = Book(Incidents(looking, IncidentMeters(registry)))
+    ledger = Ledger(file)
     detector = Detector(
         settings.definitions,
         history,

@@ -13,9 +13,9 @@ from pydantic_core import ErrorDetails
 from alerts.config import AlertsConfig
 from api.config import ServerConfig
 from api.document import Document, Fault, read
-from collector.config import CollectorConfig
+from collector.config import RESERVED_NAMES, CollectorConfig
 from dashboards.config import DashboardsConfig
-from detector.config import SIGNAL, DetectorConfig, aliased, shipped
+from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
 from detector.increase import LOOKBACK_MS
 from detector.rule import Rule
 from detector.run import Definitions
@@ -30,6 +30,7 @@ from detector.signal import (
     Signal,
     check_name,
 )
+from detector.trigger import Distribution
 from detector.variants import misfits
 from storage.config import StorageConfig
 from storage.duration import written
@@ -39,6 +40,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "storage": StorageConfig,
     "collector": CollectorConfig,
     "detector": DetectorConfig,
+    "dependencies": DependenciesConfig,
     "alerts": AlertsConfig,
     "dashboards": DashboardsConfig,
 }
@@ -64,6 +66,7 @@ class Settings:
     storage: StorageConfig = field(default_factory=StorageConfig)
     collector: CollectorConfig = field(default_factory=CollectorConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    dependencies: DependenciesConfig = field(default_factory=DependenciesConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
     definitions: Definitions = field(default_factory=lambda: Definitions({}, {}))
@@ -131,6 +134,9 @@ def build(document: Document) -> Settings:
     if isinstance(collector, CollectorConfig):
         faults += too_short(document, definitions, collector.interval)
         faults += too_rare(document, collector)
+        dependencies = sections["dependencies"]
+        if isinstance(dependencies, DependenciesConfig):
+            faults += unknown_services(document, dependencies, collector)
     if faults:
         raise SettingsError(None, faults)
     return Settings(**sections, definitions=definitions)  # type: ignore[arg-type]
@@ -237,12 +243,23 @@ def unfit_rules(
                 line = document.line((*path, "signal"))
                 yield Fault(key, f"there is no signal {rule.signal!r}", hint, line)
             continue
+        if has_distribution(rule) and not isinstance(signal.form, Quantile):
+            key = ".".join((*path, "trigger"))
+            hint = f"{rule.signal} is a {signal.form.form}; only form: quantile keeps buckets."
+            line = document.line((*path, "trigger"))
+            yield Fault(key, "a distribution is one of a histogram", hint, line)
         lasting = rule.sustain.for_
         if lasting is not None and (lasting % signal.form.window or lasting < signal.form.window):
             hint = f"Windows of {rule.signal} are {written(signal.form.window)} long."
             key = ".".join((*path, "sustain", "for"))
             reason = "must be a whole number of windows of its signal"
             yield Fault(key, reason, hint, document.line((*path, "sustain", "for")))
+
+
+def has_distribution(rule: Rule) -> bool:
+    """Whether any of its triggers is about a distribution."""
+    triggers = [rule.trigger, *([rule.critical_when] if rule.critical_when else [])]
+    return any(isinstance(leaf, Distribution) for one in triggers for _, leaf in one.leaves())
 
 
 def too_short(document: Document, definitions: Definitions, interval: float) -> Iterable[Fault]:
@@ -285,6 +302,25 @@ def too_rare(document: Document, collector: CollectorConfig) -> Iterable[Fault]:
             reason = f"counters read every {written(interval)} would never grow: that is a gap"
             hint = f"Collect at least every {written(longest)}."
             yield Fault(".".join(path), reason, hint, document.line(path))
+
+
+def unknown_services(
+    document: Document, dependencies: DependenciesConfig, collector: CollectorConfig
+) -> Iterable[Fault]:
+    """Names among the dependencies that are no target and no service: most are misspelt."""
+    known = {*RESERVED_NAMES, *dependencies.services}
+    for target in collector.targets:
+        known |= {target.name, target.labels.get("service", "")} - {""}
+    for name, needed in dependencies.needs.items():
+        path = ("dependencies", "needs", name)
+        for one in dict.fromkeys((name, *needed)):
+            if one not in known:
+                near = difflib.get_close_matches(one, sorted(known), 1)
+                hint = "A service that is only a label on a page belongs into `services`."
+                if near:
+                    hint = f"Did you mean {near[0]}? {hint}"
+                reason = f"there is no target or service {one!r}"
+                yield Fault(".".join(path), reason, hint, document.line(path))
 
 
 def fault(

@@ -15,7 +15,18 @@ from api import words
 from api.moments import at, maybe_at
 from api.told import Told
 from detector import units
-from detector.regression import Deployment, Phase, Regression, Severity, Transition
+from detector.actions import Action, possible
+from detector.lifecycle import is_silent
+from detector.regression import (
+    Deployment,
+    Kind,
+    Phase,
+    Regression,
+    Severity,
+    Step,
+    Tag,
+    Transition,
+)
 from detector.run import Definitions
 from detector.signal import Direction
 
@@ -86,9 +97,17 @@ class RegressionShape(Shape):
     id: str
     """Stable id."""
     incident_id: str
-    """The incident it belongs to."""
+    """The incident it belongs to; empty for a suspicion or an improvement."""
+    kind: Kind
+    """`regression`, or `improvement`: better by as much, told to nobody."""
+    version: int
+    """How often it was open: within a week the same comes back under the same id."""
     state: Phase
-    """`open` or `resolved`."""
+    """Where it is in its life."""
+    is_open: bool
+    """Whether it is confirmed and not over, acknowledged and muted ones too."""
+    is_silent: bool
+    """Whether no data have come for a while; silence does not resolve it."""
     severity: Severity
     """How bad it got."""
     rule: str
@@ -139,6 +158,12 @@ class RegressionShape(Shape):
     """When it was over; null while it is open."""
     duration_text: str
     """How long it lasted or lasts, for people."""
+    muted_until: datetime | None
+    """When its mute ends; null where it is not muted, or until it is resolved."""
+    by: str
+    """The last person who decided something about it; empty for none."""
+    tags: list[Tag]
+    """What else may explain it: `cost_shift`, `load_driven`."""
     deployment: Correlated | None
     """The deployment its time fits, if any."""
     links: Links
@@ -157,10 +182,12 @@ class TransitionShape(Shape):
     """When."""
     actor: str
     """Who took it."""
+    step: Step
+    """What happened."""
     before: str
-    """The state or severity before; empty at the beginning."""
+    """The state before; empty at the beginning."""
     after: str
-    """The state or severity after."""
+    """The state after; the same where only something was noted."""
     reason: str
     """Why."""
     evidence: dict[str, Any]
@@ -172,6 +199,7 @@ class TransitionShape(Shape):
         return cls(
             at=at(one.at_ms),
             actor=one.actor,
+            step=one.step,
             before=one.before,
             after=one.after,
             reason=one.reason,
@@ -205,6 +233,10 @@ class WholeRegression(RegressionShape):
     """Why it fired, in words."""
     evidence: dict[str, Any]
     """The numbers it fired on."""
+    suggestion: str
+    """What a person may want to do about it, such as accepting it after two weeks; or empty."""
+    actions: list[Action]
+    """What can be done with it now."""
     transitions: list[TransitionShape]
     """Its life, oldest first."""
     incident: IncidentShape | None
@@ -212,7 +244,7 @@ class WholeRegression(RegressionShape):
 
     @classmethod
     def whole(
-        cls, told: Told, transitions: list[Transition], definitions: Definitions
+        cls, told: Told, transitions: list[Transition], definitions: Definitions, now_ms: int
     ) -> "WholeRegression":
         """From the book, with the rule as it is now for the words."""
         one, incident = told.regression, told.incident
@@ -230,6 +262,8 @@ class WholeRegression(RegressionShape):
             **members(told),
             why=words.why(one, rule, signal),
             evidence=dict(one.evidence),
+            suggestion=words.suggestion(one, now_ms),
+            actions=list(possible(one)),
             transitions=[TransitionShape.of(step) for step in transitions],
             incident=shape,
         )
@@ -244,7 +278,11 @@ def members(told: Told) -> dict[str, Any]:
     return {
         "id": one.id,
         "incident_id": one.incident_id,
+        "kind": one.kind,
+        "version": one.version,
         "state": one.phase,
+        "is_open": one.phase.holds,
+        "is_silent": is_silent(one, one.updated_ms),
         "severity": one.severity,
         "rule": one.rule,
         "signal": one.signal,
@@ -270,6 +308,9 @@ def members(told: Told) -> dict[str, Any]:
         "updated_at": at(one.updated_ms),
         "resolved_at": maybe_at(one.resolved_ms),
         "duration_text": words.lasted(one),
+        "muted_until": maybe_at(one.muted_until_ms),
+        "by": one.by,
+        "tags": list(one.tags),
         "deployment": fit,
         "links": links(one),
     }

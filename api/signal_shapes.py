@@ -25,8 +25,8 @@ class RuleShape(Shape):
     """The rule's name."""
     signal: str
     """The signal it judges."""
-    kind: Literal["absolute", "relative", "sigma"]
-    """How it judges."""
+    kind: Literal["absolute", "relative", "sigma", "distribution", "slope", "all", "any"]
+    """How it judges; `all` and `any` for a tree of triggers."""
     trigger: str
     """What must be breached and for how long, in words."""
     gates: list[str]
@@ -289,7 +289,7 @@ class JudgementShape(Shape):
     labels: dict[str, str]
     """Its labels."""
     verdict: Verdict
-    """unknown, steady, rejected or regressed."""
+    """unknown, steady, rejected, suspected, regressed or improved."""
     reason: Reason
     """Why it is unknown, or which gate rejected it; empty otherwise."""
     text: str

@@ -7,10 +7,11 @@ from sqlmodel import Session, col
 
 from api.house import House
 from detector.book import Query
-from detector.regression import Incident, Phase, Regression
+from detector.regression import Incident, Kind, Phase, Regression
 from detector.tables import IncidentRow
 
 RECENT = 8
+LATELY = (Phase.RESOLVED, Phase.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,20 @@ def open_now(house: House, session: Session) -> list[Told]:
 
 def lately_resolved(house: House, session: Session, since_ms: int) -> list[Told]:
     """What was resolved since a time, the newest first."""
-    page = house.book.page(session, Query(phase=Phase.RESOLVED, limit=100))
+    wanted = Query(phases=LATELY, kind=Kind.REGRESSION, limit=100)
+    page = house.book.page(session, wanted)
     rows = [one for one in page.regressions if (one.resolved_ms or 0) >= since_ms]
     rows.sort(key=lambda one: (-(one.resolved_ms or 0), one.id))
     return told(house, session, rows[:RECENT])
+
+
+def lately_better(house: House, session: Session, since_ms: int) -> list[Told]:
+    """What got better since a time, the newest first."""
+    wanted = Query(kind=Kind.IMPROVEMENT, since_ms=since_ms, limit=RECENT)
+    return told(house, session, house.book.page(session, wanted).regressions)
+
+
+def suspected_now(house: House, session: Session) -> list[Told]:
+    """What may turn out to be a regression, the newest first."""
+    rows = [one for one in house.book.watched(session) if one.phase is Phase.SUSPECTED]
+    return told(house, session, reversed(rows))

@@ -7,9 +7,19 @@ from alerts.message import against, correlated, since, where
 from detector import units
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.judgement import Judgement, Reason, Verdict
-from detector.regression import Incident, Phase, Regression
-from detector.rule import Absolute, Relative, Rule, Sigma
+from detector.lifecycle import suggests_acceptance
+from detector.regression import Incident, Kind, Phase, Regression
+from detector.rule import Rule
 from detector.signal import Signal
+from detector.trigger import (
+    Absolute,
+    AnyLeaf,
+    Distribution,
+    Relative,
+    Sigma,
+    Slope,
+    Trigger,
+)
 from storage.duration import UNITS
 from storage.series import Labels
 
@@ -36,15 +46,34 @@ def summary(regression: Regression, incident: Incident | None) -> str:
     on = place(regression.labels)
     value = units.text(regression.value, regression.unit)
     told = regression.title + (f" on {on}" if on else "")
-    if regression.phase is Phase.RESOLVED:
-        size = regression.change or units.text(regression.worst, regression.unit)
-        told += f" is back at {value} (was {size} at its worst) after {lasted(regression)}"
-    else:
-        told += f" is {value}, {against(regression)}"
+    size = regression.change or units.text(regression.worst, regression.unit)
+    match regression.phase:
+        case Phase.RESOLVED if regression.kind is Kind.IMPROVEMENT:
+            told += f" is back at {value} (was {size} at its best) after {lasted(regression)}"
+        case Phase.RESOLVED:
+            told += f" is back at {value} (was {size} at its worst) after {lasted(regression)}"
+        case Phase.ACCEPTED:
+            told += f" is {value}, {against(regression)}, accepted as the new normal"
+        case Phase.FALSE_POSITIVE:
+            told += f" was {size}, marked as a false positive"
+        case Phase.TRANSIENT:
+            told += f" was {size} for {lasted(regression)} and went away"
+        case Phase.SUSPECTED:
+            told += f" is {value}, {against(regression)}, and may still go away"
+        case _:
+            told += f" is {value}, {against(regression)}"
     told += f", since {since(regression)}"
     if incident is not None and incident.deployment is not None:
         told += f", {correlated(incident)}"
     return f"{told}."
+
+
+def suggestion(regression: Regression, now_ms: int) -> str:
+    """What a person may want to do; empty for nothing."""
+    if not suggests_acceptance(regression, now_ms):
+        return ""
+    days = (now_ms - regression.held_since_ms) // 86_400_000
+    return f"It has lasted {days} days. If this is how it is now, accept it as the new normal."
 
 
 def lasted(regression: Regression) -> str:
@@ -65,18 +94,67 @@ def spoken(seconds: float) -> str:
 
 def limit(rule: Rule, unit: units.Unit, baseline: str = "", deviation: str = "") -> str:
     """What a breach is: `above 1.2 x the 7-day average of 212 ms`."""
-    part = rule.trigger.part
-    side = "above" if rule.upwards else "below"
+    return breach(rule.trigger, unit, baseline, deviation)
+
+
+def breach(trigger: Trigger, unit: units.Unit, baseline: str = "", deviation: str = "") -> str:
+    """What a trigger asks for; the parts of a tree joined by `and` and `or`."""
+    if not trigger.branches:
+        return leaf(trigger.part, unit, baseline, deviation)
+    joint = " and " if trigger.all is not None else " or "
+    parts = [breach(one, unit, baseline, deviation) for one in trigger.branches]
+    inner = [bool(one.branches) for one in trigger.branches]
+    return joint.join(
+        f"({part})" if tree else part for part, tree in zip(parts, inner, strict=True)
+    )
+
+
+def leaf(part: AnyLeaf, unit: units.Unit, baseline: str = "", deviation: str = "") -> str:
+    """What one trigger asks for."""
+    side = "above" if part.upwards else "below"
     of = f" of {baseline}" if baseline else ""
     match part:
         case Absolute():
             return f"{side} {units.text(part.level, unit)}"
+        case Relative(mode="points"):
+            return f"more than {points(abs(part.level - 1), unit)} {side} the 7-day average{of}"
         case Relative():
             return f"{side} {part.level:g} x the 7-day average{of}"
         case Sigma():
             size = f" of {deviation}" if deviation else ""
             distance = several(part.level, "standard deviation")
             return f"more than {distance}{size} {side} the 7-day average{of}"
+        case Distribution(bound=None):
+            further = "slower" if part.upwards and unit is units.Unit.SECONDS else side
+            far = several(part.level, "deviation")
+            return f"distribution {further} than in the same hours by more than {far}"
+        case Distribution():
+            edge = units.text(part.bound, unit)
+            grown = f"{units.digits(part.level * 100)} percentage points"
+            return f"share {side} {edge} grown by more than {grown} against the same hours"
+        case Slope():
+            ahead = units.duration(part.within)
+            return f"daily low on the way to {part.level:g} x in {ahead}, {part.days} days in a row"
+
+
+def points(distance: float, unit: units.Unit) -> str:
+    """A distance in the unit; of a ratio in percentage points."""
+    size = units.text(distance, unit)
+    return size.replace(" %", " percentage points") if unit is units.Unit.RATIO else size
+
+
+def both_ways(rule: Rule, baseline: float | None, unit: units.Unit) -> str:
+    """What a level means as a multiple and in points, since people mean both by "10 %".
+
+    Empty where only one can be meant.
+    """
+    part = rule.trigger.part
+    alone = isinstance(part, Relative) and not rule.trigger.branches and unit is units.Unit.RATIO
+    if not alone or baseline is None:
+        return ""
+    relative = units.text(baseline * part.level, unit)
+    added = units.text(baseline + part.level - 1, unit)
+    return f"{relative} as a multiple, {added} in points"
 
 
 def several(count: float, what: str) -> str:
@@ -107,26 +185,67 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
         told.append(f"at least {counted(asked.min_baseline_count)} in the 7 days before")
     if asked.min_delta:
         # Of a ratio the difference is in points: 10 % of 50 % would be 5 points.
-        size = units.text(asked.min_delta, unit)
-        size = size.replace(" %", " percentage points") if unit is units.Unit.RATIO else size
-        told.append(f"at least {size} from the average")
+        ratio = f", or {asked.min_ratio:g} x it" if asked.min_ratio is not None else ""
+        told.append(f"at least {points(asked.min_delta, unit)} from the average{ratio}")
+    elif asked.min_ratio is not None:
+        told.append(f"at least {asked.min_ratio:g} x the average")
     if asked.min_events:
         told.append(f"at least {several(asked.min_events, 'event')}")
+    if asked.sampling:
+        told.append("deviations count the chance of so few observations")
+    if asked.expected:
+        told.append("the same against what is usual at this hour")
+    if asked.effect is not None:
+        told.append(f"beyond {asked.effect:g} x what is usual at this hour")
+    if asked.significance is not None:
+        told.append(f"two hours beyond {several(asked.significance, 'deviation')} of the usual")
+    if asked.fdr is not None:
+        told.append(f"at most {units.text(asked.fdr, units.Unit.RATIO)} of what fires is chance")
+    if asked.went_away is not None:
+        told.append(
+            f"{units.text(asked.went_away, units.Unit.RATIO)} of the step kept for two hours"
+        )
     return told
 
 
 def cleared(rule: Rule, unit: units.Unit) -> str:
     """When it is over, in words."""
-    level = rule.clear.level
-    match rule.trigger.part:
+    lasting = f"for {units.duration(rule.clear.for_)} without a break"
+    if not rule.trigger.branches:
+        return f"{back(rule.trigger.part, rule.cleared, unit)} {lasting}"
+    return f"{back_of(rule.trigger, unit)} {lasting}"
+
+
+def back_of(trigger: Trigger, unit: units.Unit) -> str:
+    """When a tree is over: one of `all` is enough, `any` needs every one."""
+    if not trigger.branches:
+        part = trigger.part
+        return back(part, part.clear if part.clear is not None else part.halfway, unit)
+    joint = " or " if trigger.all is not None else " and "
+    inner = [back_of(one, unit) for one in trigger.branches]
+    trees = [bool(one.branches) for one in trigger.branches]
+    return joint.join(f"({one})" if tree else one for one, tree in zip(inner, trees, strict=True))
+
+
+def back(part: AnyLeaf, level: float | None, unit: units.Unit) -> str:
+    """Where one trigger is over."""
+    side = "below" if part.upwards else "above"
+    level = part.level if level is None else level
+    match part:
         case Absolute():
-            back = units.text(level, unit)
+            return f"{side} {units.text(level, unit)}"
+        case Relative(mode="points"):
+            return f"within {points(abs(level - 1), unit)} of the 7-day average"
         case Relative():
-            back = f"{level:g} x the 7-day average"
+            return f"{side} {level:g} x the 7-day average"
         case Sigma():
-            back = f"{several(level, 'standard deviation')} from the 7-day average"
-    side = "below" if rule.upwards else "above"
-    return f"{side} {back} for {units.duration(rule.clear.for_)} without a break"
+            return f"{side} {several(level, 'standard deviation')} from the 7-day average"
+        case Distribution(bound=None):
+            return f"distribution within {several(level, 'deviation')}"
+        case Distribution():
+            return f"share within {units.digits(level * 100)} percentage points"
+        case Slope():
+            return f"daily low on the way {side} {level:g} x"
 
 
 def why(regression: Regression, rule: Rule | None, signal: Signal | None) -> str:
@@ -144,6 +263,9 @@ def why(regression: Regression, rule: Rule | None, signal: Signal | None) -> str
         deviation = units.text(evidence.get("deviation"), unit)
         baseline = units.text(regression.baseline, unit)
         told = f"{windows} {length} windows were {limit(rule, unit, baseline, deviation)}"
+    ways = both_ways(rule, regression.baseline, unit) if rule is not None else ""
+    if ways:
+        told += f" ({ways})"
     count = evidence.get("n")
     if count:
         told += f"; {counted(count)} observations in the last of them"
@@ -165,6 +287,10 @@ def verdict(judgement: Judgement, rule: Rule | None, signal: Signal | None) -> s
             return f"rejected: {refused(judgement, rule, unit)}"
         case Verdict.REGRESSED:
             return f"regressed: {windows} beyond {threshold}, the last at {value}"
+        case Verdict.SUSPECTED:
+            return f"suspected: {windows} beyond {threshold}, and it may still go away"
+        case Verdict.IMPROVED:
+            return f"improved: {windows} beyond {threshold} on the better side, the last at {value}"
         case Verdict.STEADY:
             return f"steady: {value}, the threshold is {threshold}"
 
@@ -176,8 +302,8 @@ def lacking(judgement: Judgement, rule: Rule | None) -> str:
             needed = f", {counted(rule.gates.min_count)} are needed" if rule else ""
             return f"{several(judgement.n, 'observation')} in the window{needed}"
         case Reason.TOO_LITTLE_HISTORY:
-            if judgement.days < DAYS_NEEDED:
-                return f"{judgement.days} of {DAYS} days have data, {DAYS_NEEDED} are needed"
+            if judgement.days < 2:
+                return "not more than a day of data to compare with"
             least = rule.gates.min_baseline_count if rule else 0
             if judgement.baseline_n < least:
                 held = counted(judgement.baseline_n)
@@ -197,6 +323,16 @@ def refused(judgement: Judgement, rule: Rule | None, unit: units.Unit) -> str:
         case Reason.MIN_EVENTS:
             asked = f", {counted(rule.gates.min_events)} are asked for" if rule else ""
             return f"{counted(judgement.value * judgement.n)} events{asked}"
+        case Reason.WARMING:
+            return f"{judgement.days} of {DAYS} days have data, {DAYS_NEEDED} are needed to tell it"
+        case Reason.EXPECTED:
+            return f"beyond {units.text(judgement.threshold, unit)}, but usual at this hour"
+        case Reason.EFFECT:
+            return "too close to what is usual at this hour"
+        case Reason.SIGNIFICANCE:
+            return "within what such hours usually differ by"
+        case Reason.FDR:
+            return "among so many series this may be chance"
         case _:
             beyond = f"beyond {units.text(judgement.threshold, unit)}"
             return f"only {judgement.breaches} of {judgement.of} windows {beyond} so far"

@@ -46,9 +46,10 @@ from detector.ledger import Ledger
 from detector.meters import DetectorMeters
 from detector.promql import compile
 from detector.refill import Reach, Refill
-from detector.rule import Absolute, Relative, Rule
+from detector.rule import Rule
 from detector.run import Definitions, Detector
 from detector.signal import Signal
+from detector.trigger import Absolute, Relative, Sigma
 from storage.duck import DuckFile, DuckHistory
 from storage.series import NAME, Labels
 from storage.state import State
@@ -158,9 +159,14 @@ def windows(history: DuckHistory, signal: str) -> Iterator[Curve]:
 
 
 def queries(definitions: Definitions) -> dict[str, list[str]]:
-    """What a server is asked in one tick: `plain`, and `recorded` with the recording itself."""
+    """What a server is asked in one tick: `plain`, and `recorded` with the recording itself.
+
+    It is asked less than the detector: no slopes, of trees only the first trigger.
+    """
     plain, recorded = [], []
     for rule in definitions.rules.values():
+        if not isinstance(rule.trigger.part, Absolute | Relative | Sigma):
+            continue
         signal = definitions.signals[rule.signal]
         span = rule.span(signal.form.window, signal.form.over)
         value = compile(signal, span.each_ms / 1000)
@@ -179,7 +185,7 @@ def recording(definitions: Definitions) -> list[Signal]:
     named = {
         rule.signal
         for rule in definitions.rules.values()
-        if not isinstance(rule.trigger.part, Absolute)
+        if isinstance(rule.trigger.part, Relative | Sigma)
     }
     return [one for name, one in definitions.signals.items() if name in named]
 

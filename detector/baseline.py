@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from detector.judgement import DAYS_NEEDED as DAYS_NEEDED
 from detector.judgement import Background
 from detector.recent import Part
 from storage.history import Flags, Floats, Ints
@@ -19,7 +20,6 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 DAYS = 7
 GAP_MS = HOUR_MS
-DAYS_NEEDED = 5  # 70 % of seven; office-hours traffic has five
 
 Excluded = Mapping[Labels, Sequence[tuple[int, int]]]
 

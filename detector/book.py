@@ -7,16 +7,27 @@ committed together.
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
-from detector.deployments import BEFORE_MS, correlated
-from detector.group import incident_for, is_news, subject
-from detector.lifecycle import identity
-from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
+from detector.actions import Wish, act
+from detector.finding import Finding
+from detector.incidents import Incidents
+from detector.lifecycle import Taken
+from detector.regression import (
+    HOLDING,
+    Deployment,
+    Incident,
+    Kind,
+    Phase,
+    Regression,
+    Severity,
+    Step,
+    Transition,
+)
 from detector.tables import (
     DeploymentRow,
     IncidentRow,
@@ -24,9 +35,9 @@ from detector.tables import (
     RegressionRow,
     TransitionRow,
 )
-from storage.series import Labels
 
 EVERYTHING = 10_000
+WATCHED = (*HOLDING, Phase.SUSPECTED)
 WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
 
 
@@ -38,7 +49,8 @@ class BadCursorError(ValueError):
 class Query:
     """Which regressions: each given condition narrows the answer. Newest opened come first."""
 
-    phase: Phase | None = None
+    phases: Collection[Phase] | None = None
+    kind: Kind | None = None
     severity: Severity | None = None
     signal: str | None = None
     rule: str | None = None
@@ -58,14 +70,55 @@ class Page:
 
 
 class Book:
-    """What the detector has concluded."""
+    """What the detector has concluded; `grouping` says what belongs together."""
+
+    def __init__(self, grouping: Incidents | None = None) -> None:
+        self.grouping = grouping or Incidents()
 
     def open_regressions(self, session: Session) -> list[Regression]:
-        """All that are open, oldest first."""
-        rows = session.exec(
+        """All that are confirmed and not over, oldest first; no improvements."""
+        return [
+            one for one in self.watched(session) if one.phase.holds and one.kind is Kind.REGRESSION
+        ]
+
+    def watched(self, session: Session, *, lock: bool = False) -> list[Regression]:
+        """All that ticks go on with, oldest first.
+
+        What is not over, and false positives whose breach still lasts. With `lock` nobody else
+        changes them before this unit of work ends.
+        """
+        lasting = and_(
+            col(RegressionRow.phase) == Phase.FALSE_POSITIVE,
+            col(RegressionRow.clear_since_ms).is_(None),
+        )
+        chosen = select(RegressionRow).where(or_(col(RegressionRow.phase).in_(WATCHED), lasting))
+        chosen = chosen.order_by(col(RegressionRow.opened_ms), RegressionRow.id)
+        rows = session.exec(chosen.with_for_update() if lock else chosen)
+        return [row.domain() for row in rows]
+
+    def claimed(self, session: Session, regression_id: str) -> Regression | None:
+        """One regression that nobody else changes before this unit of work ends."""
+        chosen = select(RegressionRow).where(RegressionRow.id == regression_id)
+        row = session.exec(chosen.with_for_update()).first()
+        return row.domain() if row else None
+
+    def latest(self, session: Session, fingerprint: str) -> Regression | None:
+        """The newest of a fingerprint that is over, by its end."""
+        row = session.exec(
             select(RegressionRow)
-            .where(RegressionRow.phase == Phase.OPEN)
-            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
+            .where(
+                RegressionRow.fingerprint == fingerprint,
+                col(RegressionRow.open_key).is_(None),
+            )
+            .order_by(col(RegressionRow.resolved_ms).desc(), col(RegressionRow.id).desc())
+            .limit(1)
+        ).first()
+        return row.domain() if row else None
+
+    def accepted(self, session: Session, since_ms: int) -> list[Regression]:
+        """What was accepted as the new normal since: baselines of its series begin anew there."""
+        rows = session.exec(
+            select(RegressionRow).where(col(RegressionRow.accepted_from_ms) > since_ms)
         )
         return [row.domain() for row in rows]
 
@@ -82,78 +135,91 @@ class Book:
         return [row.domain() for row in rows]
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
-        """Store a new regression in the incident it belongs to; one with its id stays as it was."""
-        known = session.get(RegressionRow, regression.id)
-        if known is not None:
-            return known.domain()
-        incident = self.incident_of(session, regression)
-        deployment = self.deployment_for(session, regression)
-        if incident is None:
-            row = IncidentRow(
-                id=identity("inc", regression.id),
-                labels=subject(regression.labels).as_dict(),
-                phase=Phase.OPEN,
-                severity=regression.severity,
-                opened_ms=regression.opened_ms,
-                resolved_ms=None,
-                version=1,
-                deployment_id=deployment.id if deployment else None,
-            )
-            session.add(row)
-            session.flush()
-        else:
-            row = session.get_one(IncidentRow, incident.id)
-            row.severity = max(regression.severity, incident.severity, key=lambda s: s.rank)
-            linked = row.deployment_id is None and deployment is not None
-            if linked and deployment:
-                row.deployment_id = deployment.id
-            row.version += 1 if linked or is_news(regression, incident) else 0
-            session.add(row)
-        stored = replace(regression, incident_id=row.id)
-        session.add(RegressionRow.of(stored))
-        session.flush()
-        session.add(TransitionRow.of(step))
-        return stored
+        """Store one new regression, in the incident it belongs to, if to any."""
+        return self.open_all(session, [(regression, (step,))], regression.opened_ms)[0]
 
-    def incident_of(self, session: Session, regression: Regression) -> Incident | None:
-        """The open incident that a new regression belongs to; None when it begins one."""
-        chosen = select(IncidentRow.id, IncidentRow.labels).where(IncidentRow.phase == Phase.OPEN)
-        in_order = chosen.order_by(col(IncidentRow.opened_ms), IncidentRow.id)
-        mine = incident_for(
-            regression, ((id_, Labels.of(labels)) for id_, labels in session.exec(in_order))
-        )
-        return self.incident(session, mine) if mine is not None else None
+    def settle(self, session: Session, found: Sequence[Taken], now_ms: int) -> None:
+        """At the end of a tick: store what it opened, and look at young incidents anew."""
+        self.open_all(session, found, now_ms)
+        self.grouping.review(session, now_ms)
+
+    def open_all(self, session: Session, found: Sequence[Taken], now_ms: int) -> list[Regression]:
+        """Store what one tick opened or confirmed, each in its incident, in whatever order.
+
+        A suspicion or an improvement belongs to none. What is stored already stays as it was.
+        """
+        rows = {one.id: session.get(RegressionRow, one.id) for one, _ in found}
+        fresh = [one for one, _ in found if self.is_fresh(session, one, rows[one.id])]
+        told = [one for one in fresh if is_told(one)]
+        homes = self.grouping.place(session, told, now_ms)
+        stored = {one.id: replace(one, incident_id=homes.get(one.id, "")) for one in fresh}
+        for one in stored.values():
+            session.merge(RegressionRow.of(one))
+        session.flush()
+        taken = [step for one, steps in found if one.id in stored for step in steps]
+        session.add_all(TransitionRow.of(one) for one in taken)
+        for id_ in sorted(set(homes.values())):
+            mine = [one.id for one in told if homes[one.id] == id_]
+            self.grouping.conclude(session, id_, now_ms, mine)
+        known = {id_: row.domain() for id_, row in rows.items() if row and id_ not in stored}
+        return [(stored | known)[one.id] for one, _ in found]
+
+    def is_fresh(self, session: Session, one: Regression, row: RegressionRow | None) -> bool:
+        """Whether it is not stored yet, or is stored and comes into an incident now."""
+        if row is None:
+            return True
+        return not self.is_placed(session, replace(one, incident_id=row.incident_id or ""))
+
+    def is_placed(self, session: Session, regression: Regression) -> bool:
+        """Whether it is in the incident that tells of it, or nobody is told of it at all.
+
+        What comes back to an incident that is part of another one now has to find its place anew.
+        """
+        if not is_told(regression):
+            return True
+        if regression.phase is Phase.REOPENED and regression.incident_id:
+            found = self.grouping.findings(session, [regression.incident_id])
+            return not any(one.merged_into for one in found.values())
+        return regression.incident_id != ""
 
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
-        """Store an open regression after a tick.
+        """Store a known regression after a tick or an action, with its steps.
 
-        Its incident gets a new version when it becomes worse as a whole, or is over as a whole.
+        One that is confirmed comes into an incident. The incident gets a new version when something
+        in it is to be told, or it is over as a whole, or open again.
         """
+        if not self.is_placed(session, regression):
+            self.open_all(session, [(regression, tuple(steps))], regression.updated_ms)
+            return
+        before = session.get(RegressionRow, regression.id)
+        by_severity = before is not None and before.severity != regression.severity
         session.merge(RegressionRow.of(regression))
         session.add_all(TransitionRow.of(one) for one in steps)
         session.flush()
-        if not steps:
-            return
-        row = session.get_one(IncidentRow, regression.incident_id)
-        members = self.of_incident(session, row.id)
-        severity = max((one.severity for one in members), key=lambda s: s.rank)
-        if severity != row.severity:
-            row.severity = severity
-            row.version += 1
-        if all(one.phase is Phase.RESOLVED for one in members):
-            row.phase = Phase.RESOLVED
-            row.resolved_ms = max(one.resolved_ms or 0 for one in members)
-            row.version += 1
-        session.add(row)
+        if steps and regression.incident_id:
+            self.grouping.renew(session, regression, {one.step for one in steps}, by_severity)
+
+    def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
+        """Do what a person wishes; None when there is no such regression.
+
+        `IllegalActionError` when it does not fit; what is done already is not done again.
+        """
+        one = self.claimed(session, regression_id)
+        if one is None:
+            return None
+
+        def said(what: Step, actor: str, reason: str) -> bool:
+            last = self.transitions(session, regression_id)[-1:]
+            return [(t.step, t.actor, t.reason) for t in last] == [(what, actor, reason)]
+
+        after, steps = act(one, wish, said)
+        if steps:
+            self.save(session, after, steps)
+        return self.regression(session, regression_id)
 
     def of_incident(self, session: Session, incident_id: str) -> list[Regression]:
         """The regressions of one incident, oldest first."""
-        rows = session.exec(
-            select(RegressionRow)
-            .where(RegressionRow.incident_id == incident_id)
-            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
-        )
-        return [row.domain() for row in rows]
+        return self.grouping.members(session, incident_id)
 
     def incidents(
         self, session: Session, condition: ColumnElement[bool] | bool, limit: int = EVERYTHING
@@ -165,11 +231,13 @@ class Book:
             .order_by(col(IncidentRow.opened_ms), IncidentRow.id)
             .limit(limit)
         ).all()
+        findings = self.grouping.findings(session, [row.id for row in rows])
         result = []
         for row in rows:
             found = session.get(DeploymentRow, row.deployment_id) if row.deployment_id else None
             members = tuple(self.of_incident(session, row.id))
-            result.append(row.domain(members, found.domain() if found else None))
+            one = row.domain(members, found.domain() if found else None)
+            result.append(replace(one, finding=findings.get(row.id, Finding())))
         return result
 
     def incident(self, session: Session, incident_id: str) -> Incident | None:
@@ -220,8 +288,7 @@ class Book:
     def add_deployment(self, session: Session, deployment: Deployment) -> bool:
         """Store a deployment; False when the same service, version and time is known.
 
-        Open incidents that began about then and have none yet are linked to it: CI often reports
-        after the fact.
+        Open incidents that began about then are looked at anew: CI often reports after the fact.
         """
         same = select(DeploymentRow.id).where(
             DeploymentRow.service == deployment.service,
@@ -233,16 +300,7 @@ class Book:
         values = {name: getattr(deployment, name) for name in DeploymentRow.model_fields}
         session.add(DeploymentRow(**values))
         session.flush()
-        unlinked = and_(
-            col(IncidentRow.phase) == Phase.OPEN, col(IncidentRow.deployment_id).is_(None)
-        )
-        for incident in self.incidents(session, unlinked):
-            for one in incident.regressions:
-                if correlated([deployment], one.labels, one.began_lo_ms, one.began_hi_ms):
-                    row = session.get_one(IncidentRow, incident.id)
-                    row.deployment_id, row.version = deployment.id, row.version + 1
-                    session.add(row)
-                    break
+        self.grouping.deployed(session, deployment)
         return True
 
     def deployments(self, session: Session, since_ms: int, until_ms: int) -> list[Deployment]:
@@ -254,15 +312,11 @@ class Book:
         )
         return [row.domain() for row in rows]
 
-    def deployment_for(self, session: Session, regression: Regression) -> Deployment | None:
-        """The deployment that fits a regression in time."""
-        lo_ms, hi_ms = regression.began_lo_ms, regression.began_hi_ms
-        near = self.deployments(session, lo_ms - BEFORE_MS, hi_ms)
-        return correlated(near, regression.labels, lo_ms, hi_ms)
-
     def count_open(self, session: Session) -> int:
         """How many regressions are open."""
-        chosen = select(func.count()).where(RegressionRow.phase == Phase.OPEN)
+        chosen = select(func.count()).where(
+            col(RegressionRow.phase).in_(HOLDING), RegressionRow.kind == Kind.REGRESSION
+        )
         return session.exec(chosen).one()
 
     def progress_ms(self, session: Session, name: str) -> int | None:
@@ -275,17 +329,24 @@ class Book:
         session.merge(ProgressRow(name=name, at_ms=at_ms))
 
 
+def is_told(regression: Regression) -> bool:
+    """Whether people are told of it: of what is worse, confirmed and not over."""
+    return regression.kind is Kind.REGRESSION and regression.phase.holds
+
+
 def conditions(query: Query) -> list[ColumnElement[bool]]:
     """The conditions of a query in SQL."""
     row, found = RegressionRow, []
     for column, value in (
-        (col(row.phase), query.phase),
+        (col(row.kind), query.kind),
         (col(row.severity), query.severity),
         (col(row.signal), query.signal),
         (col(row.rule), query.rule),
     ):
         if value is not None:
             found.append(column == value)
+    if query.phases is not None:
+        found.append(col(row.phase).in_(query.phases))
     if query.target is not None:
         found.append(col(row.labels)["target"].as_string() == query.target)
     if query.since_ms is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
+from detector.dependencies import cycle
 from detector.rule import Rule
 from detector.signal import READING, TARGET, AnySignal, Signal
 from storage.duration import Seconds
@@ -68,6 +69,34 @@ class Alias(BaseModel):
     verified: str = Field(description="The version whose page was read.")
     lacks: str = Field(description="What it cannot give, in a sentence.")
     signals: dict[str, list[dict[str, Any]]] = Field(description="Variants by signal.")
+
+
+class DependenciesConfig(BaseModel):
+    """What rests on what: regressions of one time that hang together are one incident."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="For a service or target those that it calls: `shop: [sessions, orders-db]`.",
+    )
+    services: tuple[str, ...] = Field(
+        default=(),
+        description="Services that are no target and no label of one: values of the label "
+        "`service` on the collected pages.",
+    )
+    guess: bool = Field(
+        default=True,
+        description="Whether cache, database, api and web in this order are taken to rest on each "
+        "other where nothing is declared and one of the two is nothing else.",
+    )
+
+    @field_validator("needs")
+    @classmethod
+    def _no_circle(cls, needs: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if circle := cycle(needs):
+            raise ValueError(f"goes round in a circle: {' -> '.join(circle)}")
+        return needs
 
 
 SIGNAL: TypeAdapter[AnySignal] = TypeAdapter(AnySignal)

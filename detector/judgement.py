@@ -5,7 +5,18 @@ from enum import StrEnum
 
 import numpy as np
 
-from detector.rule import Rule, Span
+from detector.bounds import (
+    LeafEvidence,
+    Levels,
+    Limits,
+    beyond_critical,
+    cleared,
+    fixed,
+    held,
+    leaves,
+    shown,
+)
+from detector.rule import Gates, Rule, Span
 from storage.history import Flags, Floats, Ints
 from storage.series import Labels
 
@@ -16,7 +27,9 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"  # too little to say: never the same as steady
     STEADY = "steady"
     REJECTED = "rejected"  # the trigger holds, a gate refused it
+    SUSPECTED = "suspected"  # everything holds, and it may still go away
     REGRESSED = "regressed"
+    IMPROVED = "improved"  # the mirror of the trigger holds
 
 
 class Reason(StrEnum):
@@ -29,6 +42,12 @@ class Reason(StrEnum):
     SUSTAIN = "sustain"
     MIN_DELTA = "min_delta"
     MIN_EVENTS = "min_events"
+    EXPECTED = "expected"
+    EFFECT = "effect"
+    SIGNIFICANCE = "significance"
+    FDR = "fdr"
+    WARMING = "warming"
+    WENT_AWAY = "went_away"
 
 
 VERDICTS, REASONS = tuple(Verdict), tuple(Reason)
@@ -47,13 +66,27 @@ class Judged:
         return len(self.series)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a trigger means for each series: NaN where its history does not suffice."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What the statistical stages say of each series; NaN where one has nothing to say.
 
-    threshold: Floats
-    clear: Floats
-    critical: Floats
+    `expected` is usual at this hour, `scale` how far values usually are from it. `score` is the
+    distance of the newest block of an hour in scales, `agreeing` that of the block before; positive
+    is worse. `kept` is the share of the step that the last two hours keep. `q` is the smallest
+    false-discovery rate at which the series would be among those that fire.
+    """
+
+    expected: Floats
+    scale: Floats
+    score: Floats
+    agreeing: Floats
+    kept: Floats
+    q: Floats
+
+    @classmethod
+    def nothing(cls, count: int) -> "Assessment":
+        """Every stage abstains."""
+        return cls(**{name: np.full(count, np.nan) for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +96,8 @@ class Judgement:
     `breaches` of the `of` judged windows were beyond `threshold`; `baseline` and `deviation` are
     the 7-day average and standard deviation (NaN for none), resting on `days` days with data and
     `baseline_n` observations. `clear` says that the newest window is back beyond the clear level.
+    `typical` is the median of the judged windows. `leaves` are the single triggers of a tree,
+    `stages` the numbers of the statistical stages by name.
     """
 
     rule: str
@@ -84,16 +119,51 @@ class Judgement:
     clear: bool
     began_lo_ms: int
     began_hi_ms: int
+    typical: float = np.nan
+    leaves: tuple[LeafEvidence, ...] = ()
+    stages: tuple[tuple[str, float], ...] = ()
+
+
+DAYS_NEEDED = 5  # 70 % of seven; office-hours traffic has five
+
+
+class Standing(StrEnum):
+    """How much history a series has."""
+
+    COLD = "cold"  # not a day: only fixed limits are judged
+    WARMING = "warming"  # judged against the days there are; nothing is opened
+    READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What was normal for each judged series; NaN and 0 where nothing is known."""
+    """What was normal for each judged series; NaN and 0 where nothing is known.
+
+    `needed` is how many days with data make it ready, where that is not `DAYS_NEEDED`: fewer after
+    a regression was accepted, because the days before it count no more.
+    """
 
     mean: Floats
     deviation: Floats
     n: Floats
     days: Ints
+    needed: Ints | None = None
+
+    @property
+    def usable(self) -> Flags:
+        """Whether there is anything to compare with: data of more than one day."""
+        return self.days >= 2
+
+    @property
+    def ready(self) -> Flags:
+        """Whether enough days have data."""
+        return self.days >= (DAYS_NEEDED if self.needed is None else self.needed)
+
+    def standing(self, i: int) -> Standing:
+        """How much history one series has."""
+        if self.ready[i]:
+            return Standing.READY
+        return Standing.WARMING if self.usable[i] else Standing.COLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +174,7 @@ class Verdicts:
     signal: str
     judged: Judged
     background: Background
+    levels: Levels
     limits: Limits
     verdict: Ints
     reason: Ints
@@ -112,12 +183,15 @@ class Verdicts:
     clear: Flags
     began_lo_ms: Ints
     each_ms: int
+    upwards: bool = True
+    assessment: Assessment | None = None
 
     def __len__(self) -> int:
         return len(self.judged)
 
     def row(self, i: int) -> Judgement:
         """One judgement."""
+        assessed = self.assessment
         return Judgement(
             rule=self.rule,
             signal=self.signal,
@@ -138,6 +212,11 @@ class Verdicts:
             clear=bool(self.clear[i]),
             began_lo_ms=int(self.began_lo_ms[i]),
             began_hi_ms=int(self.began_lo_ms[i]) + self.each_ms,
+            typical=median(self.judged.values[i]),
+            leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
+            stages=()
+            if assessed is None
+            else tuple((name, float(getattr(assessed, name)[i])) for name in Assessment.__slots__),
         )
 
     def rows(self) -> list[Judgement]:
@@ -145,57 +224,141 @@ class Verdicts:
         return [self.row(i) for i in range(len(self))]
 
 
+def median(values: Floats) -> float:
+    """The median of what is there; NaN where nothing is."""
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if len(there) else np.nan
+
+
+Stage = tuple[Flags, Verdict, Reason]
+
+
 def conclude(
-    name: str, rule: Rule, span: Span, judged: Judged, background: Background, limits: Limits
+    name: str,
+    rule: Rule,
+    span: Span,
+    judged: Judged,
+    background: Background,
+    levels: Levels,
+    assessment: Assessment | None = None,
 ) -> Verdicts:
-    """Turn limits into verdicts: sustain, then the gates, each refusal under its own name.
+    """Turn levels into verdicts: sustain, then the gates, each refusal under its own name.
 
     A regression needs `span.need` breaching windows, the newest among them: a breach that is over
     already is told to nobody.
     """
-    gates, up = rule.gates, rule.upwards
+    gates, up, count = rule.gates, rule.upwards, len(judged)
+    assessed = Assessment.nothing(count) if assessment is None else assessment
     enough = judged.n >= gates.min_count
-    beyond = judged.values > limits.threshold[:, None]
-    if not up:
-        beyond = judged.values < limits.threshold[:, None]
-    breach = beyond & enough
-    newest, newest_n = judged.values[:, -1], judged.n[:, -1]
-    delta = np.abs(newest - background.mean)
-    far = np.isnan(background.mean) | (delta >= gates.min_delta)
-    # Rounded: a tenth of 30 observations are 3 events, not 2.9999999999999996.
-    few = (np.round(newest * newest_n, 6) < gates.min_events) & (gates.min_events > 0)
-    history = ~np.isnan(limits.threshold)
-    if rule.trigger.absolute is None:
-        history &= background.n >= gates.min_baseline_count
-    stages = (  # the first that applies decides
+    truth = held(levels.worse, judged.values, up)
+    breach = (truth == 1) & enough
+    better = np.zeros_like(breach)
+    if levels.better is not None and rule.improvements:
+        better = (held(levels.better, judged.values, not up) == 1) & enough
+        better &= background.ready[:, None]
+    newest = judged.values[:, -1]
+    history = ~np.isnan(truth[:, -1])
+    if rule.is_statistical:
+        alone = held(fixed(levels.worse), judged.values, up)[:, -1] == 1
+        history &= (background.n >= gates.min_baseline_count) | alone
+    far = is_far(gates, newest, background, up)
+    improved = better[:, -1] & (better.sum(axis=1) >= span.need) & far
+    stages: tuple[Stage, ...] = (  # the first that applies decides
         (np.isnan(newest), Verdict.UNKNOWN, Reason.NO_DATA),
         (~enough[:, -1], Verdict.UNKNOWN, Reason.TOO_FEW_OBSERVATIONS),
         (~history, Verdict.UNKNOWN, Reason.TOO_LITTLE_HISTORY),
+        (improved, Verdict.IMPROVED, Reason.NONE),
         (~breach[:, -1], Verdict.STEADY, Reason.NONE),
         (breach.sum(axis=1) < span.need, Verdict.REJECTED, Reason.SUSTAIN),
         (~far, Verdict.REJECTED, Reason.MIN_DELTA),
-        (few, Verdict.REJECTED, Reason.MIN_EVENTS),
-        (np.ones(len(judged), np.bool_), Verdict.REGRESSED, Reason.NONE),
+        (is_rare(gates, judged), Verdict.REJECTED, Reason.MIN_EVENTS),
+        *statistical(rule, judged, background, levels, assessed),
+        (np.ones(count, np.bool_), Verdict.REGRESSED, Reason.NONE),
     )
     conditions = [condition for condition, _, _ in stages]
     verdict = np.select(conditions, [VERDICTS.index(v) for _, v, _ in stages])
     reason = np.select(conditions, [REASONS.index(r) for _, _, r in stages])
     said = verdict != VERDICTS.index(Verdict.UNKNOWN)
-    back = newest < limits.clear if up else newest > limits.clear
-    critical = newest > limits.critical if up else newest < limits.critical
-    oldest = np.argmax(breach, axis=1)
+    is_better = verdict == VERDICTS.index(Verdict.IMPROVED)
+    moved = np.where(is_better[:, None], better, breach)
     start_ms = judged.end_ms - span.total_ms
+    limits = shown(levels.worse, up)
+    if levels.better is not None and is_better.any():
+        level = np.where(is_better, shown(levels.better, not up).threshold, limits.threshold)
+        limits = Limits(level, limits.clear, limits.critical, limits.measured)
     return Verdicts(
         rule=name,
         signal=rule.signal,
         judged=judged,
         background=background,
+        levels=levels,
         limits=limits,
         verdict=verdict.astype(np.int64),
         reason=reason.astype(np.int64),
-        breaches=breach.sum(axis=1).astype(np.int64),
-        critical=critical & said,
-        clear=back & said,
-        began_lo_ms=(start_ms + oldest * span.each_ms).astype(np.int64),
+        breaches=moved.sum(axis=1).astype(np.int64),
+        critical=beyond_critical(levels, judged.values, up) & said,
+        clear=cleared(levels.worse, newest, up) & said,
+        began_lo_ms=(start_ms + np.argmax(moved, axis=1) * span.each_ms).astype(np.int64),
         each_ms=span.each_ms,
+        upwards=up,
+        assessment=assessment,
+    )
+
+
+def is_far(gates: Gates, newest: Floats, background: Background, upwards: bool) -> Flags:
+    """Whether the newest value is far enough from the baseline, by difference or by multiple."""
+    mean = background.mean
+    if not gates.min_delta and gates.min_ratio is None:
+        return np.ones(len(newest), np.bool_)
+    far = np.zeros(len(newest), np.bool_)
+    if gates.min_delta:
+        far |= np.abs(newest - mean) >= gates.min_delta
+    if gates.min_ratio is not None:
+        multiple = mean * gates.min_ratio
+        far |= newest >= multiple if upwards else newest <= multiple
+    return far | np.isnan(mean)
+
+
+def is_rare(gates: Gates, judged: Judged) -> Flags:
+    """Whether too few events are behind the newest value."""
+    # Rounded: a tenth of 30 observations are 3 events, not 2.9999999999999996.
+    events = np.round(judged.values[:, -1] * judged.n[:, -1], 6)
+    return (events < gates.min_events) & (gates.min_events > 0)
+
+
+def statistical(
+    rule: Rule, judged: Judged, background: Background, levels: Levels, assessed: Assessment
+) -> tuple[Stage, ...]:
+    """The stages that ask more than the literal rule, in their order.
+
+    A stage without a number for a series abstains. What has too short a history for one is held
+    back by `warming`, the last but one; only what has passed everything else is suspected.
+    """
+    gates, up, count = rule.gates, rule.upwards, len(judged)
+    newest, none = judged.values[:, -1], np.zeros(count, np.bool_)
+    usual = effect = weak = by_chance = away = none
+    if gates.expected and levels.expected is not None:
+        usual = held(levels.expected, judged.values, up)[:, -1] == 0
+    if gates.effect is not None:
+        multiple = assessed.expected * gates.effect
+        effect = newest < multiple if up else newest > multiple
+    if gates.significance is not None:
+        least = gates.significance
+        both = (assessed.score >= least) & (assessed.agreeing >= least)
+        weak = ~(both | (assessed.score >= 2 * least) | np.isnan(assessed.score))
+    if gates.fdr is not None:
+        by_chance = assessed.q > gates.fdr
+    if gates.went_away is not None:
+        away = assessed.kept < gates.went_away
+    warming = none
+    if gates.warming and rule.is_statistical:
+        # A fixed limit of `any` that holds needs no history.
+        warming = ~background.ready & ~(held(fixed(levels.worse), judged.values, up)[:, -1] == 1)
+    return (
+        (usual, Verdict.REJECTED, Reason.EXPECTED),
+        (effect, Verdict.REJECTED, Reason.EFFECT),
+        (weak, Verdict.REJECTED, Reason.SIGNIFICANCE),
+        (by_chance, Verdict.REJECTED, Reason.FDR),
+        (warming, Verdict.REJECTED, Reason.WARMING),
+        (away, Verdict.SUSPECTED, Reason.WENT_AWAY),
     )

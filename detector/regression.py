@@ -6,14 +6,70 @@ from enum import StrEnum
 from typing import Any
 
 from detector import units
+from detector.finding import Finding
 from storage.series import Labels
 
 
 class Phase(StrEnum):
-    """Where a regression or an incident is in its life."""
+    """Where a regression is in its life; an incident is only ever open or resolved."""
 
+    SUSPECTED = "suspected"  # everything holds but time: it may still go away
     OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATED = "escalated"
+    REOPENED = "reopened"
+    MUTED = "muted"
     RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"
+    FALSE_POSITIVE = "false_positive"
+
+    @property
+    def holds(self) -> bool:
+        """Whether the regression is confirmed and not over."""
+        return self in HOLDING
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its life has ended; it may still be reopened."""
+        return self not in HOLDING and self is not Phase.SUSPECTED
+
+
+HOLDING = frozenset({Phase.OPEN, Phase.ACKNOWLEDGED, Phase.ESCALATED, Phase.REOPENED, Phase.MUTED})
+
+
+class Step(StrEnum):
+    """What happened to a regression; each is stored as a transition."""
+
+    SUSPECTED = "suspected"
+    OPENED = "opened"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    TRANSIENT = "transient"
+    REOPENED = "reopened"
+    WITHDRAWN = "withdrawn"
+    NO_DATA = "no_data"
+    DATA_BACK = "data_back"
+    ACKNOWLEDGED = "acknowledged"
+    ACCEPTED = "accepted"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    FALSE_POSITIVE = "false_positive"
+    COMMENTED = "commented"
+
+
+class Kind(StrEnum):
+    """Which way it went: worse, or better. What got better is shown and told to nobody."""
+
+    REGRESSION = "regression"
+    IMPROVEMENT = "improvement"
+
+
+class Tag(StrEnum):
+    """What else is known of a regression; each makes it milder."""
+
+    COST_SHIFT = "cost_shift"
+    LOAD_DRIVEN = "load_driven"
 
 
 class Severity(StrEnum):
@@ -49,6 +105,12 @@ class Regression:
     `baseline` is the one it opened with: it stays frozen, so that a regression cannot become its
     own normal. Absolute rules have none. `began_lo_ms..began_hi_ms` is the span in which the change
     set in. `value` is the newest judged value, `worst` the worst so far.
+
+    `version` counts how often it was open, 1 at first: within a week the same comes back under the
+    same id; `earlier` are the spans before. `recorded` is the size that an escalation is measured
+    against, found in the half hour from `recorded_ms` on. `by` is the last person who decided
+    something. `accepted_from_ms` is where the normal begins anew after it was accepted.
+    `silent_since_ms` is set while no data come.
     """
 
     id: str
@@ -74,6 +136,33 @@ class Regression:
     resolved_ms: int | None = None
     runbook: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    kind: Kind = Kind.REGRESSION
+    version: int = 1
+    held_since_ms: int = 0
+    earlier: tuple[tuple[int, int], ...] = ()
+    recorded: float | None = None
+    recorded_ms: int = 0
+    tags: tuple[Tag, ...] = ()
+    muted_until_ms: int | None = None
+    silent_since_ms: int | None = None
+    accepted_from_ms: int | None = None
+    by: str = ""
+
+    @property
+    def is_statistical(self) -> bool:
+        """Whether it was judged against what was normal."""
+        return self.baseline is not None
+
+    @property
+    def freezes(self) -> bool:
+        """Whether its windows are kept out of baselines; what is better or accepted is normal."""
+        normal = self.phase in (Phase.FALSE_POSITIVE, Phase.ACCEPTED)
+        return self.kind is Kind.REGRESSION and not normal
+
+    def spans(self, now_ms: int) -> tuple[tuple[int, int], ...]:
+        """When it was there, `(from, until)` in milliseconds; until now while it is not over."""
+        until_ms = self.resolved_ms if self.resolved_ms is not None else now_ms
+        return (*self.earlier, (self.began_lo_ms, until_ms))
 
     @property
     def change(self) -> str:
@@ -87,7 +176,8 @@ class Incident:
 
     `version` rises with every change that a person should hear of; whoever tells it claims a
     version. `labels` are those that all its regressions share. `deployment` is the one whose time
-    fits, by correlation only.
+    fits, by correlation only. `finding` says where it probably began, and all that it correlates
+    with.
     """
 
     id: str
@@ -99,11 +189,22 @@ class Incident:
     version: int
     regressions: tuple[Regression, ...]
     deployment: Deployment | None = None
+    finding: Finding = field(default_factory=Finding)
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether somebody muted all of it that is not over."""
+        holding = [one.phase for one in self.regressions if one.phase.holds]
+        return bool(holding) and all(phase is Phase.MUTED for phase in holding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One step in the life of a regression, with who took it and what it rested on."""
+    """One step in the life of a regression, with who took it and what it rested on.
+
+    `before` and `after` are phases; the same where only something was noted. `before` is empty at
+    the beginning.
+    """
 
     regression_id: str
     at_ms: int
@@ -111,4 +212,5 @@ class Transition:
     before: str
     after: str
     reason: str
+    step: Step
     evidence: Mapping[str, Any] = field(default_factory=dict)

@@ -3,81 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from detector.regression import Severity
+from detector.trigger import Absolute, Part, Trigger
 from storage.duration import Seconds
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class _Level(_Part):
-    """One side of a level: above it, or below it."""
-
-    above: float | None = None
-    below: float | None = None
-
-    @model_validator(mode="after")
-    def _one_side(self) -> "_Level":
-        if (self.above is None) == (self.below is None):
-            raise ValueError("give exactly one of `above` and `below`")
-        return self
-
-    @property
-    def level(self) -> float:
-        """The number, whichever side it is on."""
-        return self.above if self.above is not None else self.below or 0.0
-
-
-class Absolute(_Level):
-    """Beyond a fixed value, whatever was normal."""
-
-    above: float | None = Field(None, description="Breached by a value above this.")
-    below: float | None = Field(None, description="Breached by a value below this.")
-
-
-class Relative(_Level):
-    """Beyond a multiple of the 7-day average: `above: 1.2` is more than 20 % above it."""
-
-    above: float | None = Field(None, gt=1, description="Times the 7-day average, like 1.2.")
-    below: float | None = Field(None, gt=0, lt=1, description="Times the 7-day average, like 0.9.")
-
-
-class Sigma(_Level):
-    """Beyond the 7-day average by so many standard deviations of those 7 days."""
-
-    above: float | None = Field(None, gt=0, description="How many standard deviations above.")
-    below: float | None = Field(None, gt=0, description="How many standard deviations below.")
-
-
-class Trigger(_Part):
-    """What a breach is: exactly one of the kinds."""
-
-    absolute: Absolute | None = Field(None, description=Absolute.__doc__)
-    relative: Relative | None = Field(None, description=Relative.__doc__)
-    sigma: Sigma | None = Field(None, description=Sigma.__doc__)
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "Trigger":
-        if len([part for _, part in self if part is not None]) != 1:
-            raise ValueError("give exactly one of absolute, relative, sigma")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """Which kind it is."""
-        return next(name for name, part in self if part is not None)
-
-    @property
-    def part(self) -> Absolute | Relative | Sigma:
-        """The one that is given."""
-        found: Absolute | Relative | Sigma = next(part for _, part in self if part is not None)
-        return found
-
-
-class Sustain(_Part):
+class Sustain(Part):
     """How long it must last: every window `for` a time, or so many `windows` `of` the last."""
 
     for_: Seconds | None = Field(
@@ -97,23 +30,65 @@ class Sustain(_Part):
         return self
 
 
-class Gates(_Part):
-    """What must hold beside the trigger; `gates: off` leaves only the trigger and sustain."""
+class Gates(Part):
+    """What must hold beside the trigger; `gates: off` leaves only the trigger and sustain.
+
+    The statistical ones (`expected`, `effect`, `significance`, `went_away`, `fdr`) abstain where
+    their stage has nothing to say of a series.
+    """
 
     min_count: float = Field(0, ge=0, description="Observations in a judged window; else unknown.")
     min_events: float = Field(0, ge=0, description="Events (value x n) in the newest window.")
     min_baseline_count: float = Field(0, ge=0, description="Observations behind the baseline.")
     min_delta: float = Field(0, ge=0, description="Distance from the baseline, in the unit.")
+    min_ratio: float | None = Field(
+        None, gt=0, description="Times the baseline; with `min_delta` too, either is enough."
+    )
+    sampling: bool = Field(
+        False,
+        description="Of shares and ratios: sigmas count the chance of so few observations too.",
+    )
+    expected: bool = Field(
+        False, description="The trigger holds against what is usual at this hour, too."
+    )
+    effect: float | None = Field(
+        None, gt=0, description="Times what is usual at this hour that the value must be beyond."
+    )
+    significance: float | None = Field(
+        None,
+        gt=0,
+        description="Deviations of the newest hour and the one before from what is usual; twice "
+        "as many in the newest are enough alone.",
+    )
+    went_away: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the step that the last two hours must keep; until then suspected.",
+    )
+    fdr: float | None = Field(
+        None, gt=0, lt=1, description="Most false discoveries among all that fires in one tick."
+    )
+    warming: bool = Field(
+        True, description="Nothing is opened while fewer days have data than a baseline needs."
+    )
 
 
-class Clear(_Part):
+OFF = Gates(warming=False)
+
+
+class Clear(Part):
     """When it is over: the value is back beyond `level` (in the trigger's terms) `for` a time."""
 
-    level: float = Field(description="In the terms of the trigger: value, multiple or sigmas.")
+    level: float | None = Field(
+        None,
+        description="In the terms of the trigger: value, multiple or sigmas. Half of the way back "
+        "to normal if left out; in a tree each trigger has its own `clear`.",
+    )
     for_: Seconds = Field(alias="for", description="How long without a break.")
 
 
-class Rule(_Part):
+class Rule(Part):
     """One rule on one signal."""
 
     signal: str = Field(description="The signal it judges.")
@@ -125,6 +100,12 @@ class Rule(_Part):
     critical: float | None = Field(
         None, description="Level from which it is critical, in the trigger's terms."
     )
+    critical_when: Trigger | None = Field(
+        None, description="What makes it critical, as a trigger of its own, in place of a level."
+    )
+    improvements: bool = Field(
+        True, description="Whether the mirror of the trigger is shown as an improvement."
+    )
     enabled: bool = Field(True, description="Whether it is judged at all.")
     runbook: str = Field("", description="Link for the person who is woken.")
 
@@ -132,15 +113,28 @@ class Rule(_Part):
     @classmethod
     def _off(cls, value: Any) -> Any:
         # YAML 1.1 reads a bare `off` as false.
-        return Gates() if value is False or value == "off" else value
+        return OFF if value is False or value == "off" else value
 
     @model_validator(mode="after")
     def _levels_agree(self) -> "Rule":
-        level = self.trigger.part.level
-        # Sigmas are distances, larger is further out on either side.
-        rising = self.upwards or self.trigger.sigma is not None
         clear, critical = self.clear.level, self.critical
-        if clear > level if rising else clear < level:
+        if self.trigger.branches:
+            if clear is not None or critical is not None:
+                raise ValueError(
+                    "a tree has no one level: give `clear` in each trigger, and `critical_when`"
+                )
+            for path, leaf in self.trigger.leaves():
+                if leaf.clear is None and leaf.halfway is None:
+                    raise ValueError(f"{path} has no normal to go back to: give it a `clear`")
+            return self
+        leaf = self.trigger.part
+        if clear is not None and leaf.clear is not None:
+            raise ValueError("give `clear.level` or the trigger's own `clear`, not both")
+        if self.cleared is None:
+            raise ValueError("`clear.level` is missing: a fixed limit has no normal to go back to")
+        # Sigmas are distances, larger is further out on either side.
+        level, rising = leaf.level, leaf.upwards or leaf.is_distance
+        if self.cleared > level if rising else self.cleared < level:
             raise ValueError(
                 "`clear.level` lies beyond the trigger, so it would open and resolve at once"
             )
@@ -148,10 +142,43 @@ class Rule(_Part):
             raise ValueError("`critical` lies before the trigger, so it could never be a warning")
         return self
 
+    @model_validator(mode="after")
+    def _critical_once(self) -> "Rule":
+        when = self.critical_when
+        if when is not None and self.critical is not None:
+            raise ValueError("give `critical` or `critical_when`, not both")
+        if when is not None and when.upwards != self.upwards:
+            raise ValueError("`critical_when` must go the same way as the trigger")
+        return self
+
     @property
     def upwards(self) -> bool:
         """Whether larger is worse."""
-        return self.trigger.part.above is not None
+        return self.trigger.upwards
+
+    @property
+    def is_statistical(self) -> bool:
+        """Whether any of it asks what was normal."""
+        return self.trigger.is_statistical
+
+    @property
+    def cleared(self) -> float | None:
+        """The clear level of a rule with one trigger."""
+        leaf = self.trigger.part
+        given = self.clear.level if self.clear.level is not None else leaf.clear
+        return given if given is not None else leaf.halfway
+
+    @property
+    def origin(self) -> float:
+        """What the size of a breach of fixed limits is measured from.
+
+        From zero above a positive limit, so that a quarter more is a quarter of the value; else
+        from the level that clears it.
+        """
+        leaf = self.trigger.part
+        if isinstance(leaf, Absolute) and leaf.upwards and leaf.level > 0:
+            return 0.0
+        return self.cleared if self.cleared is not None else leaf.level
 
     def span(self, window_seconds: float, over_seconds: float) -> "Span":
         """Which windows are judged, for a signal with these lengths."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import assert_never
 
 import numpy as np
 from sqlmodel import Session
@@ -19,29 +18,19 @@ from sqlmodel import Session
 from detector import evaluate
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat, nothing
 from detector.book import Book
-from detector.judgement import (
-    REASONS,
-    VERDICTS,
-    Background,
-    Judged,
-    Judgement,
-    Verdict,
-    Verdicts,
-    conclude,
-)
-from detector.judges.absolute import AbsoluteJudge
-from detector.judges.relative import RelativeJudge
-from detector.judges.sigma import SigmaJudge
+from detector.exclusion import frozen, left_out, restarted
+from detector.facts import FactFinder
+from detector.judgement import REASONS, VERDICTS, Judged, Verdicts, conclude
+from detector.judging import judge_of
 from detector.ledger import Ledger
-from detector.lifecycle import continued, fingerprint, opened, withdrawn
+from detector.living import Lives
 from detector.meters import DetectorMeters
 from detector.readings import Readings
 from detector.regression import Regression
-from detector.rule import Absolute, Relative, Rule, Sigma, Span
+from detector.rule import Rule, Span
 from detector.signal import Signal, weights_are_counts
 from detector.windowing import Keeping, Windowing
 from storage.history import History
-from storage.series import Labels
 from storage.state import State
 
 TICK = "tick"
@@ -90,9 +79,13 @@ class Detector:
     meters: DetectorMeters
     keeping: Keeping = field(default_factory=Keeping)
     readings: Readings = field(default_factory=Readings)
+    facts: FactFinder = field(init=False)
     _windowing: Windowing | None = None
     _baselines: dict[str, tuple[int, int, int, Flat]] = field(default_factory=dict)
     _counted_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.facts = FactFinder(self.history)
 
     @property
     def windowing(self) -> Windowing:
@@ -133,15 +126,17 @@ class Detector:
         self.windowing.step(signals, now_ms)
         with self.state.reading() as session:
             done = self.is_done(session, now_ms)
-            open_ = self.book.open_regressions(session)
-            spans = self.book.spans(session, baseline_end_ms(now_ms) - DAYS * DAY_MS)
+            since_ms = baseline_end_ms(now_ms) - DAYS * DAY_MS
+            open_ = self.book.watched(session)
+            spans = [*self.book.spans(session, since_ms), *self.book.accepted(session, since_ms)]
         verdicts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
         if done:
             return verdicts
         self.ledger.write(now_ms, verdicts)
         with self.state.unit() as session:
             if not self.is_done(session, now_ms):  # another process may have been faster
-                self.live(session, verdicts, now_ms)
+                lives = Lives(self.book, self.definitions.signals, self.definitions.rules)
+                lives.live(session, verdicts, now_ms)
                 self.book.advance(session, TICK, now_ms)
         self.measure(verdicts)
         self.meters.last_tick.set(now_ms / 1000)
@@ -184,20 +179,24 @@ class Detector:
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
     ) -> list[Verdicts]:
         """The verdicts of all rules on one signal, and its newest readings."""
-        current = self.windowing.held[signal.name].current
-        baseline = self.baseline(signal, now_ms, spans)
+        held = self.windowing.held[signal.name]
+        current, baseline = held.current, self.baseline(signal, now_ms, spans)
         newest = current.matrix(Span(current.over_ms, 1, 1))
         self.readings.later(signal.name, newest, baseline.background(newest.series))
         result = []
         for name, rule in self.definitions.rules_of(signal.name).items():
-            mine = {r.labels: r for r in open_ if r.rule == name and r.signal == signal.name}
+            mine = [r for r in open_ if r.rule == name and r.signal == signal.name]
             span = rule.span(signal.form.window, signal.form.over)
-            judged = current.matrix(span, tuple(mine))
+            # One series may have got worse and, before that, better: it is judged once.
+            judged = current.matrix(span, tuple(dict.fromkeys(r.labels for r in mine)))
             if not len(judged):
                 continue
-            background = frozen(baseline.background(judged.series), judged.series, mine)
-            limits = judge_of(rule).judge(background)
-            result.append(conclude(name, rule, span, judged, background, limits))
+            series = judged.series
+            normal = restarted(baseline.background(series), series, signal.name, spans, now_ms)
+            background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
+            facts = self.facts.find(signal, rule, span, judged, held.recent.version)
+            levels = judge_of(rule).judge(background, facts)
+            result.append(conclude(name, rule, span, judged, background, levels))
         return result
 
     def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
@@ -206,11 +205,7 @@ class Detector:
         Windows in which any rule on the signal had a regression open are left out.
         """
         held, end_ms = self.windowing.days(signal.name, now_ms), baseline_end_ms(now_ms)
-        excluded: dict[Labels, list[tuple[int, int]]] = {}
-        for one in spans:
-            if one.signal == signal.name:
-                until_ms = one.resolved_ms if one.resolved_ms is not None else now_ms
-                excluded.setdefault(one.labels, []).append((one.began_lo_ms, until_ms))
+        excluded = left_out([one for one in spans if one.signal == signal.name], now_ms)
         reach = hash(
             tuple(
                 (labels, lo, min(hi, end_ms))
@@ -234,38 +229,6 @@ class Detector:
         self._baselines[signal.name] = (*key, made)
         return made
 
-    def live(self, session: Session, all_verdicts: Sequence[Verdicts], now_ms: int) -> None:
-        """Open, continue and resolve regressions according to the verdicts of one tick."""
-        known = {one.fingerprint: one for one in self.book.open_regressions(session)}
-        for one in known.values():
-            if one.rule not in self.definitions.rules_of(one.signal):
-                self.book.save(session, *withdrawn(one, now_ms))
-        for verdicts in all_verdicts:
-            rule = self.definitions.rules[verdicts.rule]
-            signal = self.definitions.signals[verdicts.signal]
-            open_ = {r.labels for r in known.values() if r.rule == verdicts.rule}
-            held = verdicts.verdict == VERDICTS.index(Verdict.REGRESSED)
-            series = verdicts.judged.series
-            lived = [i for i, labels in enumerate(series) if labels in open_] if open_ else []
-            for i in sorted({*np.flatnonzero(held).tolist(), *lived}):
-                self.apply(session, signal, rule, verdicts.row(i), known)
-
-    def apply(
-        self,
-        session: Session,
-        signal: Signal,
-        rule: Rule,
-        judgement: Judgement,
-        known: Mapping[str, Regression],
-    ) -> None:
-        """What one judgement means for the book."""
-        print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels)
-        if print_ in known:
-            regression, steps = continued(known[print_], rule, judgement)
-            self.book.save(session, regression, steps)
-        elif judgement.verdict is Verdict.REGRESSED:
-            self.book.open(session, *opened(signal, rule, judgement))
-
     def preview(self, now_ms: int) -> None:
         """Read the running window of signals that have no reading yet; stores nothing.
 
@@ -282,43 +245,6 @@ class Detector:
             rows = tuple(fine.series[row] for row in fine.index.tolist())
             newest = Judged(rows, fine.values[:, None], fine.n[:, None], now_ms)
             self.readings.later(one.name, newest, nothing({}).background(rows))
-
-
-def judge_of(rule: Rule) -> AbsoluteJudge | RelativeJudge | SigmaJudge:
-    """The judge that a rule's trigger asks for."""
-    part, clear = rule.trigger.part, rule.clear.level
-    # Sigmas are distances on either side, levels and multiples are values.
-    furthest = math.inf if rule.upwards or isinstance(part, Sigma) else -math.inf
-    critical = furthest if rule.critical is None else rule.critical
-    match part:
-        case Absolute():
-            return AbsoluteJudge(part.level, clear, critical)
-        case Relative():
-            return RelativeJudge(part.level, clear, critical)
-        case Sigma():
-            return SigmaJudge(part.level, clear, critical, rule.upwards)
-    assert_never(part)
-
-
-def frozen(
-    background: Background, series: Sequence[Labels], open_: Mapping[Labels, Regression]
-) -> Background:
-    """The baselines, but for series with an open regression those from when it opened.
-
-    So that a regression cannot become its own normal and resolve itself.
-    """
-    if not open_:
-        return background
-    mean, deviation = background.mean.copy(), background.deviation.copy()
-    n, days = background.n.copy(), background.days.copy()
-    for row, labels in enumerate(series):
-        regression = open_.get(labels)
-        if regression is not None and regression.baseline is not None:
-            evidence = regression.evidence
-            mean[row] = regression.baseline
-            deviation[row] = evidence["deviation"]
-            n[row], days[row] = evidence["baseline_n"], evidence["days"]
-    return Background(mean, deviation, n, days)
 
 
 def milliseconds(now: datetime) -> int:

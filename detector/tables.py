@@ -5,7 +5,17 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from detector.regression import Deployment, Incident, Phase, Regression, Severity, Transition
+from detector.regression import (
+    Deployment,
+    Incident,
+    Kind,
+    Phase,
+    Regression,
+    Severity,
+    Step,
+    Tag,
+    Transition,
+)
 from detector.units import Unit
 from storage.series import Labels
 
@@ -62,17 +72,21 @@ class IncidentRow(SQLModel, table=True):
 
 
 class RegressionRow(SQLModel, table=True):
-    """One regression; `open_key` is its fingerprint while open, so that two cannot be open."""
+    """One regression; `open_key` is its fingerprint until it is over, so that two cannot be.
+
+    A suspicion and an improvement belong to no incident: nobody is told of them.
+    """
 
     __tablename__ = "regression"
     __table_args__ = (
         Index("ix_regression_page", "opened_ms", "id"),
         Index("ix_regression_signal_page", "signal", "opened_ms", "id"),
         Index("ix_regression_resolved_ms", "resolved_ms"),
+        Index("ix_regression_kind_page", "kind", "opened_ms", "id"),
     )
 
     id: str = Field(primary_key=True)
-    incident_id: str = Field(foreign_key="incident.id", index=True)
+    incident_id: str | None = Field(default=None, foreign_key="incident.id", index=True)
     fingerprint: str = Field(index=True)
     open_key: str | None = Field(default=None, unique=True)
     rule: str
@@ -95,15 +109,29 @@ class RegressionRow(SQLModel, table=True):
     resolved_ms: int | None = milliseconds(nullable=True)
     runbook: str = ""
     evidence: dict[str, Any] = document()
+    kind: str
+    version: int = 1
+    held_since_ms: int = milliseconds()
+    earlier: list[list[int]] = document()
+    recorded: float | None
+    recorded_ms: int = milliseconds()
+    tags: list[str] = document()
+    muted_until_ms: int | None = milliseconds(nullable=True)
+    silent_since_ms: int | None = milliseconds(nullable=True)
+    accepted_from_ms: int | None = milliseconds(nullable=True)
+    by: str = ""
 
     @classmethod
     def of(cls, regression: Regression) -> "RegressionRow":
         """The row of a regression."""
-        open_ = regression.phase is Phase.OPEN
         values = {name: getattr(regression, name) for name in SAME}
         return cls(
             **values,
-            open_key=regression.fingerprint if open_ else None,
+            incident_id=regression.incident_id or None,
+            open_key=None if regression.phase.is_over else regression.fingerprint,
+            kind=str(regression.kind),
+            earlier=[list(one) for one in regression.earlier],
+            tags=[str(one) for one in regression.tags],
             unit=str(regression.unit),
             labels=regression.labels.as_dict(),
             severity=str(regression.severity),
@@ -116,6 +144,10 @@ class RegressionRow(SQLModel, table=True):
         values = {name: getattr(self, name) for name in SAME}
         return Regression(
             **values,
+            incident_id=self.incident_id or "",
+            kind=Kind(self.kind),
+            earlier=tuple((lo, hi) for lo, hi in self.earlier),
+            tags=tuple(map(Tag, self.tags)),
             unit=Unit(self.unit),
             labels=Labels.of(self.labels),
             severity=Severity(self.severity),
@@ -126,9 +158,10 @@ class RegressionRow(SQLModel, table=True):
 
 # Members that are the same in the row and in the domain.
 SAME = (
-    "id", "incident_id", "fingerprint", "rule", "signal", "title", "worse", "value", "worst",
+    "id", "fingerprint", "rule", "signal", "title", "worse", "value", "worst",
     "threshold", "baseline", "began_lo_ms", "began_hi_ms", "opened_ms", "updated_ms",
-    "clear_since_ms", "resolved_ms", "runbook",
+    "clear_since_ms", "resolved_ms", "runbook", "version", "held_since_ms", "recorded",
+    "recorded_ms", "muted_until_ms", "silent_since_ms", "accepted_from_ms", "by",
 )  # fmt: skip
 
 
@@ -144,6 +177,7 @@ class TransitionRow(SQLModel, table=True):
     before: str
     after: str
     reason: str
+    step: str
     evidence: dict[str, Any] = document()
 
     @classmethod
@@ -156,6 +190,7 @@ class TransitionRow(SQLModel, table=True):
             before=transition.before,
             after=transition.after,
             reason=transition.reason,
+            step=str(transition.step),
             evidence=dict(transition.evidence),
         )
 
@@ -168,6 +203,7 @@ class TransitionRow(SQLModel, table=True):
             before=self.before,
             after=self.after,
             reason=self.reason,
+            step=Step(self.step),
             evidence=self.evidence,
         )
 

@@ -25,6 +25,7 @@ READS = "plimsoll_reads"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 ADDRESSES = "sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
+ORPHANS = "PRAGMA foreign_key_check"
 MIGRATING = 0x506C696D  # any number that nobody else locks; this one spells "Plim"
 
 
@@ -103,7 +104,7 @@ class State:
         """Bring the tables to this version; a state written by a newer version is refused."""
         config = migrations()
         known = revisions()
-        with self.opened() as connection:
+        with self.opened(checked=False) as connection:
             if self.engine.dialect.name == POSTGRESQL:
                 # Of replicas that start together one makes the tables, the others wait for it.
                 connection.execute(
@@ -117,13 +118,22 @@ class State:
                 )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if self.file is not None and connection.exec_driver_sql(ORPHANS).first() is not None:
+                raise StateError(f"{self.address} refers to rows that are gone: restore a backup")
             connection.commit()
 
     @contextmanager
-    def opened(self) -> Iterator[sqlalchemy.Connection]:
-        """A first connection; a `StateError` says what is wrong when there is none to be had."""
+    def opened(self, *, checked: bool = True) -> Iterator[sqlalchemy.Connection]:
+        """A first connection; a `StateError` says what is wrong when there is none to be had.
+
+        Unless `checked`, SQLite looks at references between tables only when it is asked: it alters
+        a table by putting a copy in its place, and what refers to it would be left in the air.
+        """
         try:
             with self.engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                if not checked and isinstance(raw, sqlite3.Connection):
+                    raw.execute("PRAGMA foreign_keys=OFF")  # does nothing inside a transaction
                 connection.begin()
                 yield connection
         except sqlalchemy.exc.OperationalError as error:

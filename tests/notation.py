@@ -50,4 +50,5 @@ def cases(name: str) -> list[Any]:
     Every scalar is a string: YAML would read an unquoted 0x40 as 64 and `off` as false.
     """
     text = (CASES / f"{name}.yaml").read_text(encoding="utf-8")
-    return [pytest.param(one, id=one["case"]) for one in yaml.load(text, yaml.BaseLoader)]
+    found = yaml.load(text, yaml.BaseLoader)
+    return [pytest.param({**one, "file": name}, id=one["case"]) for one in found]

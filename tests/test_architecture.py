@@ -26,6 +26,7 @@ ADAPTERS = {
     "httpx": {
         "collector/scrape.py",
         "storage/prometheus.py",
+        "api/acting.py",
         "api/demo",
         "api/explain.py",
         f"{CLIENT}/deployments.py",
@@ -33,10 +34,10 @@ ADAPTERS = {
     "jinja2": {"api/pages/render.py"},
     "psutil": {"collector/host.py"},
     "psycopg": set[str](),  # SQLAlchemy loads it by the address
-    "rich": {"api/main.py", "api/demo/story.py", "api/reference/interfaces.py"},
+    "rich": {"api/acting.py", "api/main.py", "api/demo/story.py", "api/reference/interfaces.py"},
     "slack_sdk": {"alerts/notifiers/slack.py"},
     "starlette": {"api"},
-    "typer": {"api/main.py", "api/reference/interfaces.py"},
+    "typer": {"api/acting.py", "api/main.py", "api/reference/interfaces.py"},
     "uvicorn": {"api/serve.py", "api/demo/shop.py"},
 }
 # Imported by name, declared by the distribution that brings and pins them.

@@ -139,9 +139,13 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     schema = model.model_json_schema(by_alias=True, mode="validation")
     definitions = schema.get("$defs", {})
 
+    told: set[str] = set()
+
     def below(node: Mapping[str, Any], path: str) -> Iterator[str]:
-        if "$ref" in node:
-            yield from below(definitions[node["$ref"].rpartition("/")[2]], path)
+        name = node.get("$ref", "").rpartition("/")[2]
+        if name and name not in told:  # a trigger may hold triggers, and is told once
+            told.add(name)
+            yield from below(definitions[name], path)
         for inner in (*node.get("anyOf", ()), *node.get("allOf", ())):
             yield from below(inner, path)
         if node.get("type") == "array":

@@ -7,7 +7,7 @@ from datetime import datetime
 from api import words
 from api.standing import Series, Standing, band, series_id
 from detector import units
-from detector.regression import Phase, Regression
+from detector.regression import Regression
 from detector.rule import Rule
 from detector.signal import Direction
 
@@ -65,7 +65,7 @@ def of_regression(
     """The chart of a regression, against the baseline it opened with."""
     deviation = one.evidence.get("deviation")
     normal = band(one.baseline, deviation if isinstance(deviation, int | float) else None)
-    over = one.phase is Phase.RESOLVED
+    over = one.phase.is_over
     now = units.text(one.value, one.unit)
     told = f"{one.title} of {words.place(one.labels) or 'all'}: {'last' if over else 'now'} {now}, "
     told += f"at its worst {units.text(one.worst, one.unit)}, "

@@ -17,7 +17,7 @@ from api.routes.targets import TargetShape
 from api.shapes import RegressionShape
 from api.signal_shapes import SeriesShape, SignalShape
 from api.standing import Series, Standing, all_standing
-from api.told import lately_resolved, open_now
+from api.told import lately_better, lately_resolved, open_now, suspected_now
 from collector.run import TargetState
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.run import TICK
@@ -45,6 +45,8 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
         open_ = open_now(house, session)
         since_ms = now_ms - round(RESOLVED_WITHIN / timedelta(milliseconds=1))
         resolved = lately_resolved(house, session, since_ms)
+        better = lately_better(house, session, since_ms)
+        suspected = suspected_now(house, session)
         tick_ms = house.book.progress_ms(session, TICK)
     stands = all_standing(house, [one.regression for one in open_])
     targets = [TargetShape.of(one) for one in known]
@@ -54,6 +56,8 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
         {
             "open": [(RegressionShape.of(one), of_regression(one.regression)) for one in open_],
             "resolved": [RegressionShape.of(one) for one in resolved],
+            "better": [RegressionShape.of(one) for one in better],
+            "suspected": [RegressionShape.of(one) for one in suspected],
             "sections": sections(seen),
             "waiting": [SignalShape.of(one) for one in stands if not one.series],
             "targets": targets,

@@ -15,10 +15,10 @@ from api.moments import at
 from api.pages.charts import of_regression
 from api.pages.render import render
 from api.rooms import Asked, Rooms, Targets
-from api.routes.regressions import RegressionsAsked, find, find_whole
+from api.routes.regressions import Life, RegressionsAsked, Which, find, find_whole
 from api.shapes import RegressionShape
 from api.signal_shapes import RuleShape
-from detector.regression import Phase, Regression, Severity
+from detector.regression import Regression, Severity
 from detector.units import text
 
 routes = APIRouter(include_in_schema=False)
@@ -42,7 +42,8 @@ def history(house: Rooms, known: Targets, request: Request) -> Response:
     definitions = house.detector.definitions
     filters = {name: value for name, value in given.items() if name != "cursor"}
     choices = {
-        "state": list(Phase),
+        "state": list(Life),
+        "kind": list(Which),
         "severity": list(Severity),
         "signal": list(definitions.signals),
         "rule": list(definitions.rules),

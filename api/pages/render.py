@@ -19,7 +19,21 @@ KINDS = {
     "web": "Web vitals",
     "other": "Other",
 }
-MARKS = {"critical": "▲", "warning": "◆", "info": "●", "resolved": "✓"}
+MARKS = {
+    "critical": "▲",
+    "warning": "◆",
+    "info": "●",
+    "resolved": "✓",
+    "suspected": "?",
+    "acknowledged": "◎",
+    "escalated": "↑",
+    "reopened": "↻",
+    "muted": "◌",
+    "accepted": "✓",
+    "transient": "~",
+    "false_positive": "✗",
+    "improvement": "▼",
+}
 
 
 def moment(value: datetime | None) -> str:

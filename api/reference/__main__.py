@@ -25,6 +25,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "message-outcomes": reasons.outcomes,
     "message-reasons": reasons.decisions,
     "metrics": interfaces.metrics,
+    "regression-states": reasons.phases,
+    "regression-steps": reasons.steps,
     "rule-parts": declared.rule_parts,
     "shipped-rules": declared.shipped_rules,
     "shipped-signals": declared.shipped_signals,

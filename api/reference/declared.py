@@ -102,9 +102,12 @@ def rule_parts() -> str:
 
 
 def rows(
-    model: type[BaseModel], prefix: str = "", only: set[str] | None = None
+    model: type[BaseModel],
+    prefix: str = "",
+    only: set[str] | None = None,
+    known: frozenset[type[BaseModel]] = frozenset(),
 ) -> Iterator[list[str]]:
-    """The keys of a model and of the models in it."""
+    """The keys of a model and of the models in it; a model that holds itself is told once."""
     for name, field in model.model_fields.items():
         if only is not None and name not in only:
             continue
@@ -112,15 +115,17 @@ def rows(
         inner, many = nested(field.annotation)
         kind_ = ("list of sections" if many else "section") if inner else kind(field)
         yield [code(key), kind_, default(field), field.description or ""]
-        if inner:
-            yield from rows(inner, f"{key}[]" if many else key)
+        if inner and inner not in known:
+            known |= {inner}
+            yield from rows(inner, f"{key}[]" if many else key, known=known)
 
 
 def nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """The model that a key holds, and whether it holds a list of them."""
     for one in (annotation, *get_args(annotation)):
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            return one, get_origin(annotation) in (list, tuple)
+        inner = get_args(one)[0] if get_origin(one) is tuple else one
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            return inner, get_origin(annotation) in (list, tuple) or inner is not one
     return None, False
 
 

@@ -14,6 +14,7 @@ from api.routes.targets import IN_WORDS
 from collector.failure import Failure
 from collector.source import Drop
 from detector.judgement import Reason, Verdict
+from detector.regression import Phase, Step
 from detector.signal import LeftOut
 from detector.track import SignalState
 from storage.matrix import Outcome as Answered
@@ -24,19 +25,57 @@ VERDICTS = {
     Verdict.UNKNOWN: "Too little is known to say. Never the same as steady.",
     Verdict.STEADY: "The newest window does not breach the trigger.",
     Verdict.REJECTED: "The newest window breaches the trigger, and a gate refused it.",
+    Verdict.SUSPECTED: "Everything holds but time: it may still go away.",
     Verdict.REGRESSED: "Trigger, sustain and gates hold.",
+    Verdict.IMPROVED: "The mirror of the trigger holds as long: it got better by as much.",
 }
 JUDGEMENTS = {
     Reason.NONE: "Steady or regressed: there is nothing to explain.",
     Reason.NO_DATA: "Unknown: the newest window has no value.",
     Reason.TOO_FEW_OBSERVATIONS: "Unknown: the newest window has fewer observations than "
     "`gates.min_count`.",
-    Reason.TOO_LITTLE_HISTORY: "Unknown: fewer than 5 of 7 days have data, or fewer observations "
-    "than `gates.min_baseline_count` are behind the baseline, or the average is zero and the "
-    "trigger is relative.",
+    Reason.TOO_LITTLE_HISTORY: "Unknown: there is not more than a day of data, or fewer "
+    "observations than `gates.min_baseline_count` are behind the baseline, or the average is zero "
+    "and the trigger is relative.",
     Reason.SUSTAIN: "Rejected: not enough of the judged windows breach yet.",
-    Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta`.",
+    Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta` and "
+    "`gates.min_ratio`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
+    Reason.EXPECTED: "Rejected: the trigger does not hold against what is usual at this hour.",
+    Reason.EFFECT: "Rejected: closer to what is usual at this hour than `gates.effect`.",
+    Reason.SIGNIFICANCE: "Rejected: within `gates.significance` deviations of what is usual.",
+    Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",
+    Reason.WARMING: "Rejected: fewer than 5 of 7 days have data; see `gates.warming`.",
+    Reason.WENT_AWAY: "Suspected: the last two hours have not kept `gates.went_away` of the step.",
+}
+PHASES = {
+    Phase.SUSPECTED: "Everything holds but time. It may still go away; nobody is told.",
+    Phase.OPEN: "Confirmed, and nobody has said anything about it.",
+    Phase.ACKNOWLEDGED: "Somebody is at it.",
+    Phase.ESCALATED: "It has got worse by a quarter, or by its severity, since it was recorded.",
+    Phase.REOPENED: "It came back within 7 days after it was over, with the next version.",
+    Phase.MUTED: "Judged and shown, and told to nobody: until a time, or until it is resolved.",
+    Phase.RESOLVED: "Over: clear for long enough, or closed by hand.",
+    Phase.ACCEPTED: "Over: it is the new normal, and the baseline begins anew where it set in.",
+    Phase.TRANSIENT: "Over: a suspicion that went away before it was confirmed.",
+    Phase.FALSE_POSITIVE: "Over: somebody said that it is none. Quiet while the breach lasts.",
+}
+STEPS = {
+    Step.SUSPECTED: "Trigger, sustain and all gates but time held.",
+    Step.OPENED: "The rule held, or a suspicion was confirmed.",
+    Step.ESCALATED: "A quarter larger than recorded, or a higher severity.",
+    Step.RESOLVED: "Clear for long enough, or closed by hand.",
+    Step.TRANSIENT: "A suspicion went away.",
+    Step.REOPENED: "It came back within 7 days.",
+    Step.WITHDRAWN: "Its rule is not in force any more.",
+    Step.NO_DATA: "Nothing to judge for a quarter of an hour.",
+    Step.DATA_BACK: "There are data again.",
+    Step.ACKNOWLEDGED: "Somebody is at it.",
+    Step.ACCEPTED: "Accepted as the new normal; of an improvement also by itself.",
+    Step.MUTED: "Somebody muted it, or changed until when.",
+    Step.UNMUTED: "The mute was ended, or its time is over.",
+    Step.FALSE_POSITIVE: "Somebody said that it is none.",
+    Step.COMMENTED: "Somebody noted something.",
 }
 LEFT_OUT = {
     LeftOut.METRIC_NOT_SEEN: "No target shows the metric, or the other half of a quotient.",
@@ -60,7 +99,10 @@ DECISIONS = {
     Decision.WORSE: "Sent: the severity has risen.",
     Decision.RESOLVED: "Sent: the incident is over.",
     Decision.REOPENED: "Sent: the incident was told as resolved and is open again.",
+    Decision.MERGED: "The incident proved to be part of another one: its message says so, or none "
+    "is sent.",
     Decision.NO_RECEIVER: "Not sent: nobody is configured.",
+    Decision.MUTED: "Not sent: somebody muted all of it.",
     Decision.BELOW_MIN_SEVERITY: "Not sent: milder than `alerts.min_severity`, and never told.",
     Decision.NOTHING_CHANGED: "Not sent: the message would look the same.",
     Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
@@ -87,6 +129,7 @@ PROBLEMS = {
     ProblemType.BAD_REQUEST: "The request cannot be read.",
     ProblemType.BAD_CURSOR: "The cursor was not handed out by this API.",
     ProblemType.BODY_TOO_LARGE: "The body is larger than 64 KiB.",
+    ProblemType.CONFLICT: "What is asked for does not fit the state of the thing.",
     ProblemType.CONTENT_TYPE: "The body is not sent as `application/json`.",
     ProblemType.INTERNAL: "A fault of Plimsoll; its log says where.",
     ProblemType.INVALID: "A parameter or a member of the body does not fit; see `errors`.",
@@ -121,6 +164,16 @@ def verdict_reasons() -> str:
 def left_out() -> str:
     """Why a signal, or a part of it, has no windows."""
     return described(LeftOut, LEFT_OUT, "reason")
+
+
+def phases() -> str:
+    """Where a regression is in its life."""
+    return described(Phase, PHASES, "state")
+
+
+def steps() -> str:
+    """What happens to a regression."""
+    return described(Step, STEPS, "step")
 
 
 def failures() -> str:

@@ -12,6 +12,7 @@ from api.errors import invalid
 from api.moments import Moment, milliseconds
 from api.rooms import Asked, Limited, Rooms
 from api.routes.router import router
+from api.routes.texts import Text
 from api.shapes import DeploymentShape, Shape
 from detector.lifecycle import identity
 from detector.regression import Deployment
@@ -20,13 +21,6 @@ routes = router("deployments")
 
 AHEAD = timedelta(days=1)
 BACK = timedelta(days=400)
-
-
-def plain(value: str) -> str:
-    """Text without control characters: it is printed in terminals, pages and messages."""
-    if not value.isprintable():
-        raise ValueError("must not hold control characters")
-    return value
 
 
 def web_page(value: str) -> str:
@@ -43,9 +37,6 @@ def web_page(value: str) -> str:
     if "@" in parts.netloc:
         raise ValueError("must not hold a user or password")
     return value
-
-
-Text = Annotated[str, AfterValidator(plain)]
 
 
 class DeploymentPosted(BaseModel):

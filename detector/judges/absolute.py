@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.judgement import Background, Limits
+from detector.bounds import Limits
+from detector.judgement import Background
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,3 +113,19 @@ def resolved(before: Incident) -> Incident:
         resolved_ms=ended,
         regressions=regressions,
     )
+
+
+def decided(before: Incident, phase: Phase, **changes: Any) -> Incident:
+    """The next version, after somebody decided about all of it."""
+    over = phase.is_over
+    ended = minutes(37) if over else None
+    regressions = tuple(
+        replace(r, phase=phase, by="ada", resolved_ms=ended, **changes) for r in before.regressions
+    )
+    return replace(
+        before,
+        version=before.version + 1,
+        phase=Phase.RESOLVED if over else Phase.OPEN,
+        resolved_ms=ended,
+        regressions=regressions,
+    )

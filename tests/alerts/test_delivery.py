@@ -1,12 +1,15 @@
 """One message per problem, edited in place, whatever Slack does."""
 
+from dataclasses import replace
+
 import pytest
 
 from alerts.alert import Action, Outcome, Reason
 from alerts.message import REPEAT
-from detector.regression import Incident, Severity
+from detector.finding import Finding
+from detector.regression import Incident, Phase, Severity
 from tests.alerts.desk import Desk
-from tests.alerts.incidents import changed, incident, resolved, worse
+from tests.alerts.incidents import changed, decided, incident, minutes, resolved, worse
 from tests.slack_fake import (
     CHANNEL,
     Dropped,
@@ -37,6 +40,42 @@ def test_one_message_is_posted_and_then_edited_until_it_is_resolved(desk: Desk) 
     assert desk.states() == ["sent", "sent", "sent"]
     assert {(row.channel, row.ts) for row in desk.rows()} == {(CHANNEL, message.ts)}
     assert desk.status().pending == 0
+
+
+def test_a_mute_is_one_edit_and_an_end_of_it_another(desk: Desk) -> None:
+    opened = incident()
+    muted = decided(opened, Phase.MUTED, muted_until_ms=minutes(60))
+    desk.tell(opened)
+    desk.tell(muted)
+    (message,) = desk.slack.messages()
+    assert message.edits == 1
+    assert message.text.startswith("Warning, muted: ")
+    desk.tell(decided(muted, Phase.OPEN, muted_until_ms=None))
+    (message,) = desk.slack.messages()
+    assert (message.edits, message.text[:8]) == (2, "Warning:")
+
+
+def test_what_cannot_be_edited_is_not_told_of_a_mute_nor_while_it_lasts(desk: Desk) -> None:
+    desk.reconfigure(desk.by_webhook())
+    opened = incident()
+    desk.tell(opened)
+    muted = decided(opened, Phase.MUTED)
+    assert [alert.reason for alert in desk.announce(muted)] == [Reason.MUTED]
+    assert [alert.reason for alert in desk.announce(worse_but_muted(muted))] == [Reason.MUTED]
+    desk.deliver()
+    assert len(desk.rows()) == 1
+    decision = "plimsoll_alert_decisions_total"
+    assert desk.metric(decision, receiver="slack", action="nothing", reason="muted") == 2
+
+
+def worse_but_muted(before: Incident) -> Incident:
+    grown = tuple(replace(one, phase=Phase.MUTED) for one in worse(before).regressions)
+    return replace(worse(before), regressions=grown)
+
+
+def test_what_was_muted_before_it_was_told_is_told_to_nobody(desk: Desk) -> None:
+    assert [a.reason for a in desk.announce(decided(incident(), Phase.MUTED))] == [Reason.MUTED]
+    assert desk.rows() == []
 
 
 def test_every_decision_has_its_reason(desk: Desk) -> None:
@@ -499,3 +538,47 @@ def test_the_numbers_tell_what_waits_and_what_was_done(desk: Desk) -> None:
     name = "plimsoll_notifications_total"
     assert desk.metric(name, **called, outcome="rate_limited") == 1
     assert desk.metric(name, **called, outcome="sent") == 1
+
+
+# --- what became part of another incident ---
+
+
+def merged(before: Incident) -> Incident:
+    """The next version of an incident whose regressions have gone to another."""
+    return replace(
+        before,
+        version=before.version + 1,
+        phase=Phase.RESOLVED,
+        regressions=(),
+        finding=Finding(merged_into="inc-0"),
+    )
+
+
+def test_a_message_of_what_became_part_of_another_is_edited_to_lead_there(desk: Desk) -> None:
+    desk.tell(incident())
+    (alert,) = desk.announce(merged(incident()))
+    assert (alert.action, alert.reason) == (Action.UPDATE, Reason.MERGED)
+    desk.deliver()
+    (message,) = desk.slack.messages()
+    assert message.text.startswith("Part of another incident")
+
+
+def test_who_heard_nothing_of_it_hears_nothing(desk: Desk) -> None:
+    (alert,) = desk.announce(merged(incident()))
+    assert (alert.action, alert.reason) == (Action.NOTHING, Reason.MERGED)
+    assert desk.deliver() == []
+
+
+def test_a_message_that_still_waits_is_replaced_by_where_to_look(desk: Desk) -> None:
+    desk.announce(incident())
+    desk.announce(merged(incident()))
+    desk.deliver()
+    (message,) = desk.slack.messages()
+    assert message.text.startswith("Part of another incident")
+
+
+def test_a_webhook_tells_nothing_of_it(desk: Desk) -> None:
+    desk.reconfigure(desk.by_webhook())
+    desk.tell(incident())
+    (alert,) = desk.announce(merged(incident()))
+    assert (alert.action, alert.reason) == (Action.NOTHING, Reason.CANNOT_EDIT)

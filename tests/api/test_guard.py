@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from api.app import create_app
 from api.guard import MOST_BODY_BYTES, SECURITY, allowed_hosts
 from api.house import House
+from detector.actions import Action
 from tests.api.asking import Client, problem
 
 ANY = ("/", "/healthz", "/metrics", "/static/plimsoll.css", "/api/v1/signals", "/nope")
@@ -171,9 +172,13 @@ def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -
     assert set(described["paths"]) == {
         "/api/v1/backup",
         "/api/v1/deployments",
+        "/api/v1/incidents",
+        "/api/v1/incidents/{incident_id}",
         "/api/v1/judgements",
         "/api/v1/regressions",
         "/api/v1/regressions/{regression_id}",
+        "/api/v1/regressions/{regression_id}/events",
+        *(f"/api/v1/regressions/{{regression_id}}/{action}" for action in Action),
         "/api/v1/rules",
         "/api/v1/signals",
         "/api/v1/signals/{name}",

@@ -12,7 +12,7 @@ from api.pages.render import KINDS, MARKS
 from collector.config import CollectorConfig, Target
 from dashboards.overview import KINDS as DASHBOARD_KINDS
 from detector.readings import Reading
-from detector.regression import Severity
+from detector.regression import Kind, Phase, Severity
 from storage.series import Labels
 from tests.api.asking import Client
 from tests.api.shop import NOW_MS
@@ -127,7 +127,7 @@ def test_a_page_of_a_regression_says_why_it_fired(asked: Client) -> None:
     assert "3 of 4 five-minute windows were above 1.2 x the 7-day average of 218 ms" in said
     assert "below 1.1 x the 7-day average for 1 h without a break" in said
     assert "shop 2.7.1 deployed" in said
-    assert "open : api_response_time_regression held by detector" in said
+    assert "opened : api_response_time_regression held by detector" in said
     assert "Also part of this incident" in said
     assert "2026-03-02 12:00 UTC 331 ms" in said or "The chart as numbers" in said
 
@@ -224,9 +224,10 @@ def test_pages_have_landmarks_one_heading_and_unique_ids(asked: Client, path: st
     assert all(re.search(r"<figcaption[^>]*>\S", one) for one in figures)
 
 
-def test_every_severity_has_a_mark_of_its_own_shape() -> None:
-    assert {*Severity, "resolved"} == set(MARKS)
-    assert len(set(MARKS.values())) == len(MARKS)
+def test_every_severity_and_state_has_a_mark_of_its_own_shape() -> None:
+    assert {*Severity, *Phase, Kind.IMPROVEMENT} - {Phase.OPEN} == set(MARKS)
+    alike = {Phase.RESOLVED, Phase.ACCEPTED}  # both are over and well
+    assert len(set(MARKS.values())) == len(MARKS) - len(alike) + 1
 
 
 def test_everything_a_page_loads_is_there(asked: Client) -> None:

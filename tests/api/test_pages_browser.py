@@ -120,6 +120,12 @@ def regression_page(page: Page) -> str:
     return path
 
 
+def incident_page(page: Page) -> str:
+    found = page.evaluate("fetch('/api/v1/incidents?state=open').then((a) => a.json())")
+    path: str = found["items"][0]["links"]["page"]
+    return path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_every_page_draws_fits_and_asks_nobody_else(
@@ -128,9 +134,12 @@ def test_every_page_draws_fits_and_asks_nobody_else(
     size = {"width": width, "height": height}
     with opened(browser, address, viewport=size, color_scheme=scheme) as watched:
         page = watched.open("/regressions")
-        for path in ("/", regression_page(page), "/signals/api_p95", "/signals/api_p95?span=7d"):
+        own = regression_page(page), incident_page(page)
+        charts = ("/", own[0], "/signals/api_p95", "/signals/api_p95?span=7d")
+        for path in (*charts, own[1], "/why-not", "/why-not?gate=fdr", "/regressions"):
             watched.open(path)
-            drawn(page)
+            if path in charts:
+                drawn(page)
             overflow = page.evaluate(
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )
@@ -245,4 +254,28 @@ def test_a_page_refreshes_itself_and_says_when_the_connection_is_lost(
         page.clock.run_for(21_000)
         eventually(lambda: page.inner_text("#fresh-text").startswith("connection lost"))
         assert page.locator("#fresh.fresh-lost").is_visible()
+    close(house)
+
+
+def test_a_button_acts_once_and_enter_does_not(browser: Browser, tmp_path: Path) -> None:
+    house = empty_house(tmp_path)
+    put(house, 1, NOW_MS, baseline=0.5)
+    with serving(house) as address, opened(browser, address) as watched:
+        page = watched.open("/regressions/reg_001")
+        page.fill("input[name=reason]", "looking at it")
+        page.press("input[name=reason]", "Enter")
+        page.click("button[data-action=acknowledge]")
+        assert "Say who you are" in page.inner_text("#actions-form [role=status]")
+        page.fill("input[name=actor]", "ada")
+        page.press("input[name=actor]", "Enter")
+        with page.expect_navigation():
+            page.click("button[data-action=acknowledge]")
+        assert "acknowledged" in page.inner_text("#headline")
+        assert "looking at it" in page.inner_text(".timeline")
+        assert page.input_value("input[name=actor]") == "ada"
+        assert page.query_selector("button[data-action=acknowledge]") is None
+        assert watched.foreign == []
+    with house.state.reading() as session:
+        taken = [one.step for one in house.book.transitions(session, "reg_001")]
+    assert taken == ["opened", "acknowledged"]
     close(house)

@@ -8,7 +8,7 @@ import pytest
 
 from api.house import House
 from detector.lifecycle import DETECTOR
-from detector.regression import Phase, Regression, Severity, Transition
+from detector.regression import Phase, Regression, Severity, Step, Transition
 from detector.units import Unit
 from storage.series import Labels
 from tests.api.asking import Client, problem
@@ -130,6 +130,7 @@ def put(house: House, number: int, opened_ms: int, **changes: Any) -> Regression
         before="",
         after="open",
         reason="held",
+        step=Step.OPENED,
     )
     with house.state.unit() as session:
         return house.book.open(session, one, step)
@@ -167,8 +168,13 @@ def test_one_regression_comes_with_all_that_is_known(asked: Client) -> None:
     assert one["evidence"]["days"] == 7
     assert one["evidence"]["breaches"] == 3
     steps = [(step["before"], step["after"]) for step in one["transitions"]]
-    assert steps == [("", "open"), ("warning", "critical")]
-    assert [other["rule"] for other in one["incident"]["siblings"]] == ["api_mean_time_regression"]
+    assert steps == [("", "open"), ("open", "escalated")]
+    assert [step["step"] for step in one["transitions"]] == ["opened", "escalated"]
+    assert one["actions"] == [
+        "acknowledge", "resolve", "accept", "mute", "false-positive", "comment",
+    ]  # fmt: skip
+    siblings = {other["rule"] for other in one["incident"]["siblings"]}
+    assert siblings == OPEN - {"api_response_time_regression"}
     assert one["incident"]["state"] == "open"
     assert one["links"]["page"] == f"/regressions/{one['id']}"
     assert asked.get(one["links"]["self"]).status_code == 200

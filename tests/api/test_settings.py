@@ -7,7 +7,7 @@ import pytest
 from api.document import read
 from api.settings import Settings, SettingsError, load, unsourced
 from detector.config import SIGNAL
-from detector.rule import Gates
+from detector.rule import OFF
 from detector.run import Definitions
 from detector.signal import Signal
 
@@ -82,7 +82,7 @@ def test_one_key_of_a_shipped_rule_can_be_changed(tmp_path: Path) -> None:
 def test_gates_off_leaves_only_the_trigger(tmp_path: Path) -> None:
     path = tmp_path / "plimsoll.yaml"
     path.write_text("rules:\n  api_p95_high: {gates: off}\n")
-    assert load(path, {}).definitions.rules["api_p95_high"].gates == Gates()
+    assert load(path, {}).definitions.rules["api_p95_high"].gates == OFF
 
 
 def test_the_shipped_definitions_can_be_left_out(tmp_path: Path) -> None:

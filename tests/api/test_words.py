@@ -47,8 +47,8 @@ JUDGED = Judgement(
             "unknown: 12 observations in the window, 35 are needed",
         ),
         (
-            {"verdict": Verdict.UNKNOWN, "reason": Reason.TOO_LITTLE_HISTORY, "days": 2},
-            "unknown: 2 of 7 days have data, 5 are needed",
+            {"verdict": Verdict.UNKNOWN, "reason": Reason.TOO_LITTLE_HISTORY, "days": 1},
+            "unknown: not more than a day of data to compare with",
         ),
         (
             {"verdict": Verdict.UNKNOWN, "reason": Reason.TOO_LITTLE_HISTORY, "baseline_n": 420},

@@ -1,14 +1,15 @@
 """One case of `tests/cases`: from the text of a rule and series to its judgement."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, flat
-from detector.judgement import Judged, Verdicts, conclude
+from detector.judgement import Assessment, Judged, Verdicts, conclude
+from detector.judging import judge_of
 from detector.recent import Part
 from detector.rule import Rule
-from detector.run import judge_of
 from storage.series import Labels
 from tests.notation import array
 
@@ -22,13 +23,26 @@ def rule_of(case: dict[str, Any]) -> Rule:
     """The rule of a case; what it leaves out does nothing."""
     text = {
         key: case[key]
-        for key in ("trigger", "sustain", "gates", "clear", "critical")
+        for key in (
+            "trigger",
+            "sustain",
+            "gates",
+            "clear",
+            "critical",
+            "critical_when",
+            "improvements",
+        )
         if key in case
     }
     sustain = {"windows": len(case["recent"].split()), "of": len(case["recent"].split())}
-    return Rule.model_validate(
-        {"signal": "s", "sustain": sustain, "clear": clear_of(case["trigger"]), **text}
-    )
+    text.setdefault("trigger", {"relative": {"above": "1.2"}})
+    clear = {"for": "5m"} if is_new(case) else clear_of(text["trigger"])
+    return Rule.model_validate({"signal": "s", "sustain": sustain, "clear": clear, **text})
+
+
+def is_new(case: dict[str, Any]) -> bool:
+    """Whether the case leaves the clear level to the trigger, as those of trees and stages do."""
+    return case.get("file") in ("trees", "stages")
 
 
 def clear_of(trigger: dict[str, dict[str, str]]) -> dict[str, str]:
@@ -40,7 +54,7 @@ def clear_of(trigger: dict[str, dict[str, str]]) -> dict[str, str]:
 
 def past(case: dict[str, Any]) -> Part:
     """The windows of the last seven days, evenly spread, the oldest first."""
-    values = array(case.get("baseline", ""))
+    values = array(case.get("baseline", "100x70" if is_new(case) else ""))
     n = array(case.get("baseline_n", f"{USUAL_N:g}x{len(values)}"))
     ends = (
         END_MS
@@ -64,6 +78,8 @@ def judged(case: dict[str, Any]) -> Verdicts:
     step_ms, weigh_by_n = round(OVER_SECONDS * 1000), "weigh_by_n" in case
     usual = flat({SERIES: 0}, [past(case)], END_MS, step_ms, {}, weigh_by_n=weigh_by_n)
     background = usual.background((SERIES,))
-    limits = judge_of(rule).judge(background)
+    stages = {name: np.array([float(value)]) for name, value in case.get("stages", {}).items()}
+    assessment = replace(Assessment.nothing(1), **stages)
+    levels = judge_of(rule).judge(background, assessment=assessment)
     rows = Judged((SERIES,), values[None, :], n[None, :], END_MS)
-    return conclude("rule", rule, span, rows, background, limits)
+    return conclude("rule", rule, span, rows, background, levels, assessment)

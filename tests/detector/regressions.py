@@ -3,7 +3,7 @@
 from typing import Any
 
 from detector.lifecycle import identity
-from detector.regression import Deployment, Phase, Regression, Severity, Transition
+from detector.regression import Deployment, Phase, Regression, Severity, Step, Transition
 from detector.units import Unit
 from storage.series import Labels
 
@@ -39,6 +39,7 @@ def regression(minute: int = 0, **changes: Any) -> Regression:
             "began_hi_ms": at_ms - 15 * MINUTE_MS,
             "opened_ms": at_ms,
             "updated_ms": at_ms,
+            "held_since_ms": at_ms,
             "runbook": "https://example.org/run",
             "evidence": {"n": 300.0, "deviation": None, "baseline_n": 5000.0, "days": 7},
             **values,
@@ -46,15 +47,16 @@ def regression(minute: int = 0, **changes: Any) -> Regression:
     )
 
 
-def step(one: Regression, after: str = "open") -> Transition:
+def step(one: Regression, what: Step = Step.OPENED) -> Transition:
     """The transition that belongs to it."""
     return Transition(
         regression_id=one.id,
         at_ms=one.updated_ms,
         actor="detector",
         before="",
-        after=after,
+        after=one.phase,
         reason="told",
+        step=what,
         evidence={"n": 300.0},
     )
 

@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy
 from sqlmodel import Session
 
+from detector.actions import Action, Wish
 from detector.book import BadCursorError, Book, Page, Query, read, written
-from detector.regression import Deployment, Incident, Phase, Regression, Severity
+from detector.regression import Deployment, Incident, Kind, Phase, Regression, Severity, Step
 from detector.units import Unit
 from storage.series import Labels
 from storage.state import State
@@ -31,7 +32,7 @@ def opened(state: State, minute: int = 0, **changes: Any) -> Regression:
         return BOOK.open(session, one, step(one))
 
 
-def saved(state: State, one: Regression, minute: int, *after: str, **changes: Any) -> Regression:
+def saved(state: State, one: Regression, minute: int, *after: Step, **changes: Any) -> Regression:
     now = replace(one, updated_ms=NOON_MS + minute * MINUTE_MS, **changes)
     with state.unit() as session:
         BOOK.save(session, now, [step(now, word) for word in after])
@@ -40,7 +41,7 @@ def saved(state: State, one: Regression, minute: int, *after: str, **changes: An
 
 def resolved(state: State, one: Regression, minute: int) -> Regression:
     at_ms = NOON_MS + minute * MINUTE_MS
-    return saved(state, one, minute, "resolved", phase=Phase.RESOLVED, resolved_ms=at_ms)
+    return saved(state, one, minute, Step.RESOLVED, phase=Phase.RESOLVED, resolved_ms=at_ms)
 
 
 def incidents(state: State) -> list[Incident]:
@@ -142,13 +143,13 @@ def test_of_processes_that_open_at_once_one_opens(state: State) -> None:
 
 def test_steps_are_kept_in_their_order(state: State) -> None:
     one = opened(state)
-    saved(state, one, 1, "critical", severity=Severity.CRITICAL)
+    saved(state, one, 1, Step.ESCALATED, severity=Severity.CRITICAL)
     resolved(state, one, 2)
     with state.reading() as session:
-        assert [s.after for s in BOOK.transitions(session, one.id)] == [
-            "open",
-            "critical",
-            "resolved",
+        assert [s.step for s in BOOK.transitions(session, one.id)] == [
+            Step.OPENED,
+            Step.ESCALATED,
+            Step.RESOLVED,
         ]
 
 
@@ -174,7 +175,11 @@ def test_regressions_of_one_thing_are_one_incident(state: State) -> None:
     post = CART.plus(method="POST")
     assert opened(state, 2, labels=post).incident_id == first.incident_id
     assert only(state).labels == Labels.of(target="shop", route="/cart")
-    assert opened(state, 3, labels=SEARCH).incident_id != first.incident_id
+    assert opened(state, 3, labels=SEARCH).incident_id == first.incident_id
+    assert only(state).labels == Labels.of(target="shop")
+    till = CART.plus(target="till")
+    assert opened(state, 3, labels=till).incident_id != first.incident_id
+    assert opened(state, 60, labels=SEARCH.plus(route="/late")).incident_id != first.incident_id
 
 
 def test_a_resolved_incident_takes_no_more_regressions(state: State) -> None:
@@ -225,15 +230,15 @@ def test_escalation_is_news_and_another_value_is_not(state: State) -> None:
     one = opened(state)
     saved(state, one, 1, value=2.0, worst=2.0)
     assert only(state).version == 1
-    saved(state, one, 2, "critical", severity=Severity.CRITICAL)
+    saved(state, one, 2, Step.ESCALATED, severity=Severity.CRITICAL)
     assert (only(state).version, only(state).severity) == (2, Severity.CRITICAL)
 
 
 def test_a_second_escalation_to_the_same_severity_is_no_news(state: State) -> None:
     first, second = opened(state), opened(state, 1, **ERRORS)
-    saved(state, first, 2, "critical", severity=Severity.CRITICAL)
+    saved(state, first, 2, Step.ESCALATED, severity=Severity.CRITICAL)
     before = only(state).version
-    saved(state, second, 3, "critical", severity=Severity.CRITICAL)
+    saved(state, second, 3, Step.ESCALATED, severity=Severity.CRITICAL)
     assert only(state).version == before
 
 
@@ -290,9 +295,8 @@ def test_a_bad_minute_opens_many_without_reading_all_of_them_each_time(state: St
         state.engine, "before_cursor_execute", lambda *args: statements.append(args[2])
     )
     with state.unit() as session:
-        for i in range(40):
-            one = regression(0, labels=CART.plus(route=f"/{i}"))
-            BOOK.open(session, one, step(one))
+        found = [regression(0, labels=CART.plus(target=f"shop-{i}")) for i in range(40)]
+        BOOK.open_all(session, [(one, (step(one),)) for one in found], NOON_MS)
     assert len(incidents(state)) == 40
     assert len(statements) < 40 * 10
 
@@ -379,8 +383,8 @@ def test_an_empty_book_has_an_empty_page(state: State) -> None:
     ("query", "routes"),
     [
         ({}, {"/cart", "/search", "/checkout"}),
-        ({"phase": Phase.OPEN}, {"/search", "/checkout"}),
-        ({"phase": Phase.RESOLVED}, {"/cart"}),
+        ({"phases": (Phase.OPEN,)}, {"/search", "/checkout"}),
+        ({"phases": (Phase.RESOLVED,)}, {"/cart"}),
         ({"severity": Severity.CRITICAL}, {"/checkout"}),
         ({"signal": "api_mean"}, {"/search"}),
         ({"rule": "api_mean_slow"}, {"/search"}),
@@ -388,7 +392,7 @@ def test_an_empty_book_has_an_empty_page(state: State) -> None:
         ({"target": "absent"}, set()),
         ({"since_ms": NOON_MS + MINUTE_MS}, {"/search", "/checkout"}),
         ({"until_ms": NOON_MS + MINUTE_MS}, {"/cart", "/search"}),
-        ({"phase": Phase.OPEN, "target": "shop"}, {"/search"}),
+        ({"phases": (Phase.OPEN, Phase.MUTED), "target": "shop"}, {"/search"}),
     ],
 )
 def test_filters_narrow_the_answer(state: State, query: dict[str, Any], routes: set[str]) -> None:
@@ -512,3 +516,82 @@ def test_progress_is_kept_by_name(state: State) -> None:
     with state.reading() as session:
         assert BOOK.progress_ms(session, "tick") == 7
         assert BOOK.progress_ms(session, "other") == 9
+
+
+def test_an_action_during_a_tick_is_not_lost_and_neither_is_the_tick(state: State) -> None:
+    one = opened(state)
+    wish = Wish(action=Action.ACKNOWLEDGE, actor="ada", at_ms=NOON_MS + 5)
+
+    def acknowledge() -> None:
+        with state.unit() as session:
+            BOOK.act(session, one.id, wish)
+
+    person = threading.Thread(target=acknowledge)
+    with state.unit() as session:
+        (known,) = BOOK.watched(session, lock=True)
+        person.start()
+        person.join(0.2)
+        assert person.is_alive()  # it waits for the tick
+        BOOK.save(session, replace(known, value=7.0, worst=7.0), [])
+    person.join()
+    with state.reading() as session:
+        after = BOOK.regression(session, one.id)
+    assert after is not None
+    assert (after.phase, after.value, after.by) == (Phase.ACKNOWLEDGED, 7.0, "ada")
+
+
+def test_what_nobody_is_told_of_has_no_incident(state: State) -> None:
+    opened(state, kind=Kind.IMPROVEMENT)
+    opened(state, 1, phase=Phase.SUSPECTED, **MEAN)
+    assert incidents(state) == []
+
+
+def test_what_comes_back_after_its_incident_was_over_opens_it_again(state: State) -> None:
+    one = opened(state)
+    over = resolved(state, one, 5)
+    assert only(state).phase is Phase.RESOLVED
+    assert posted(state, deployment(50))
+    lo_ms, hi_ms = (NOON_MS + minute * MINUTE_MS for minute in (55, 60))
+    again = replace(
+        over,
+        phase=Phase.REOPENED,
+        version=2,
+        resolved_ms=None,
+        began_lo_ms=lo_ms,
+        began_hi_ms=hi_ms,
+    )
+    with state.unit() as session:
+        BOOK.save(session, again, [step(again, Step.REOPENED)])
+    after = only(state)
+    assert (after.phase, after.resolved_ms, after.version) == (Phase.OPEN, None, 3)
+    assert after.deployment == deployment(50)
+
+
+def test_what_comes_back_into_an_open_incident_is_news_in_it(state: State) -> None:
+    one, _ = opened(state), opened(state, 1, **ERRORS)
+    over = resolved(state, one, 5)
+    before = only(state).version
+    again = replace(over, phase=Phase.REOPENED, version=2, resolved_ms=None)
+    with state.unit() as session:
+        BOOK.save(session, again, [step(again, Step.REOPENED)])
+    assert (only(state).id, only(state).version) == (one.incident_id, before + 1)
+
+
+def test_a_muted_one_raises_no_version_however_bad_it_gets(state: State) -> None:
+    one = opened(state)
+    muted = saved(state, one, 1, Step.MUTED, phase=Phase.MUTED)
+    before = only(state).version
+    saved(state, muted, 2, Step.ESCALATED, severity=Severity.CRITICAL)
+    assert (only(state).version, only(state).severity) == (before, Severity.CRITICAL)
+
+
+def test_an_escalation_by_size_is_news(state: State) -> None:
+    one = opened(state)
+    saved(state, one, 1, Step.ESCALATED, phase=Phase.ESCALATED)
+    assert only(state).version == 2
+
+
+def test_a_comment_is_no_news(state: State) -> None:
+    one = opened(state)
+    saved(state, one, 1, Step.COMMENTED)
+    assert only(state).version == 1

@@ -75,8 +75,21 @@ def test_a_rule_that_ships_is_what_was_asked_for(asked: Asked) -> None:
     assert rule.enabled
 
 
+OURS = {"memory_leak"}  # nobody asked for it; it is told as info
+
+
 def test_nothing_else_ships() -> None:
-    assert {one.rule for all_ in ASKED.values() for one in all_} == set(RULES)
+    assert {one.rule for all_ in ASKED.values() for one in all_} | OURS == set(RULES)
+    assert {RULES[name].severity for name in OURS} == {"info"}
+
+
+def test_an_error_rate_is_critical_beyond_four_deviations_and_one_percent() -> None:
+    when = RULES["error_rate_spike"].critical_when
+    assert when is not None
+    assert [(path, leaf.level) for path, leaf in when.leaves()] == [
+        ("all.0.sigma", 4),
+        ("all.1.absolute", 0.01),
+    ]
 
 
 def test_p95_is_the_quantile_and_a_rate_is_a_share_of_all() -> None:

@@ -11,7 +11,7 @@ from detector.judgement import Reason, Verdict
 from tests.detector.judging import END_MS, OVER_SECONDS, judged
 from tests.notation import array, cases
 
-FILES = ("absolute", "relative", "sigma", "conclude")
+FILES = ("absolute", "relative", "sigma", "conclude", "stages", "trees")
 
 
 @pytest.mark.parametrize("case", [one for file in FILES for one in cases(file)])

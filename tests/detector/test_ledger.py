@@ -32,9 +32,19 @@ def said(
     )
 
 
+IMPROVED = {"file": "stages", "recent": "83"}
+SUSPECTED: dict[str, Any] = {
+    "file": "stages",
+    "gates": {"went_away": "0.5"},
+    "stages": {"kept": "0.1"},
+    "recent": "125",
+}
+
+
 def same(found: list[Judgement], expected: list[Judgement]) -> bool:
-    """Equality, where NaN is itself."""
-    return repr(found) == repr(expected)
+    """Equality, where NaN is itself; the parts of trees and stages are kept with regressions."""
+    kept = [replace(one, typical=math.nan, leaves=(), stages=()) for one in expected]
+    return repr(found) == repr(kept)
 
 
 @pytest.fixture
@@ -45,7 +55,7 @@ def ledger(duck_file: DuckFile) -> Ledger:
 def test_judgements_are_read_back_as_they_were_said(ledger: Ledger) -> None:
     all_ = [
         said(case, rule=f"rule_{i}")
-        for i, case in enumerate((STEADY, REJECTED, REGRESSED, UNKNOWN))
+        for i, case in enumerate((STEADY, REJECTED, REGRESSED, UNKNOWN, SUSPECTED, IMPROVED))
     ]
     ledger.write(END_MS, all_)
     found = ledger.read(Wanted())

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from detector.config import build_signals
 from detector.judgement import Background, Judged, Judgement, Verdict, conclude
+from detector.judging import judge_of
 from detector.lifecycle import continued, evidence, fingerprint, identity, opened, withdrawn
 from detector.regression import Phase, Regression, Severity, Transition
 from detector.rule import Rule
-from detector.run import judge_of
 from storage.series import Labels
 from tests.notation import array, cases
 
@@ -68,7 +68,7 @@ def lived(
     found: list[Regression] = []
     steps: list[Transition] = []
     for one in np.repeat(np.array(all_, object), 2 if twice else 1):
-        if found and (found[-1].phase is Phase.OPEN or found[-1].updated_ms == one.at_ms):
+        if found and (not found[-1].phase.is_over or found[-1].updated_ms == one.at_ms):
             found[-1], taken = continued(found[-1], mine, one)
             steps += taken
         elif one.verdict is Verdict.REGRESSED:
@@ -81,7 +81,7 @@ def lived(
 @pytest.mark.parametrize("case", cases("lifecycle"))
 def test_case(case: dict[str, Any]) -> None:
     found, steps = lived(judgements(case), rule("below" in case))
-    assert [f"{one.at_ms // MINUTE_MS} {one.after}" for one in steps] == case["steps"]
+    assert [f"{one.at_ms // MINUTE_MS} {one.step}" for one in steps] == case["steps"]
     assert bool(found) is bool(case["steps"])
     for name in ("phase", "severity"):
         if name in case:
@@ -126,13 +126,16 @@ def test_what_is_opened_holds_what_was_found() -> None:
         updated_ms=3 * MINUTE_MS,
         runbook="https://example.org/run",
         evidence=evidence(judgement),
+        held_since_ms=3 * MINUTE_MS,
+        recorded=11.5,
+        recorded_ms=3 * MINUTE_MS,
     )
     assert (step.regression_id, step.at_ms, step.actor) == (
         regression.id,
         3 * MINUTE_MS,
         "detector",
     )
-    assert (step.before, step.after, step.reason) == ("", "open", "r held")
+    assert (step.before, step.after, step.step, step.reason) == ("", "open", "opened", "r held")
 
 
 def test_a_relative_rule_keeps_its_baseline_and_an_absolute_one_has_none() -> None:

@@ -80,6 +80,51 @@ def rule(**changes: Any) -> Rule:
             },
             "`critical` lies before the trigger",
         ),
+        ({"trigger": {"all": []}}, "at least 1 item"),
+        (
+            {"trigger": {"all": [{"relative": {"above": 1.2}}], "sigma": {"above": 2}}},
+            "give exactly one of absolute, relative, sigma, distribution, slope, all, any",
+        ),
+        (
+            {"trigger": {"any": [{"relative": {"above": 1.2}}, {"sigma": {"below": 2}}]}},
+            "all triggers of a rule go one way",
+        ),
+        (
+            {"trigger": {"any": [{"relative": {"above": 1.2}}]}},
+            "a tree has no one level: give `clear` in each trigger",
+        ),
+        (
+            {
+                "trigger": {"all": [{"any": [{"absolute": {"above": 1.2}}]}]},
+                "clear": {"for": "1m"},
+            },
+            "all.0.any.0.absolute has no normal to go back to: give it a `clear`",
+        ),
+        (
+            {"trigger": {"any": [{"sigma": {"above": 2, "clear": 3}}]}, "clear": {"for": "1m"}},
+            "`clear` lies beyond the trigger",
+        ),
+        (
+            {"trigger": {"relative": {"above": 1.2, "clear": 1.1}}},
+            "give `clear.level` or the trigger's own `clear`, not both",
+        ),
+        (
+            {"trigger": {"absolute": {"above": 2}}, "clear": {"for": "1m"}},
+            "`clear.level` is missing: a fixed limit has no normal to go back to",
+        ),
+        (
+            {"critical": 1.5, "critical_when": {"absolute": {"above": 1}}},
+            "give `critical` or `critical_when`, not both",
+        ),
+        (
+            {"critical_when": {"absolute": {"below": 1}}},
+            "`critical_when` must go the same way as the trigger",
+        ),
+        ({"trigger": {"slope": {"above": 1}}}, "greater than 1"),
+        ({"trigger": {"slope": {"above": 2, "days": 8}}}, "less than or equal to 7"),
+        ({"trigger": {"relative": {"above": 2, "mode": "percent"}}}, "'relative' or 'points'"),
+        ({"gates": {"went_away": 1.1}}, "less than or equal to 1"),
+        ({"gates": {"fdr": 1}}, "less than 1"),
         ({"severity": "fatal"}, "Input should be 'info', 'warning' or 'critical'"),
         ({"clear": {"level": 1.1}}, "Field required"),
         ({"signal": None}, "Input should be a valid string"),
@@ -108,8 +153,8 @@ def test_levels_that_agree_are_taken(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("off", ["off", False])
 def test_gates_off_asks_for_nothing_beside_the_trigger(off: Any) -> None:
     gates = rule(gates=off).gates
-    assert gates == Gates()
-    assert set(gates.model_dump().values()) == {0}
+    assert gates == Gates(warming=False)
+    assert set(gates.model_dump().values()) == {0, None}
 
 
 def test_every_gate_is_off_unless_it_is_given() -> None:
@@ -147,3 +192,52 @@ def test_for_means_every_stored_window_and_never_less_time(
 def test_every_key_is_described() -> None:
     for model in (Rule, Gates):
         assert all(field.description for field in model.model_fields.values())
+
+
+def test_a_clear_level_that_is_left_out_is_half_of_the_way_back() -> None:
+    for trigger, level in (
+        ({"relative": {"above": 1.2}}, 1.1),
+        ({"relative": {"below": 0.8}}, 0.9),
+        ({"sigma": {"below": 4}}, 2),
+        ({"distribution": {"above": 6}}, 3),
+        ({"slope": {"above": 1.5}}, 1.01),
+        ({"sigma": {"above": 2, "clear": 0.5}}, 0.5),
+    ):
+        assert rule(trigger=trigger, clear={"for": "1m"}).cleared == pytest.approx(level)
+
+
+def test_a_tree_names_its_leaves_by_their_place() -> None:
+    found = rule(
+        trigger={
+            "any": [
+                {"all": [{"relative": {"above": 1.2}}, {"sigma": {"above": 2}}]},
+                {"slope": {"above": 1.5}},
+            ]
+        },
+        clear={"for": "1m"},
+    )
+    assert [path for path, _ in found.trigger.leaves()] == [
+        "any.0.all.0.relative",
+        "any.0.all.1.sigma",
+        "any.1.slope",
+    ]
+    assert (found.trigger.kind, found.upwards, found.is_statistical) == ("any", True, True)
+
+
+def test_a_tree_of_fixed_limits_is_not_statistical() -> None:
+    found = rule(trigger={"all": [{"absolute": {"below": 1, "clear": 2}}]}, clear={"for": "1m"})
+    assert (found.is_statistical, found.upwards) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "clear", "origin"),
+    [
+        ({"absolute": {"above": 0.5}}, 0.45, 0.0),
+        ({"absolute": {"below": 0.85}}, 0.87, 0.87),
+        ({"absolute": {"above": -1}}, -2, -2),
+    ],
+)
+def test_the_size_of_a_breach_of_a_limit_has_an_origin(
+    trigger: dict[str, Any], clear: float, origin: float
+) -> None:
+    assert rule(trigger=trigger, clear={"level": clear, "for": "1m"}).origin == origin

@@ -157,7 +157,8 @@ def test_a_tick_that_is_repeated_changes_nothing_to_the_last_bit(tmp_path: Path)
         assert list(watch.registry.collect()) == counted
     watch.detector.tick(at(7))  # long done
     assert watch.everything() == once
-    assert [one.phase for one in watch.regressions()] == [Phase.RESOLVED] * 2
+    phases = {one.rule: one.phase for one in watch.regressions()}
+    assert phases == {"high": Phase.RESOLVED, "risen": Phase.ESCALATED}
     watch.close()
 
 
@@ -210,7 +211,7 @@ def told_whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]
     found, cuts = story(begun(tmp_path_factory.mktemp("whole")))
     assert cuts == 0
     assert len(found["regression"]) == 2
-    assert len(found["transition"]) == 5
+    assert len(found["transition"]) == 4
     return found
 
 
@@ -220,9 +221,9 @@ def told_whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]
     [
         ("history", "put_windows", 8),  # windows without judgements
         ("ledger", "write", 8),  # judgements without regressions
-        ("book", "open_regressions", 10),
-        ("book", "open", 1),  # in the middle of the unit of work
-        ("book", "open", 2),
+        ("book", "watched", 9),
+        ("book", "settle", 3),  # in the middle of the unit of work, one opens
+        ("book", "settle", 5),
         ("book", "save", 5),
         ("book", "advance", 5),  # all but the end
         ("book", "advance", 11),
@@ -502,7 +503,7 @@ def test_a_series_that_finds_no_room_is_judged_without_a_baseline_and_counted(
     ("past", "level", "gates", "reason"),
     [
         ("_", "13x10", {}, Reason.TOO_LITTLE_HISTORY),
-        ("_x4 10x4", "13x10", {}, Reason.TOO_LITTLE_HISTORY),  # four days of eight
+        ("_x7 10", "13x10", {}, Reason.TOO_LITTLE_HISTORY),  # one day of eight
         ("0", "13x10", {}, Reason.TOO_LITTLE_HISTORY),
         ("10", "13x10", {"min_baseline_count": 100_000}, Reason.TOO_LITTLE_HISTORY),
         ("10", "13x10", {"min_count": 6}, Reason.TOO_FEW_OBSERVATIONS),
@@ -563,7 +564,7 @@ def test_a_worse_value_escalates_the_open_regression(watch: Watch) -> None:
     (one,) = watch.regressions()
     assert (one.severity, one.worst) == (Severity.CRITICAL, 16.0)
     with watch.state.reading() as session:
-        assert [s.after for s in watch.book.transitions(session, one.id)] == ["open", "critical"]
+        assert [s.step for s in watch.book.transitions(session, one.id)] == ["opened", "escalated"]
 
 
 # --- preview ---

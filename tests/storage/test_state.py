@@ -3,10 +3,12 @@
 import re
 import threading
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
@@ -14,8 +16,10 @@ from sqlmodel import Session, SQLModel
 
 import alerts.outbox
 import detector.tables
+from detector.book import Book
+from detector.regression import Kind, Phase, Step
 from storage.config import StorageConfig
-from storage.state import State, StateError
+from storage.state import State, StateError, migrations, revisions
 from tests.postgres import Postgres
 
 TABLES = (detector.tables.ProgressRow, alerts.outbox.OutboxRow)  # what fills the metadata
@@ -147,6 +151,71 @@ def test_the_migrations_make_the_tables_that_the_code_uses(state: State) -> None
     with state.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+FIRST = {
+    "incident": {
+        "id": "inc_1", "labels": "{}", "phase": "open", "severity": "critical", "opened_ms": 5,
+        "resolved_ms": None, "version": 2, "announced": 1, "deployment_id": None,
+    },
+    "regression": {
+        "id": "reg_1", "incident_id": "inc_1", "fingerprint": "f", "open_key": "f", "rule": "r",
+        "signal": "s", "title": "S", "unit": "seconds", "labels": '{"target": "shop"}',
+        "worse": "up", "severity": "critical", "phase": "open", "value": 0.5, "worst": 0.6,
+        "threshold": 0.3, "baseline": 0.25, "began_lo_ms": 1, "began_hi_ms": 2, "opened_ms": 5,
+        "updated_ms": 9, "clear_since_ms": None, "resolved_ms": None, "runbook": "",
+        "evidence": '{"n": 3.0}',
+    },
+}  # fmt: skip
+STEPS = [("", "open"), ("warning", "critical"), ("open", "resolved")]
+
+
+def inserted(state: State, table: str, values: dict[str, object]) -> None:
+    names = ", ".join(f'"{name}"' for name in values)
+    places = ", ".join(f":{name}" for name in values)
+    with state.unit() as session:
+        session.connection().execute(
+            text(f'INSERT INTO "{table}" ({names}) VALUES ({places})'), values
+        )
+
+
+def test_what_the_first_version_wrote_is_read_after_the_upgrade(state_url: str) -> None:
+    state = State(state_url)
+    with state.opened() as connection:
+        config = migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.commit()
+    for table, values in FIRST.items():
+        inserted(state, table, values)
+    for number, (before, after) in enumerate(STEPS):
+        row = {
+            "regression_id": "reg_1", "at_ms": number, "actor": "detector", "before": before,
+            "after": after, "reason": "r", "evidence": "{}",
+        }  # fmt: skip
+        inserted(state, "transition", row)
+    state.migrate()
+    assert state.revision() == max(revisions())
+    book = Book()
+    with state.unit() as session:
+        (one,) = book.open_regressions(session)
+        steps = book.transitions(session, "reg_1")
+        assert [(s.before, s.after, s.step) for s in steps] == [
+            ("", "open", Step.OPENED),
+            ("open", "open", Step.ESCALATED),
+            ("open", "resolved", Step.RESOLVED),
+        ]
+        book.save(session, replace(one, phase=Phase.MUTED, by="ada"), [])
+    assert (one.kind, one.version, one.held_since_ms, one.tags, one.earlier) == (
+        Kind.REGRESSION, 1, 5, (), (),
+    )  # fmt: skip
+    assert (one.incident_id, one.baseline) == ("inc_1", 0.25)
+    assert one.recorded == pytest.approx(0.35)
+    with state.reading() as session:
+        assert book.open_regressions(session)[0].phase is Phase.MUTED
+    with pytest.raises(sqlalchemy.exc.IntegrityError):
+        inserted(state, "regression", {**FIRST["regression"], "id": "reg_2"})
+    state.close()
 
 
 def test_a_state_of_a_newer_version_is_refused_and_left_alone(state_url: str) -> None:

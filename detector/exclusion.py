@@ -1,0 +1,80 @@
+"""What a baseline may not hold: regressions, and everything before a new normal. Pure.
+
+A regression is judged against the baseline from before it, as long as it lasts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from detector.baseline import DAY_MS, DAYS, DAYS_NEEDED, baseline_end_ms
+from detector.judgement import Background
+from detector.regression import Regression
+from storage.series import Labels
+
+
+def left_out(spans: Sequence[Regression], now_ms: int) -> dict[Labels, list[tuple[int, int]]]:
+    """What no baseline of a signal may hold, by series: regressions, and all before acceptance.
+
+    What was there already when somebody accepted a new normal is part of it, whichever rule it is.
+    """
+    found: dict[Labels, list[tuple[int, int]]] = {}
+    accepted: dict[Labels, tuple[int, int]] = {}
+    for one in spans:
+        if one.accepted_from_ms is not None:
+            last = accepted.get(one.labels, (0, 0))
+            accepted[one.labels] = max(last, (one.accepted_from_ms, one.resolved_ms or 0))
+    for labels, (from_ms, _) in accepted.items():
+        found[labels] = [(0, from_ms)]
+    for one in spans:
+        _, since_ms = accepted.get(one.labels, (0, 0))
+        if one.freezes:
+            mine = [span for span in one.spans(now_ms) if span[0] >= since_ms]
+            found.setdefault(one.labels, []).extend(mine)
+    return {labels: sorted(set(each)) for labels, each in found.items() if each}
+
+
+def restarted(
+    background: Background,
+    series: Sequence[Labels],
+    signal: str,
+    spans: Sequence[Regression],
+    now_ms: int,
+) -> Background:
+    """The same, with fewer days asked of series whose normal began anew a few days ago.
+
+    70 % of the days since, and none ready on the first day.
+    """
+    since: dict[Labels, int] = {}
+    for one in spans:
+        if one.signal == signal and one.accepted_from_ms is not None:
+            since[one.labels] = max(one.accepted_from_ms, since.get(one.labels, 0))
+    if not since:
+        return background
+    end_ms = baseline_end_ms(now_ms)
+    age = np.array([(end_ms - since.get(one, 0)) / DAY_MS for one in series], np.float64)
+    share = np.ceil(np.clip(age, 0, DAYS) * DAYS_NEEDED / DAYS)
+    needed = np.where(age < 1, DAYS + 1, np.clip(share, 1, DAYS_NEEDED)).astype(np.int64)
+    return replace(background, needed=needed)
+
+
+def frozen(
+    background: Background, series: Sequence[Labels], open_: Mapping[Labels, Regression]
+) -> Background:
+    """The baselines, but for series with an open regression those from when it opened.
+
+    So that a regression cannot become its own normal and resolve itself.
+    """
+    if not open_:
+        return background
+    mean, deviation = background.mean.copy(), background.deviation.copy()
+    n, days = background.n.copy(), background.days.copy()
+    for row, labels in enumerate(series):
+        regression = open_.get(labels)
+        if regression is not None and regression.baseline is not None:
+            evidence = regression.evidence
+            mean[row] = regression.baseline
+            deviation[row] = evidence["deviation"]
+            n[row], days[row] = evidence["baseline_n"], evidence["days"]
+    return Background(mean, deviation, n, days, background.needed)

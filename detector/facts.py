@@ -1,0 +1,148 @@
+"""What some triggers ask of the history beside averages: distributions and daily lows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detector.baseline import DAY_MS, DAYS, HOUR_MS
+from detector.buckets import merged, shared
+from detector.judgement import Judged
+from detector.judges.distribution import Distributions
+from detector.judges.slope import daily_lows
+from detector.judging import Facts
+from detector.rule import Rule, Span
+from detector.signal import Quantile, Ratio, Share, Signal
+from detector.trigger import AnyLeaf, Distribution, Slope
+from detector.window import Span as WindowSpan
+from storage.history import NO_LAYOUT, Floats, History, Ints, Windows
+from storage.series import Labels
+
+LOWS_DAYS = 8
+Lows = tuple[tuple[int, int], tuple[Labels, ...], Floats]
+
+
+def leaves_of(rule: Rule) -> Iterable[AnyLeaf]:
+    """Every single trigger of a rule."""
+    triggers = [rule.trigger, *([rule.critical_when] if rule.critical_when else [])]
+    return [leaf for trigger in triggers for _, leaf in trigger.leaves()]
+
+
+@dataclass(slots=True)
+class FactFinder:
+    """Reads the history for the triggers that need more; daily lows anew only each hour."""
+
+    history: History
+    _lows: dict[str, Lows] = field(default_factory=dict)
+
+    def find(
+        self, signal: Signal, rule: Rule, span: Span, judged: Judged, version: int = 0
+    ) -> Facts:
+        """The facts that a rule asks for, in the order of the judged series.
+
+        `version` is another whenever somebody has written into the past of the signal.
+        """
+        series, end_ms = judged.series, judged.end_ms
+        leaves = list(leaves_of(rule))
+        distributions = lows = None
+        if any(isinstance(one, Distribution) for one in leaves) and isinstance(
+            signal.form, Quantile
+        ):
+            distributions = self.distributions(signal, span, series, end_ms)
+        if any(isinstance(one, Slope) for one in leaves):
+            lows = self.lows(signal, series, end_ms, version)
+        shares = rule.gates.sampling and isinstance(signal.form, Ratio | Share)
+        n = judged.n[:, -1] if shares else None
+        return Facts(distributions=distributions, lows=lows, n=n)
+
+    def lows(
+        self, signal: Signal, series: Sequence[Labels], end_ms: int, version: int = 0
+    ) -> Floats:
+        """The daily lows until the last full hour, series x days."""
+        until_ms = end_ms // HOUR_MS * HOUR_MS
+        known = self._lows.get(signal.name)
+        if known is None or known[0] != (until_ms, version):
+            windows = self.history.windows(
+                signal.name,
+                until_ms - LOWS_DAYS * DAY_MS,
+                until_ms,
+                seconds=signal.form.over,
+                counts=False,
+            )
+            found = daily_lows(windows, until_ms, LOWS_DAYS)
+            known = ((until_ms, version), windows.series, found)
+            self._lows[signal.name] = known
+        place = {labels: row for row, labels in enumerate(known[1])}
+        padded = np.vstack([known[2], np.full((1, LOWS_DAYS), np.nan)])
+        return padded[[place.get(labels, -1) for labels in series]]
+
+    def distributions(
+        self, signal: Signal, span: Span, series: Sequence[Labels], end_ms: int
+    ) -> Distributions:
+        """The buckets of the judged windows, and of the same windows on the seven days before."""
+        parts: list[Windows] = []
+        slots: list[Ints] = []
+        for day in range(DAYS + 1):
+            until_ms = end_ms - day * DAY_MS
+            start_ms = until_ms - span.total_ms
+            seconds = signal.form.window if day == 0 else signal.form.over
+            # The windows that are judged may begin off the grid of the longer ones that are kept.
+            found = self.history.windows(signal.name, start_ms, until_ms, seconds=seconds)
+            slot = WindowSpan(start_ms, span.each_ms, span.of).slot(found.end_ms)
+            parts.append(found)
+            slots.append(np.where(slot >= 0, slot + day * span.of, -1))
+        return arranged(joined(signal.name, parts), np.concatenate(slots), series, span.of)
+
+
+def arranged(windows: Windows, slot: Ints, series: Sequence[Labels], of: int) -> Distributions:
+    """Windows put into (series, day, window); the first day is today."""
+    columns = (DAYS + 1) * of
+    cell = np.where(slot >= 0, windows.index * columns + slot, -1)
+    buckets = merged(windows, cell, len(windows.series) * columns)
+    width = max(buckets.cumulative.shape[1], 1)
+    whole = np.zeros((len(windows.series) + 1, columns, width))
+    edges = np.full((len(windows.series) + 1, width), np.inf)
+    owner = buckets.owner.reshape(-1, columns)
+    for row in range(len(windows.series)):
+        # Days are compared on the bounds that all of them have.
+        used = {one: buckets.bounds[one] for one in np.unique(owner[row]).tolist()}
+        used = {one: bounds for one, bounds in used.items() if bounds}
+        common = shared(used.values())
+        if not common:
+            continue
+        for one, bounds in used.items():
+            at = np.flatnonzero(owner[row] == one)
+            place = [bounds.index(bound) for bound in common]
+            mine = buckets.cumulative[row * columns + at][:, place]
+            whole[row, at, : len(common)] = np.maximum.accumulate(mine, axis=1)
+        whole[row, :, len(common) :] = whole[row, :, len(common) - 1, None]
+        edges[row, : len(common)] = common
+    position = {labels: row for row, labels in enumerate(windows.series)}
+    rows = [position.get(labels, -1) for labels in series]
+    days = whole[rows].reshape(len(rows), DAYS + 1, of, width)
+    return Distributions(days[:, 0], days[:, 1:], edges[rows])
+
+
+def joined(signal: str, parts: Sequence[Windows]) -> Windows:
+    """Windows of one signal as one, with one list of series and one of layouts."""
+    series: dict[Labels, int] = {}
+    layouts: dict[tuple[float, ...], int] = {}
+    index, layout = [], []
+    for one in parts:
+        rows = np.array([series.setdefault(each, len(series)) for each in one.series], np.int64)
+        index.append(rows[one.index])
+        bounds = [layouts.setdefault(each, len(layouts)) for each in one.layouts]
+        named = np.array([*bounds, NO_LAYOUT], np.int64)
+        layout.append(named[one.layout])
+    return Windows(
+        signal,
+        tuple(series),
+        np.concatenate(index),
+        np.concatenate([one.end_ms for one in parts]),
+        np.concatenate([one.seconds for one in parts]),
+        np.concatenate([one.values for one in parts]),
+        np.concatenate([one.n for one in parts]),
+        np.concatenate(layout),
+        tuple(layouts),
+        np.concatenate([one.counts for one in parts]),
+    )
