@@ -16,7 +16,8 @@ from detector.ledger import Ledger
 from detector.refill import Refill
 from detector.run import Detector
 from detector.source import Source
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.state import State
 
 

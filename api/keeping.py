@@ -17,7 +17,8 @@ from api.settings import Settings
 from api.shapes import API
 from storage.archive import CHUNK_BYTES, STATE, BackupError, Manifest, Told
 from storage.backup import finish, prepare, restore, save, sweep
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.state import State
 
 ANSWER_SECONDS = 600.0

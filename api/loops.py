@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from api.house import House
 from detector.run import milliseconds
-from storage.duck import trouble
+from storage.duckfile import trouble
 
 log = logging.getLogger(__name__)
 

@@ -57,7 +57,7 @@ def main() -> None:
     """The entry point: errors that a person can mend end in one message, not in a traceback."""
     from api.serve import StartError  # the servers' libraries load only where they are needed
     from storage.archive import BackupError
-    from storage.duck import HistoryError
+    from storage.duckfile import HistoryError
     from storage.state import StateError
 
     try:

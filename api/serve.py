@@ -41,7 +41,8 @@ from detector.run import Detector
 from detector.source import Source
 from detector.windowing import Keeping
 from storage.backup import finish, sweep
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.prometheus import Prometheus
 from storage.state import State
 

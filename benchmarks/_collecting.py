@@ -22,7 +22,8 @@ from collector.meters import CollectorMeters
 from collector.run import Collector, sources
 from collector.scrape import Scrape
 from storage.config import StorageConfig
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 INTERVAL = timedelta(seconds=1)

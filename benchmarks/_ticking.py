@@ -22,7 +22,8 @@ from detector.ledger import Ledger
 from detector.meters import DetectorMeters
 from detector.run import Detector
 from detector.signal import Signal
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.state import State
 
 NOON_MS = 1_772_452_800_000

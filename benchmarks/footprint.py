@@ -35,7 +35,8 @@ from benchmarks._peers import (
     victoria_metrics,
 )
 from storage.config import StorageConfig
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Floats, Ints, Samples
 from storage.series import NAME, Labels
 

@@ -24,7 +24,8 @@ import numpy as np
 from benchmarks._collecting import WARM_ROUNDS
 from benchmarks._pages import METRICS, NUMBER, head, value_of
 from benchmarks._peers import Process, free_port, prometheus, started, version_of
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.series import Labels, Selector
 
 PAGES = (7_000, 70_000)

@@ -50,7 +50,8 @@ from detector.rule import Rule
 from detector.run import Definitions, Detector
 from detector.signal import Signal
 from detector.trigger import Absolute, Relative, Sigma
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.series import NAME, Labels
 from storage.state import State
 

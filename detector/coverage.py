@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from storage.catalogue import Catalogue
-from storage.duck import DuckFile, transaction
+from storage.duckfile import DuckFile, transaction
 
 Spans = tuple[tuple[int, int], ...]
 """Spans `(start, end]` in milliseconds, ascending, neither touching nor overlapping."""

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from detector.signal import Signal
-from storage.duck import DuckFile
+from storage.duckfile import DuckFile
 
 EVALUATION = 1  # raise it when the same definition on the same samples makes other windows
 SHOWN_ONLY = frozenset({"title", "description", "unit", "worse", "kind"})

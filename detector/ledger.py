@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from detector.judgement import REASONS, VERDICTS, Judgement, Reason, Verdict, Verdicts
 from storage.catalogue import Catalogue, read_labels
-from storage.duck import Connection, DuckFile, transaction
+from storage.duckfile import Connection, DuckFile, transaction
 from storage.history import Flags, Ints
 from storage.series import Labels
 

@@ -30,7 +30,8 @@ from storage.archive import (
     stream,
     unpack,
 )
-from storage.duck import VERSION, DuckFile
+from storage.duck import VERSION
+from storage.duckfile import DuckFile
 from storage.state import State, revisions
 
 PREPARED = "backup-"

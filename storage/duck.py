@@ -5,11 +5,9 @@ makes a batch whole or absent after kill -9. Series and window series get small 
 are held in memory, because a tick asks for thousands of them.
 """
 
-import errno
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,11 +17,12 @@ from numpy.typing import NDArray
 
 from storage import settle
 from storage.catalogue import Catalogue
+from storage.duckfile import Connection, DuckFile, HistoryError, advice, transaction
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
 from storage.series import Labels, Selector
+from storage.window_rows import further, replaces, store_windows
 
-Connection = duckdb.DuckDBPyConnection
 Number = TypeVar("Number", np.int32, np.int64, np.float64)
 
 VERSION = 1
@@ -47,157 +46,6 @@ CHOSEN = (
     "FROM windows WHERE end_ms > ? AND end_ms <= ? AND (? IS NULL OR seconds = ?) "
     "AND series IN (SELECT id FROM wanted) ORDER BY series, end_ms"
 )
-
-
-BLOCK_BYTES = 262_144
-HEADERS_BYTES = 3 * 4096  # before the first block: one header of the file, two of the database
-FORBIDDEN = tuple(map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS)))
-FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
-DAMAGED = ("Corrupt", "Could not read", "database has been invalidated")
-
-
-class HistoryError(Exception):
-    """The history cannot be opened; the message says what to do."""
-
-
-class DuckFile:
-    """One open DuckDB file, shared by the books that keep tables in it.
-
-    Only one process can have it open. `memory` is DuckDB's own limit for its buffers.
-    """
-
-    def __init__(self, path: Path, *, memory: str = "256MB", threads: int = 2) -> None:
-        self.path = path
-        self.copying = threading.Lock()  # held while a copy is made and handed out: one at a time
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            log = path.with_name(path.name + ".wal")
-            replays = log.exists() and log.stat().st_size > 0
-            self.connection = duckdb.connect(
-                str(path), config={"memory_limit": memory, "threads": threads}
-            )
-            if not replays:  # a log that was replayed has made blocks that are not written yet
-                check_length(self.connection, path)
-        except (duckdb.Error, OSError) as error:
-            raise HistoryError(advice(path, error)) from None
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of one's own to the same file; cursors are not shared between threads."""
-        return self.connection.cursor()
-
-    def size_bytes(self) -> int:
-        """What the file and its log take on disk."""
-        files = (self.path, self.path.with_name(self.path.name + ".wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
-
-    def rows(self) -> dict[str, int]:
-        """How many rows each table has, as DuckDB keeps count of them; nothing is read for it."""
-        found = self.cursor().execute(
-            "SELECT table_name, estimated_size FROM duckdb_tables() "
-            "WHERE database_name = current_database() ORDER BY table_name"
-        )
-        return {name: int(count) for name, count in found.fetchall()}
-
-    def memory_bytes(self) -> int:
-        """What the buffers take in memory."""
-        found = self.cursor().execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()")
-        (total,) = found.fetchone() or (0,)
-        return int(total or 0)
-
-    def copy_to(self, path: Path) -> None:
-        """Write everything into a new file, as it is at one moment; others go on meanwhile."""
-        cursor = self.cursor()
-        (name,) = cursor.execute("SELECT current_database()").fetchone() or ("",)
-        target = str(path).replace("'", "''")
-        try:
-            cursor.execute(f"ATTACH '{target}' AS plimsoll_copy")
-            try:
-                # One statement is one transaction, so the copy is of one moment.
-                cursor.execute(f'COPY FROM DATABASE "{name}" TO plimsoll_copy')
-                cursor.execute("CHECKPOINT plimsoll_copy")  # else part of it stays in its log
-            finally:
-                cursor.execute("DETACH plimsoll_copy")
-        except duckdb.Error as error:
-            first = str(error).splitlines()[0]
-            raise HistoryError(
-                f"the history cannot be copied to {path.parent} ({first}): "
-                "check that there is as much free space as it takes"
-            ) from None
-        finally:
-            cursor.close()
-
-    def close(self) -> None:
-        """Write the log into the file and give it back."""
-        self.connection.close()
-
-
-def trouble(path: Path, error: Exception) -> str | None:
-    """What to do about an error while the history is in use; None where it is no fault of the file.
-
-    Damage inside of a file shows when that part is read, which may be long after the start.
-    """
-    said = str(error)
-    signs = (*DAMAGED, *FULL, *FORBIDDEN)
-    ours = isinstance(error, duckdb.Error) and any(one in said for one in signs)
-    return advice(path, error) if ours else None
-
-
-def check_length(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Refuse a file that was cut off; DuckDB notices it when it reads the part that is gone.
-
-    Its exception is a `duckdb.IOException`, and then the connection is closed. The number of blocks
-    in the header does not tell: a block that is free at the end need not be in the file.
-    """
-    tables = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
-    ).fetchall()
-    newest = 0
-    for (name,) in tables:
-        (block,) = connection.execute(
-            "SELECT coalesce(max(block_id), -1) FROM pragma_storage_info(?)", [name]
-        ).fetchone() or (-1,)
-        newest = max(newest, HEADERS_BYTES + (block + 1) * BLOCK_BYTES)
-    missing = newest - path.stat().st_size
-    if newest > HEADERS_BYTES and missing > 0:
-        connection.close()
-        raise duckdb.IOException(f"it was cut off: {missing} bytes are missing")
-
-
-def advice(path: Path, error: Exception) -> str:
-    """Say what is wrong with the file, and the way out."""
-    said = str(error)
-    if "could not set lock" in said.lower():
-        return (
-            f"{path} is in use by another Plimsoll process: "
-            "stop that one, or choose another data directory"
-        )
-    if isinstance(error, duckdb.IOException) and "newer version" in said.lower():
-        return (
-            f"{path} was written by a newer version: "
-            "start that version, or choose another data directory"
-        )
-    if isinstance(error, OSError):
-        return f"{path} cannot be opened ({error.strerror}): check that the directory is writable"
-    if reason := next((one for one in FORBIDDEN if one in said), None):
-        return (
-            f"{path} cannot be opened ({reason}): "
-            "check that the directory and the files in it are writable"
-        )
-    if reason := next((one for one in FULL if one in said), None):
-        return (
-            f"{path} cannot be written ({reason}): "
-            "make space on its disk; nothing that is stored is lost"
-        )
-    first = said.splitlines()[0] if said else type(error).__name__
-    if "replaying WAL" in first:
-        return (
-            f"the log {path}.wal is damaged ({first}): move that one file away, which loses only "
-            "what was written since the last checkpoint, or restore a backup"
-        )
-    return (
-        f"{path} cannot be read as a history ({first}): move it away to start afresh "
-        "(regressions are kept in the state file), or restore a backup"
-    )
 
 
 class DuckHistory:
@@ -416,95 +264,6 @@ class DuckHistory:
         return gone
 
 
-@contextmanager
-def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A cursor inside one transaction, rolled back when the body raises."""
-    cursor = file.cursor()
-    cursor.begin()
-    try:
-        yield cursor
-        cursor.commit()
-    except BaseException:
-        catalogue.settle(committed=False)
-        with suppress(duckdb.TransactionException):  # a commit that failed has ended it already
-            cursor.rollback()
-        raise
-    else:
-        catalogue.settle(committed=True)
-    finally:
-        cursor.close()
-
-
-def replaces(all_: Iterable[Windows], reach_ms: Mapping[float, int]) -> bool:
-    """Whether any of these windows may stand in the place of a stored one."""
-    return any(
-        (windows.end_ms[windows.seconds == seconds] <= end_ms).any()
-        for windows in all_
-        for seconds, end_ms in reach_ms.items()
-    )
-
-
-def further(reach_ms: Mapping[float, int], all_: Iterable[Windows]) -> dict[float, int]:
-    """How far windows of each length reach after these were written."""
-    found = dict(reach_ms)
-    for windows in all_:
-        for seconds in np.unique(windows.seconds).tolist():
-            end_ms = int(windows.end_ms[windows.seconds == seconds].max())
-            found[seconds] = max(end_ms, found.get(seconds, end_ms))
-    return found
-
-
-def store_windows(
-    cursor: duckdb.DuckDBPyConnection,
-    windows: Sequence[Windows],
-    series_ids: Sequence[Ints],
-    layout_ids: Sequence[Ints],
-    replacing: bool,
-) -> None:
-    """Write windows, in place of what stood there, inside the caller's transaction."""
-    ids = np.concatenate([of[one.index] for one, of in zip(windows, series_ids, strict=True)])
-    layout = np.concatenate([of[one.layout] for one, of in zip(windows, layout_ids, strict=True)])
-    end_ms, seconds, values, n, counts, widths = (
-        np.concatenate(columns)
-        for columns in zip(
-            *((w.end_ms, w.seconds, w.values, w.n, w.counts, w.widths()) for w in windows),
-            strict=True,
-        )
-    )
-    row = last_of_same(ids, end_ms, seconds)
-    columns = {"series": ids, "end_ms": end_ms, "seconds": seconds, "value": values, "n": n}
-    chosen = {name: column[row] for name, column in columns.items()}
-    if replacing:
-        cursor.register("rows_in", chosen)
-        cursor.execute(
-            "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
-            "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
-            [int(end_ms.min()), int(end_ms.max())],
-        )
-    plain = widths[row] == 0
-    for name, mask in (("plain", plain), ("wide", ~plain)):
-        part = {key: column[mask] for key, column in chosen.items()}
-        cursor.register(name, {"row": row[mask], **part, "layout": layout[row][mask]})
-    cursor.execute(
-        "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, NULL FROM plain"
-    )
-    if plain.all():
-        return
-    cursor.register(
-        "counts_in",
-        {
-            "row": np.repeat(np.arange(len(widths)), widths),
-            "position": np.arange(len(counts)),
-            "count": counts,
-        },
-    )
-    cursor.execute(
-        "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, c.counts "
-        "FROM wide LEFT JOIN (SELECT row, list(count ORDER BY position) AS counts "
-        "FROM counts_in GROUP BY row) c USING (row) ORDER BY row"
-    )
-
-
 def insert_samples(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, object]) -> None:
     """Write columns of samples behind those that are there."""
     # DuckDB finds `rows` by its name in this frame, in half the time that register() takes.
@@ -564,12 +323,3 @@ def last_of_equal(series: Ints, ts: Ints) -> Flags:
         return np.empty(0, np.bool_)
     follows = (series[1:] == series[:-1]) & (ts[1:] == ts[:-1])
     return ~np.append(follows, False)
-
-
-def last_of_same(series: Ints, end_ms: Ints, seconds: Floats) -> Ints:
-    """The rows to keep, ascending, so that each (series, end, length) stands once: the last one."""
-    order = np.lexsort((seconds, end_ms, series))
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for column in (series, end_ms, seconds):
-        same &= np.diff(column[order]) == 0
-    return np.sort(order[~np.append(same, False)]).astype(np.int64)

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy
 from hypothesis import settings
 
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.state import State
 from tests.postgres import Postgres, postgres
 

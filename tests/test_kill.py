@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 import yaml
 
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.series import Selector
 from tests.servers import free_port
 from tests.slack_fake import CHANNEL, TOKEN, FakeSlack

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from tests.detector.reading import DAY_MS, LEVEL, level_everywhere
 from tests.front import Asked, Front, Told, front
 from tests.servers import free_port

@@ -13,7 +13,7 @@ from api.rooms import Asked, Rooms
 from api.routes.router import router
 from storage.archive import BackupError
 from storage.backup import Prepared, prepare
-from storage.duck import DuckFile, HistoryError
+from storage.duckfile import DuckFile, HistoryError
 from storage.state import StateError
 
 routes = router("backup")

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from api.demo.past import fill
 from api.demo.story import Script, settings, tell
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Windows
 from tests.servers import free_port
 

@@ -14,7 +14,8 @@ from detector.meters import SourceMeters
 from detector.run import Definitions
 from detector.source import Source
 from storage.config import PrometheusConfig
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.prometheus import Prometheus, system_addresses
 from storage.series import Window
 from tests.front import Asked, Told, said

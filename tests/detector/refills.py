@@ -17,7 +17,8 @@ from detector.ledger import Ledger
 from detector.meters import DetectorMeters
 from detector.refill import Reach, Refill
 from detector.run import Definitions, Detector
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Samples
 from storage.series import NAME, Labels
 from storage.state import State

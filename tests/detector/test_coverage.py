@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.coverage import Coverage, Of, inward, missing, united
-from storage.duck import DuckFile
+from storage.duckfile import DuckFile
 
 SPAN = st.tuples(st.integers(0, 60), st.integers(0, 60))
 SPANS = st.lists(SPAN, max_size=8)

@@ -24,7 +24,8 @@ from detector.promql import INSTANCE, compile, counted
 from detector.run import Definitions
 from detector.signal import Signal
 from detector.variants import misfits
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Samples
 from storage.series import NAME, Labels, Window
 from tests.detector.scrapes import START_MS

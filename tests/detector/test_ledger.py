@@ -10,7 +10,7 @@ import pytest
 
 from detector.judgement import Judgement, Reason, Verdict, Verdicts
 from detector.ledger import Ledger, Wanted
-from storage.duck import DuckFile
+from storage.duckfile import DuckFile
 from storage.series import Labels
 from tests.detector.judging import END_MS, SERIES, judged
 

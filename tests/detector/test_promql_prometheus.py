@@ -27,7 +27,8 @@ from detector.config import build_signals
 from detector.promql import compile
 from detector.signal import Signal
 from detector.window import Span, merge
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Samples, Windows
 from storage.series import NAME, Labels, Sample
 from tests.detector.exposed import (

@@ -13,7 +13,8 @@ from detector.remote import Dialect, pace, questions, scrape_seconds, windows_fr
 from detector.signal import Signal
 from detector.window import Span, merge
 from storage.config import Engine, PrometheusConfig
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.prometheus import Prometheus
 from storage.series import Labels, Window
 from tests.detector.engines import Program, exposition, in_history

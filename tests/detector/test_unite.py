@@ -11,7 +11,8 @@ from detector.increase import UP
 from detector.signal import Signal, check_closed, scaled
 from detector.unite import concatenated, rows_of
 from detector.window import Span, merge
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Windows
 from storage.series import NAME, Labels, Sample, Window
 from tests.detector.scrapes import START_MS, as_read

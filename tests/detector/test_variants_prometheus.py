@@ -21,7 +21,8 @@ from detector.config import build_signals
 from detector.promql import INSTANCE, compile, counted
 from detector.signal import Signal
 from detector.window import Span, merge
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.series import NAME, Labels, Sample
 from tests.detector.exposed import (
     GAUGE_AFTER_MS,

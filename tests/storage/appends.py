@@ -7,7 +7,8 @@ standard output says that a batch was stored.
 import sys
 from pathlib import Path
 
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Samples, Windows
 from storage.series import NAME, Labels, Window
 

@@ -17,7 +17,8 @@ import pytest
 from storage import backup
 from storage.archive import BackupError, Manifest
 from storage.backup import finish, prepare, restore, save, sweep
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Samples
 from storage.series import Labels, Sample, Selector
 from storage.state import State, sqlite_url

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import catalogue
-from storage.duck import DuckFile, DuckHistory, transaction
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile, transaction
 from storage.history import NO_LAYOUT, Samples, Windows
 from storage.series import NAME, Labels, Sample, Selector, Window
 

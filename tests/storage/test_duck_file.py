@@ -10,7 +10,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from storage.duck import VERSION, DuckFile, DuckHistory, HistoryError, advice, trouble
+from storage.duck import VERSION, DuckHistory
+from storage.duckfile import DuckFile, HistoryError, advice, trouble
 from storage.history import Samples
 from storage.series import NAME, Labels, Selector
 from tests.storage.appends import ROWS, write
@@ -36,7 +37,8 @@ def opened(path: Path) -> DuckHistory:
 def test_a_second_process_is_refused_with_advice(tmp_path: Path) -> None:
     file = DuckFile(tmp_path / "history.duckdb")
     script = (
-        "import sys; from pathlib import Path; from storage.duck import DuckFile, HistoryError\n"
+        "import sys; from pathlib import Path\n"
+        "from storage.duckfile import DuckFile, HistoryError\n"
         "try: DuckFile(Path(sys.argv[1]))\n"
         "except HistoryError as error: sys.exit(str(error))"
     )
@@ -188,7 +190,8 @@ def test_a_damaged_log_is_told_apart_from_the_file(tmp_path: Path) -> None:
 FILLING = """
 import resource, sys
 from pathlib import Path
-from storage.duck import DuckFile, DuckHistory, trouble
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile, trouble
 from tests.storage.appends import write
 path = Path(sys.argv[1])
 history = DuckHistory(DuckFile(path))

@@ -9,7 +9,8 @@ import pytest
 
 from storage import settle
 from storage.catalogue import Cursor
-from storage.duck import DuckFile, DuckHistory
+from storage.duck import DuckHistory
+from storage.duckfile import DuckFile
 from storage.history import Samples, Windows
 from storage.series import NAME, Labels, Selector, Window
 
