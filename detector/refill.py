@@ -70,6 +70,7 @@ class Refill:
     most_samples: int = MOST_SAMPLES
     waiting: dict[str, Fill] = field(default_factory=dict)
     _spans_ms: dict[str, int] = field(default_factory=dict)
+    _found: set[str] = field(default_factory=set)
     begun: bool = False
 
     def begin(self, now_ms: int) -> Mapping[str, Change]:
@@ -163,7 +164,9 @@ class Refill:
             self.detector.forget_baselines(signal.name)
         if after.is_done:
             del self.waiting[fill.signal]
-            log.info("signal %s is evaluated over the samples that are kept", signal.name)
+            # A first start has no past, and then there is nothing to tell of every signal.
+            level = logging.INFO if signal.name in self._found else logging.DEBUG
+            log.log(level, "signal %s is evaluated over the samples that are kept", signal.name)
         self.show(after)
         return bool(self.waiting)
 
@@ -189,6 +192,7 @@ class Refill:
         self.learn(signal.name, reader.count, end_ms - start_ms)
         if not reader.count:
             return
+        self._found.add(signal.name)
         over_ms = round(form.over * 1000)
         if over_ms == form.window_ms or end_ms > until_ms - self.reach.fine_ms:
             history.put_windows(fine)
