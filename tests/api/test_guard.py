@@ -183,6 +183,7 @@ def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -
         "/api/v1/signals",
         "/api/v1/signals/{name}",
         "/api/v1/signals/{name}/windows",
+        "/api/v1/source",
         "/api/v1/targets",
     }
     shape = described["components"]["schemas"]["RegressionShape"]["properties"]
