@@ -21,7 +21,7 @@ from detector.tail import Tail
 from detector.unite import chosen, concatenated
 from detector.window import ending
 from storage.history import History, Windows
-from storage.journal import Journal, Written, windows_topic
+from storage.journal import EVER_MS, Journal, Written, windows_topic
 
 HOUR_MS = evaluate.HOUR_MS
 READ_ROWS = 500_000  # windows of one read from the history, about
@@ -46,7 +46,7 @@ class Watched:
 
 @dataclass(slots=True)
 class Held:
-    """What is held of one signal."""
+    """What is held of one signal; `others_ms` is the latest end of windows that others wrote."""
 
     signal: Signal
     members: Members
@@ -54,6 +54,7 @@ class Held:
     recent: Recent
     fine: Watched
     judged: Watched
+    others_ms: int = -EVER_MS
 
     @property
     def over_ms(self) -> int:
@@ -169,7 +170,7 @@ class Windowing:
     def follow(self, held: Held, now_ms: int) -> bool:
         """Make what is held of a signal true up to the window before this one.
 
-        Says whether somebody else has written windows that end now.
+        Says whether somebody else may have written windows that end now.
         """
         if len(held.members) > 2 * max(len(held.current.rows), len(held.recent)) + SPARE:
             self.forget_signal(held)
@@ -182,7 +183,10 @@ class Windowing:
             current.forget()
             self.read_current(held, start_ms, before_ms)
         self.follow_recent(held, before_ms)
-        return fine is not None and fine.hi_ms >= now_ms
+        if fine is not None:
+            until_ms = now_ms if fine.hi_ms >= EVER_MS else fine.hi_ms  # "all of them" has no end
+            held.others_ms = max(held.others_ms, until_ms)
+        return held.others_ms >= now_ms
 
     def days(self, signal: str, now_ms: int) -> Held:
         """A signal whose judged windows up to now are held, whether there was a tick or not."""
