@@ -153,8 +153,11 @@ class Book:
         told = [one for one in fresh if is_told(one)]
         homes = self.grouping.place(session, told, now_ms)
         stored = {one.id: replace(one, incident_id=homes.get(one.id, "")) for one in fresh}
+        session.add_all(RegressionRow.of(one) for one in stored.values() if rows[one.id] is None)
+        session.flush()
         for one in stored.values():
-            session.merge(RegressionRow.of(one))
+            if rows[one.id] is not None:
+                session.merge(RegressionRow.of(one))
         session.flush()
         taken = [step for one, steps in found if one.id in stored for step in steps]
         session.add_all(TransitionRow.of(one) for one in taken)
