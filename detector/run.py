@@ -20,6 +20,7 @@ from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
 from detector.book import Book
 from detector.exclusion import left_out, restarted
 from detector.facts import FactFinder
+from detector.gates import conclude
 from detector.judgement import (
     REASONS,
     VERDICTS,
@@ -28,7 +29,6 @@ from detector.judgement import (
     Judgement,
     Verdict,
     Verdicts,
-    conclude,
 )
 from detector.judging import judge_of
 from detector.ledger import Ledger
