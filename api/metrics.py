@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 from api.house import House
 from api.moments import milliseconds
 from api.standing import band_of
+from detector.readings import Reading
 from detector.regression import Deployment, Regression
-from detector.run import Reading
 from storage.series import NAME, Labels
 
 OURS = frozenset({"signal", "rule", "severity"})

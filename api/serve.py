@@ -29,6 +29,7 @@ from detector.book import Book
 from detector.ledger import Ledger
 from detector.meters import DetectorMeters
 from detector.run import Detector
+from detector.windowing import Keeping
 from storage.backup import finish, sweep
 from storage.duck import DuckFile, DuckHistory
 from storage.state import State
@@ -61,7 +62,13 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         book=book,
         ledger=ledger,
         detector=Detector(
-            settings.definitions, history, state, book, ledger, DetectorMeters(registry)
+            settings.definitions,
+            history,
+            state,
+            book,
+            ledger,
+            DetectorMeters(registry),
+            Keeping(memory_bytes=settings.detector.memory * 2**20),
         ),
         collector=Collector(
             sources(settings.collector, own_page=own_page),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from api.house import House
 from detector.baseline import DAYS_NEEDED
+from detector.readings import Reading
 from detector.regression import Regression, Severity
 from detector.rule import Rule
-from detector.run import Reading
 from detector.signal import Signal
 from storage.series import Labels
 

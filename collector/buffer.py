@@ -2,21 +2,24 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Callable
+from typing import Protocol
 
 from storage.history import Samples
-from storage.series import Labels
-
-Sink = Callable[[Samples], None]
-"""Where samples go: `History.append`."""
 
 MOST_SAMPLES = 1_000_000
 
 
+class Sink(Protocol):
+    """Where samples go: `History.append`."""
+
+    def __call__(self, *batches: Samples) -> None:
+        """Store all of them, or none."""
+        ...
+
+
 class Buffer:
-    """Gathers batches and hands them over as one. Safe to flush from another thread.
+    """Gathers batches and hands them over at once, as they came. Safe to flush from another thread.
 
     What the sink refuses is kept and tried again at the next flush; when too much waits, the
     oldest is given up and counted by `on_drop`.
@@ -55,7 +58,7 @@ class Buffer:
             if not batches:
                 return 0
             try:
-                self._sink(merged(batches))
+                self._sink(*batches)
             except BaseException:
                 with self._lock:
                     self._waiting.extendleft(reversed(batches))
@@ -69,20 +72,3 @@ class Buffer:
             lost = len(self._waiting.popleft())
             self._count -= lost
             self._on_drop(lost)
-
-
-def merged(batches: Sequence[Samples]) -> Samples:
-    """All batches as one, each series once in `series`."""
-    if len(batches) == 1:
-        return batches[0]
-    position: dict[Labels, int] = {}
-    index = []
-    for batch in batches:
-        places = [position.setdefault(labels, len(position)) for labels in batch.series]
-        index.append(np.array(places, np.int64)[batch.index])
-    return Samples(
-        tuple(position),
-        np.concatenate(index),
-        np.concatenate([batch.at_ms for batch in batches]),
-        np.concatenate([batch.values for batch in batches]),
-    )

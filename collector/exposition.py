@@ -3,39 +3,25 @@
 The official parser decides what a line means. It is slow, and the lines of a page hardly change
 from one scrape to the next but for their value: so a line whose head (everything before its last
 blank, as bytes) was understood before only has its value read, and every other line goes through
-the official parser. Both ways bring the same samples and refuse the same pages.
+the official parser. A page that has the lines of the two before it is read as a whole
+(`collector.template`). All ways bring the same samples and refuse the same pages.
 
 Timestamps written on a page are ignored (as with `honor_timestamps: false`): a sample is as old as
 the scrape that saw it. Names stay as written: a counter `x` is not renamed to `x_total`.
 """
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from prometheus_client.openmetrics import parser as openmetrics
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample as ParsedSample
 
 from collector.config import Limits
 from collector.failure import CollectFailure, Failure
+from collector.lines import Page, SeriesOfTarget, float_of, official
 from collector.source import Collected, Drop
-from storage.history import Samples
-from storage.series import NAME, Labels
+from collector.template import numbers
 
-FORGET_AFTER_MS = 5 * 60_000
-"""A series that was not on the page for so long makes room for another one."""
-
-LINE_OVERHEAD_BYTES = 100
-"""About what remembering a line costs beside its bytes."""
-
-LONGEST_TIMESTAMP = 20
 TEXT_TYPES = ("", "text/plain")
 OPENMETRICS_TYPE = "application/openmetrics-text"
-
-_SUFFIX = re.compile(r"_(?:bucket|count|sum|total)$")
-_LINE_NAME = re.compile(rb"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t{]")
 
 
 class Exposition:
@@ -55,11 +41,11 @@ class Exposition:
     ) -> None:
         self._limits = limits
         self._any_content_type = any_content_type
-        self._series = _Series(added, limits, allow)
+        self._series = SeriesOfTarget(added, limits, allow)
 
     @property
     def remembered_bytes(self) -> int:
-        """About how much memory the remembered lines take: two of the largest pages at most."""
+        """About how much memory the remembered lines take: a few of the largest pages at most."""
         return self._series.remembered_bytes
 
     def read(self, body: bytes, content_type: str, at_ms: int) -> Collected:
@@ -67,11 +53,15 @@ class Exposition:
         is_openmetrics = self._is_openmetrics(content_type)
         text = _decoded(body)
         self._series.forget(at_ms)
-        page = _Page(self._limits.samples)
+        if not is_openmetrics and (again := self._series.again(body, at_ms)) is not None:
+            return again
+        page = Page(self._limits.samples)
         if is_openmetrics:
             self._read_openmetrics(text, page)
         else:
-            page = self._read_text(body.split(b"\n"), page)
+            lines = body.split(b"\n")
+            page = self._read_text(lines, page)
+            self._series.expect(lines, page)
         return self._series.collected(page, at_ms)
 
     def _is_openmetrics(self, content_type: str) -> bool:
@@ -86,7 +76,7 @@ class Exposition:
             "page as text/plain, or set any_content_type if it is in the text format",
         )
 
-    def _read_text(self, lines: Sequence[bytes], page: "_Page") -> "_Page":
+    def _read_text(self, lines: Sequence[bytes], page: Page) -> Page:
         heads, comments = self._series.heads, self._series.comments
         slots, tails = page.slots, list[bytes]()
         for number, line in enumerate(lines):
@@ -103,17 +93,17 @@ class Exposition:
             if len(slots) + page.passed_over >= page.most:
                 page.drop(Drop.SAMPLES, self._series.samples_among(lines[number + 1 :]))
                 break
-        values = _numbers(tails)
+        values = numbers(tails)
         if values is None:
             # Something odd stands where a known line has its number: the official parser decides.
             return self._read_officially(lines)
-        page.values = values
+        page.values = values.tolist()
         return page
 
-    def _read_officially(self, lines: Sequence[bytes]) -> "_Page":
-        page = _Page(self._limits.samples)
+    def _read_officially(self, lines: Sequence[bytes]) -> Page:
+        page = Page(self._limits.samples)
         for number, line in enumerate(lines):
-            sample = _official(line, number) if self._series.wants(line) else None
+            sample = official(line, number) if self._series.wants(line) else None
             if sample is not None:
                 page.admit(self._series.slot(sample), float_of(sample))
             if len(page.slots) + page.passed_over >= page.most:
@@ -121,7 +111,7 @@ class Exposition:
                 break
         return page
 
-    def _read_openmetrics(self, text: str, page: "_Page") -> None:
+    def _read_openmetrics(self, text: str, page: Page) -> None:
         try:
             for family in openmetrics.text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
                 for sample in family.samples:
@@ -137,205 +127,6 @@ class Exposition:
             )
 
 
-class _Page:
-    """What one page brings, while it is read."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.slots: list[int] = []
-        self.values: list[float] = []
-        self.dropped: Counter[Drop] = Counter()
-        self.passed_over = 0
-
-    def admit(self, slot: "int | Drop | None", value: float) -> None:
-        """Keep a sample, or count why it is left out."""
-        if isinstance(slot, int):
-            self.slots.append(slot)
-            self.values.append(value)
-        else:
-            self.refuse(slot)
-
-    def refuse(self, reason: Drop | None) -> None:
-        """Leave out a sample: for a reason, or (None) because nobody asked for its metric."""
-        if reason is not None:
-            self.drop(reason)
-            self.passed_over += 1
-
-    def drop(self, reason: Drop, count: int = 1) -> None:
-        """Count what is left out."""
-        if count:
-            self.dropped[reason] += count
-
-
-class _Series:
-    """The series of one target: a slot for each, and the heads of lines that lead to it."""
-
-    def __init__(self, added: Mapping[str, str], limits: Limits, allow: str | None) -> None:
-        self._added = dict(added)
-        self._limits = limits
-        self._allow = re.compile(allow) if allow is not None else None
-        self._labels: list[Labels] = []
-        self._seen_ms = np.zeros(0, np.int64)
-        self._slots: dict[Labels, int] = {}
-        self._refused: dict[bytes, Drop | None] = {}
-        self._wanted: dict[bytes, bool] = {}
-        self.remembered_bytes = 0
-        self.heads: dict[bytes, int] = {}
-        self.comments: set[bytes] = {b""}
-
-    def understand(self, line: bytes, number: int, page: _Page) -> tuple[int, bytes] | None:
-        """A line with an unknown head: its slot and value, or None when nothing of it is kept."""
-        head, _, tail = line.rpartition(b" ")
-        timed = tail.isdigit() and len(tail) < LONGEST_TIMESTAMP
-        if timed and head not in self._refused:  # perhaps a value and a timestamp
-            inner, _, value = head.rpartition(b" ")
-            if (inner in self.heads or inner in self._refused) and _numbers([value]) is not None:
-                head, tail = inner, value
-        if head in self.heads:
-            return self.heads[head], tail
-        if head in self._refused and _numbers([tail]) is not None:
-            page.refuse(self._refused[head])
-            return None
-        if not self.wants(line):
-            return None
-        sample = _official(line, number)
-        if sample is None:
-            self._make_room(line)
-            self.comments.add(line)
-            return None
-        slot = self.slot(sample)
-        self._remember_head(line, sample, slot)
-        if not isinstance(slot, int):
-            page.refuse(slot)
-            return None
-        return slot, repr(float_of(sample)).encode()
-
-    def _make_room(self, line: bytes) -> None:
-        """Before one more line is remembered: all are forgotten when they became too many.
-
-        A page whose lines are the same every time fits; one that is new every time must not grow
-        our memory with every scrape.
-        """
-        cost = len(line) + LINE_OVERHEAD_BYTES
-        self.remembered_bytes += cost
-        if self.remembered_bytes > 2 * self._limits.body_bytes:
-            for memory in (self.heads, self._refused, self._wanted, self.comments):
-                memory.clear()
-            self.remembered_bytes = cost
-
-    def _remember_head(self, line: bytes, sample: ParsedSample, slot: "int | Drop | None") -> None:
-        """Remember the head, if any number behind it would be read as this series' value."""
-        head, _, tail = line.rpartition(b" ")
-        if sample.timestamp is not None:
-            head, _, tail = head.rpartition(b" ")
-            # `a 5 5 7` has a head that looks like one and is not: ask the parser.
-            try:
-                again = _official(head + b" 7", 0)
-            except CollectFailure:
-                return
-            if again is None or again.timestamp is not None or again[:3] != (*sample[:2], 7):
-                return
-        numbers = _numbers([tail])
-        if numbers is None or not _same(numbers[0], float_of(sample)):
-            return
-        if not head.decode().strip():  # to the parser, the line `NaN` is a metric called `Na`
-            return
-        self._make_room(head)
-        if isinstance(slot, int):
-            self.heads[head] = slot
-        else:
-            self._refused[head] = slot
-
-    def wants(self, line: bytes) -> bool:
-        """Whether to look at a line at all: by the metric's name, before it is parsed."""
-        if self._allow is None:
-            return True
-        found = _LINE_NAME.match(line)
-        if found is None:
-            return True
-        wanted = self._wanted.get(found[1])
-        if wanted is None:
-            self._make_room(found[1])
-            wanted = self._wanted[found[1]] = self._allows(found[1].decode())
-        return wanted
-
-    def _allows(self, name: str) -> bool:
-        return self._allow is None or bool(
-            self._allow.fullmatch(name) or self._allow.fullmatch(_SUFFIX.sub("", name))
-        )
-
-    def samples_among(self, lines: Sequence[bytes]) -> int:
-        """How many of these lines seem to hold samples that would be looked at."""
-        return sum(
-            1 for line in lines if line.strip() and not line.startswith(b"#") and self.wants(line)
-        )
-
-    def slot(self, sample: ParsedSample) -> "int | Drop | None":
-        """The slot of the sample's series, the limit it breaks, or None when nobody wants it."""
-        if not self._allows(sample.name):
-            return None
-        scraped: dict[str, str] = sample.labels
-        if len(scraped) > self._limits.labels:
-            return Drop.LABELS
-        longest = self._limits.label_value_bytes
-        texts = (sample.name, *scraped, *scraped.values())
-        if any(len(text.encode()) > longest for text in texts):
-            return Drop.LABEL_VALUE
-        labels = Labels.of(self._merged(scraped), **{NAME: sample.name})
-        slot = self._slots.get(labels)
-        if slot is None:
-            slot = len(self._labels)
-            if slot >= self._limits.series:
-                return Drop.SERIES
-            self._labels.append(labels)
-            self._slots[labels] = slot
-        return slot
-
-    def _merged(self, scraped: Mapping[str, str]) -> dict[str, str]:
-        """Ours win; what they push aside becomes `exported_...`, as in Prometheus."""
-        merged = {name: value for name, value in scraped.items() if name not in self._added}
-        for name in self._added:
-            value = scraped.get(name, "")
-            if value:
-                moved = f"exported_{name}"
-                while moved in self._added or moved in merged:
-                    moved = f"exported_{moved}"
-                merged[moved] = value
-        return {**merged, **self._added}
-
-    def forget(self, at_ms: int) -> None:
-        """Make room when all is taken: give up series that were not seen for some time."""
-        if len(self._labels) < self._limits.series:
-            return
-        kept = np.flatnonzero(self._seen_ms >= at_ms - FORGET_AFTER_MS).tolist()
-        if len(kept) == len(self._labels):
-            return
-        moved = {old: new for new, old in enumerate(kept)}
-        self._labels = [self._labels[old] for old in kept]
-        self._seen_ms = self._seen_ms[kept]
-        self._slots = {labels: slot for slot, labels in enumerate(self._labels)}
-        self.heads = {head: moved[old] for head, old in self.heads.items() if old in moved}
-        self._refused.clear()
-
-    def collected(self, page: _Page, at_ms: int) -> Collected:
-        """The page as columns; of a series that stands twice on it the first line counts."""
-        slots = np.array(page.slots, np.int64)
-        values = np.array(page.values, np.float64)
-        if len(set(page.slots)) != len(slots):
-            first = np.sort(np.unique(slots, return_index=True)[1])
-            page.drop(Drop.DUPLICATE, len(slots) - len(first))
-            slots, values = slots[first], values[first]
-        grown = len(self._labels) - len(self._seen_ms)
-        self._seen_ms = np.append(self._seen_ms, np.full(grown, at_ms, np.int64))
-        self._seen_ms[slots] = at_ms
-        labels = self._labels
-        series = tuple([labels[slot] for slot in slots.tolist()])
-        return Collected(
-            Samples(series, np.arange(len(slots)), np.full(len(slots), at_ms, np.int64), values),
-            dict(page.dropped),
-        )
-
-
 def _decoded(body: bytes) -> str:
     if body.lstrip()[:1] == b"<":
         raise CollectFailure(Failure.PARSE, "this is an HTML or XML page, not metrics")
@@ -345,43 +136,3 @@ def _decoded(body: bytes) -> str:
         raise CollectFailure(
             Failure.PARSE, f"the page is not UTF-8 from byte {error.start} on"
         ) from None
-
-
-def _official(line: bytes, number: int) -> ParsedSample | None:
-    """What the official parser reads in one line (a comment is None); CollectFailure if nothing.
-
-    Line by line, because in this format no line changes what another one means, but for `# TYPE x
-    counter`, after which the parser calls `x` by another name.
-    """
-    try:
-        for family in text_string_to_metric_families(line.decode()):
-            for sample in family.samples:
-                float_of(sample)
-                return sample
-    except Exception:  # the parser raises whatever its input makes it trip over
-        raise CollectFailure(
-            Failure.PARSE, f"line {number + 1} is not in the text format"
-        ) from None
-    return None
-
-
-def float_of(sample: ParsedSample) -> float:
-    """Its value; the parser gives integers of any size, and the largest do not fit."""
-    try:
-        return float(sample.value)
-    except OverflowError:
-        return float("inf") if sample.value > 0 else float("-inf")
-
-
-def _numbers(tails: Sequence[bytes]) -> list[float] | None:
-    """The numbers, or None when one of them is none to the official parser."""
-    if b"_" in b" ".join(tails):  # float() reads 1_000, the format does not
-        return None
-    try:
-        return list(map(float, tails))
-    except ValueError:
-        return None
-
-
-def _same(one: float, other: float) -> bool:
-    return one == other or (one != one and other != other)

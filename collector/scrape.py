@@ -1,4 +1,4 @@
-"""Fetching pages over HTTP. The only file of the collector that knows httpx.
+"""Fetching pages over HTTP. The only file of the collector that knows httpx, and just its URLs.
 
 The page is streamed and given up as soon as it is too long, decompressed by hand, since a
 decompressor without a limit turns 64 KiB into 64 MiB before anybody can look. Redirects and the
@@ -7,7 +7,6 @@ the host's name stays in the Host header and in the TLS handshake.
 """
 
 import base64
-import os
 import ssl
 import zlib
 from collections.abc import Iterator
@@ -20,6 +19,15 @@ from collector.addresses import Resolve, SystemResolver, checked
 from collector.config import CollectorConfig, Target
 from collector.exposition import Exposition
 from collector.failure import CollectFailure, Failure
+from collector.fetch import (
+    Answer,
+    ConnectError,
+    ConnectTimeoutError,
+    Place,
+    ProtocolError,
+    TLSError,
+    get,
+)
 from collector.sidethread import SideThread, StillBusyError
 from collector.source import TARGET, Collected
 
@@ -61,7 +69,7 @@ class Scrape:
             any_content_type=target.any_content_type,
         )
         self._reader = SideThread(f"plimsoll-page-{target.name}")
-        self._client: httpx.AsyncClient | None = None
+        self._trusted: ssl.SSLContext | None = None
 
     def __repr__(self) -> str:
         return f"Scrape({self.name!r})"
@@ -76,60 +84,49 @@ class Scrape:
             raise CollectFailure(Failure.TIMEOUT, "the previous page is still being read") from None
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        """Every connection ended with its page: nothing to close."""
 
     async def _fetch(self) -> tuple[bytes, str]:
         host = self._url.raw_host.decode("ascii")
         port = self._url.port or (443 if self._url.scheme == "https" else 80)
         addresses = (await checked(host, port, self._resolve))[:MOST_ADDRESSES]
-        client, headers = self._open(), self._headers()
-        for address in addresses[:-1]:
-            try:
-                return await self._get(client, address, headers, len(addresses))
-            except httpx.ConnectError as error:
-                if _cause(error, ssl.SSLError) is not None:
-                    raise _failure(error) from None
-            except httpx.ConnectTimeout:
-                continue
-            except httpx.HTTPError as error:
-                raise _failure(error) from None
-        try:
-            return await self._get(client, addresses[-1], headers, len(addresses))
-        except httpx.HTTPError as error:
-            raise _failure(error) from None
-
-    async def _get(
-        self, client: httpx.AsyncClient, address: str, headers: dict[str, str], addresses: int
-    ) -> tuple[bytes, str]:
         # Only connecting has a limit of its own, so that a dead address leaves time for the next
         # one; the whole is limited by whoever calls collect(). It counts once for TCP and once for
-        # TLS, and both should end before the whole: a handshake that is cancelled from outside
-        # leaves its socket open.
-        limits = httpx.Timeout(None, connect=SHARE_TO_CONNECT * self.timeout_seconds / addresses)
-        async with client.stream(
-            "GET",
-            self._url.copy_with(host=address),
-            headers=headers,
-            timeout=limits,
-            extensions={"sni_hostname": self._url.raw_host.decode("ascii")},
-        ) as response:
-            _check_status(response.status_code)
-            body = await self._body(response)
-            if _may_be_cut(response, body):
-                raise CollectFailure(Failure.PROTOCOL, "the page ends in the middle of a line")
-            return body, response.headers.get("content-type", "")
+        # TLS, and both should end before the whole.
+        seconds = SHARE_TO_CONNECT * self.timeout_seconds / len(addresses)
+        tls, headers = self._trust(), self._headers()
+        failure = CollectFailure(Failure.DNS, "no address")
+        for address in addresses:
+            try:
+                return await self._get(Place(address, port, seconds, tls, host), headers)
+            except TLSError as error:
+                raise CollectFailure(Failure.TLS, str(error)) from None
+            except ProtocolError:
+                raise CollectFailure(
+                    Failure.PROTOCOL, "the connection broke, or it did not speak HTTP"
+                ) from None
+            except ConnectTimeoutError:
+                failure = CollectFailure(Failure.TIMEOUT, "no connection in time")
+            except ConnectError as error:
+                failure = CollectFailure(Failure.REFUSED, str(error))
+        raise failure
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        announced = response.headers.get("content-length", "")
+    async def _get(self, place: Place, headers: dict[str, str]) -> tuple[bytes, str]:
+        async with get(place, self._url.raw_path, headers) as answer:
+            _check_status(answer.status)
+            body = await self._body(answer)
+            if _may_be_cut(answer, body):
+                raise CollectFailure(Failure.PROTOCOL, "the page ends in the middle of a line")
+            return body, answer.headers.get("content-type", "")
+
+    async def _body(self, answer: Answer) -> bytes:
+        announced = answer.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._body_bytes:
             raise self._too_large()
-        unpacker = _unpacker(response.headers.get("content-encoding", ""))
+        unpacker = _unpacker(answer.headers.get("content-encoding", ""))
         chunks: list[bytes] = []
         room, packed = self._body_bytes, 0
-        async for raw in response.aiter_raw():
+        async for raw in answer.pieces:
             packed += len(raw)
             for chunk in unpacker.unpack(raw, room + 1):
                 room -= len(chunk)
@@ -146,29 +143,18 @@ class Scrape:
             Failure.TOO_LARGE, f"the page is longer than {self._body_bytes} bytes"
         )
 
-    def _open(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                verify=self._trust(),
-                trust_env=False,
-                follow_redirects=False,
-                # A kept connection is often dead when the next scrape comes, and a target that is
-                # up would be shown as down.
-                limits=httpx.Limits(max_keepalive_connections=0),
-            )
-        return self._client
-
-    def _trust(self) -> ssl.SSLContext:
-        if self._url.scheme == "http":
-            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; trusts nobody
+    def _trust(self) -> ssl.SSLContext | None:
+        if self._url.scheme == "http" or self._trusted is not None:
+            return self._trusted
         try:
-            return ssl.create_default_context(
+            self._trusted = ssl.create_default_context(
                 cafile=None if self._target.ca_file is None else str(self._target.ca_file)
             )
         except (OSError, ssl.SSLError):
             raise CollectFailure(
                 Failure.TLS, "the ca_file cannot be read, or holds no certificates in PEM form"
             ) from None
+        return self._trusted
 
     def _headers(self) -> dict[str, str]:
         headers = {
@@ -266,37 +252,11 @@ def _check_status(status: int) -> None:
     raise CollectFailure(Failure.HTTP_STATUS, f"answered {status}")
 
 
-def _may_be_cut(response: httpx.Response, body: bytes) -> bool:
+def _may_be_cut(answer: Answer, body: bytes) -> bool:
     """Whether a connection that simply ended may have ended too early.
 
     With a length or in chunks the HTTP layer notices; otherwise `12345` cut to `12` would look
     like a counter that was reset.
     """
-    told = "content-length" in response.headers or "transfer-encoding" in response.headers
+    told = "content-length" in answer.headers or "transfer-encoding" in answer.headers
     return not told and body != b"" and not body.endswith(b"\n")
-
-
-def _failure(error: httpx.HTTPError) -> CollectFailure:
-    """The reason behind an exception of httpx, whose own text may quote headers."""
-    if isinstance(error, httpx.TimeoutException):
-        return CollectFailure(Failure.TIMEOUT, "no connection in time")
-    tls = _cause(error, ssl.SSLError)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return CollectFailure(Failure.TLS, f"the certificate is refused: {tls.verify_message}")
-    if tls is not None:
-        return CollectFailure(Failure.TLS, "the TLS handshake failed")
-    if isinstance(error, httpx.ConnectError):
-        system = _cause(error, OSError)
-        code = system.errno if isinstance(system, OSError) else None
-        return CollectFailure(Failure.REFUSED, os.strerror(code) if code else "cannot connect")
-    return CollectFailure(Failure.PROTOCOL, "the connection broke, or it did not speak HTTP")
-
-
-def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
-    """The exception of this kind in the chain behind an error."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, kind):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return None

@@ -6,13 +6,14 @@ series was in an open regression are left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from detector.judgement import DAYS_NEEDED as DAYS_NEEDED
 from detector.judgement import Background
-from storage.history import Floats, Ints, Windows
+from detector.recent import Part
+from storage.history import Flags, Floats, Ints
 from storage.series import Labels
 
 HOUR_MS = 3_600_000
@@ -28,7 +29,7 @@ def baseline_end_ms(now_ms: int) -> int:
     return (now_ms - GAP_MS) // HOUR_MS * HOUR_MS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Flat:
     """The flat baselines of one signal. `days` counts the days (of 7) that have data."""
 
@@ -37,15 +38,19 @@ class Flat:
     deviation: Floats
     n: Floats
     days: Ints
+    _asked: tuple[Sequence[Labels], Ints] | None = field(default=None, repr=False)
 
-    def background(self, series: Iterable[Labels]) -> Background:
+    def background(self, series: Sequence[Labels]) -> Background:
         """The baselines of these series, in their order."""
-        rows = np.array([self.position.get(labels, -1) for labels in series], np.int64)
-        known = rows >= 0
+        if self._asked is None or self._asked[0] is not series:  # rules ask about the same ones
+            rows = np.array([self.position.get(labels, -1) for labels in series], np.int64)
+            self._asked = (series, rows)
+        rows = self._asked[1]
+        known = (rows >= 0) & (rows < len(self.mean))
 
         def column(values: Floats, absent: float) -> Floats:
             padded = np.append(values, absent)
-            return np.where(known, padded[rows], absent)
+            return np.where(known, padded[np.where(known, rows, -1)], absent)
 
         return Background(
             column(self.mean, np.nan),
@@ -55,33 +60,54 @@ class Flat:
         )
 
 
-def flat(windows: Windows, end_ms: int, excluded: Excluded, *, weigh_by_n: bool) -> Flat:
+def nothing(position: Mapping[Labels, int]) -> Flat:
+    """The baselines before there is any history."""
+    count = len(position)
+    mean, deviation = np.full(count, np.nan), np.full(count, np.nan)
+    return Flat(position, mean, deviation, np.zeros(count), np.zeros(count, np.int64))
+
+
+def flat(
+    position: Mapping[Labels, int],
+    parts: Iterable[Part],
+    end_ms: int,
+    step_ms: int,
+    excluded: Excluded,
+    *,
+    weigh_by_n: bool,
+) -> Flat:
     """The average and the population standard deviation of the windows in `(end - 7 d, end]`.
 
-    With `weigh_by_n` a window counts as often as it has observations: the request-weighted average
-    of the requirement, so that a quiet night does not weigh as much as a busy day.
+    `parts` holds these windows, of `step_ms` each; their rows are those of `position`. With
+    `weigh_by_n` a window counts as often as it has observations: the request-weighted average of
+    the requirement, so that a quiet night does not weigh as much as a busy day.
     """
-    start_ms = end_ms - DAYS * DAY_MS
-    kept = (windows.end_ms > start_ms) & (windows.end_ms <= end_ms) & np.isfinite(windows.values)
-    for position, labels in enumerate(windows.series):
-        for lo_ms, hi_ms in excluded.get(labels, ()):
-            begin_ms = windows.end_ms - (windows.seconds * 1000).astype(np.int64)
-            overlaps = (begin_ms < hi_ms) & (windows.end_ms > lo_ms)
-            kept &= ~((windows.index == position) & overlaps)
-    index, values, n = windows.index[kept], windows.values[kept], windows.n[kept]
-    count = len(windows.series)
-    weight = n if weigh_by_n else np.ones(len(index))
-    total = np.bincount(index, weight, count)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(index, weight * values, count) / total
-        spread = np.bincount(index, weight * (values - mean[index]) ** 2, count) / total
-    day = (windows.end_ms[kept] - 1 - start_ms) // DAY_MS
-    filled = np.zeros((count, DAYS), np.bool_)
-    filled[index, day] = True
-    return Flat(
-        {labels: position for position, labels in enumerate(windows.series)},
-        mean,
-        np.sqrt(spread),
-        np.bincount(index, n, count).astype(np.float64),
-        filled.sum(axis=1).astype(np.int64),
-    )
+    made = nothing(position)
+    spans = {position[one]: lost for one, lost in excluded.items() if one in position}
+    for part in parts:
+        values, n = part.values.astype(np.float64), part.n.astype(np.float64)
+        kept = np.isfinite(values)
+        for row, series in enumerate(part.rows.tolist()):
+            for lo_ms, hi_ms in spans.get(series, ()):
+                kept[row] &= (part.end_ms - step_ms >= hi_ms) | (part.end_ms <= lo_ms)
+        values[~kept] = 0
+        n[~kept] = 0
+        weight = n if weigh_by_n else kept.astype(np.float64)
+        total = weight.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = (weight * values).sum(axis=1) / total
+            values -= mean[:, None]
+            spread = (weight * values * values).sum(axis=1) / total
+        made.mean[part.rows], made.deviation[part.rows] = mean, np.sqrt(spread)
+        made.n[part.rows] = n.sum(axis=1)
+        made.days[part.rows] = days_filled(kept, part.end_ms, end_ms)
+    return made
+
+
+def days_filled(kept: Flags, ends_ms: Ints, end_ms: int) -> Ints:
+    """How many of the seven days before `end` have data, for each row."""
+    day = (ends_ms - 1 - (end_ms - DAYS * DAY_MS)) // DAY_MS
+    days = np.zeros(len(kept), np.int64)
+    for one in range(DAYS):
+        days += kept[:, day == one].any(axis=1)
+    return days

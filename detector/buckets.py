@@ -82,7 +82,10 @@ class Buckets:
         if not counts.size:
             return np.full(len(self.owner), np.nan)
         width = counts.shape[1]
-        edges = np.array([pad(one, width) for one in self.bounds], np.float64)[self.owner]
+        number: dict[Bounds, int] = {}  # most owners have the same bounds
+        of_owner = np.array([number.setdefault(one, len(number)) for one in self.bounds], np.int64)
+        padded = np.array([pad(one, width) for one in number], np.float64)
+        edges = padded[of_owner[self.owner]]
         rising = np.cumsum(counts, axis=1)
         rank = q * totals
         at = np.minimum((rising < rank[:, None]).sum(axis=1), self.widths() - 1)
@@ -113,26 +116,37 @@ def pad(bounds: Bounds, width: int) -> list[float]:
     return [*bounds, *[math.inf] * (width - len(bounds))]
 
 
-def merged(windows: Windows, cell: Ints, cells: int, owner: Ints) -> Buckets:
-    """Add up the buckets of windows that fall into the same cell; `owner[c]` is the series of `c`.
+def merged(windows: Windows, cell: Ints, cells: int) -> Buckets:
+    """Add up the buckets of windows that fall into the same cell: one row a cell.
 
-    Rows whose cell is -1 are left out. Windows of one series with different layouts are merged on
-    the bounds they share.
+    Rows whose cell is -1 are left out. Windows of a cell with different layouts are merged on the
+    bounds they share.
     """
-    used: list[set[int]] = [set() for _ in windows.series]
-    rows = (cell >= 0) & (windows.layout != NO_LAYOUT)
-    pairs = np.unique(np.column_stack([windows.index[rows], windows.layout[rows]]), axis=0)
-    for series, layout in pairs.tolist():
-        used[series].add(layout)
-    bounds = tuple(shared(windows.layouts[one] for one in sorted(ones)) for ones in used)
-    width = max(map(len, bounds), default=0)
-    cumulative = np.zeros((cells, width))
+    known = len(windows.layouts)
+    rows = np.flatnonzero((cell >= 0) & (windows.layout != NO_LAYOUT))
+    pairs = np.unique(cell[rows] * known + windows.layout[rows]) if known > 1 else cell[rows]
+    bounds: dict[Bounds, int] = {(): 0}
+    owner = np.zeros(cells, np.int64)
+    alone = np.array([bounds.setdefault(shared([b]), len(bounds)) for b in windows.layouts])
+    owner[pairs // max(known, 1)] = alone[pairs % max(known, 1)] if known else 0
+    repeated = np.flatnonzero(np.diff(pairs // known) == 0) if known > 1 else pairs[:0]
+    for one in np.unique(pairs[repeated] // max(known, 1)).tolist():
+        lo, hi = np.searchsorted(pairs, [one * known, (one + 1) * known]).tolist()
+        common = shared(windows.layouts[pair % known] for pair in pairs[lo:hi].tolist())
+        owner[one] = bounds.setdefault(common, len(bounds))
+    used, owner = np.unique(owner, return_inverse=True)
+    every = tuple(list(bounds)[one] for one in used.tolist())
+    width = max(map(len, every), default=0)
+    total = np.zeros(cells * width)
     starts = np.cumsum(windows.widths()) - windows.widths()
     for layout, edges in enumerate(windows.layouts):
-        for target in {bounds[s] for s, ones in enumerate(used) if layout in ones}:
-            goes = np.array([b == target for b in bounds], np.bool_)[windows.index]
-            chosen = np.flatnonzero(rows & (windows.layout == layout) & goes)
-            matrix = windows.counts[starts[chosen][:, None] + np.arange(len(edges))].cumsum(axis=1)
+        of_layout = rows[windows.layout[rows] == layout]
+        for number, target in enumerate(every):
+            one = of_layout[owner[cell[of_layout]] == number]
+            if not len(one) or not target:
+                continue
+            rising = windows.counts[starts[one][:, None] + np.arange(len(edges))].cumsum(axis=1)
+            at = cell[one][:, None] * width + np.arange(len(target))
             columns = [edges.index(b) for b in target]
-            np.add.at(cumulative[:, : len(target)], cell[chosen], matrix[:, columns])
-    return Buckets(bounds, owner, cumulative)
+            total += np.bincount(at.ravel(), rising[:, columns].ravel(), cells * width)
+    return Buckets(every, owner, total.reshape(cells, width))

@@ -20,6 +20,12 @@ class DetectorConfig(BaseModel):
     delay: Seconds = Field(
         default=10.0, description="How long after its end a window is evaluated, for late samples."
     )
+    memory: int = Field(
+        default=1536,
+        ge=16,
+        description="MiB for the judged windows of the last 7 days, about 12 KiB a series; what "
+        "finds no room has no baseline.",
+    )
     shipped: bool = Field(default=True, description="Whether the shipped signals and rules run.")
 
 

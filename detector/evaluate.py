@@ -1,33 +1,70 @@
 """Signals into windows, on the history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from detector.increase import LOOKBACK_MS, UP, Seen, seen_times
-from detector.signal import LeftOut, Share, Signal
+from detector.plan import Plan
+from detector.signal import AnySignal, LeftOut, Share, Signal
 from detector.window import Span, left_out, merge, windows_of
-from storage.history import HOUR_SECONDS, History, Windows
+from storage.history import HOUR_SECONDS, History, Samples, Windows
 from storage.series import Labels, Selector
 
 HOUR_MS = round(HOUR_SECONDS * 1000)
 
 
-def seen(history: History, start_ms: int, end_ms: int) -> Seen:
+class Reader(Protocol):
+    """Whoever has samples: the history, or the newest of them in memory."""
+
+    def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
+        """The samples of the chosen series in `(start, end]`."""
+        ...
+
+
+Plans = dict[AnySignal, Plan]
+Memo = dict[AnySignal, tuple[tuple[Labels, ...], dict[Labels, LeftOut]]]
+
+
+def seen(reader: Reader, start_ms: int, end_ms: int) -> Seen:
     """When each target was read, far enough back for windows that begin after `start`."""
-    return seen_times(history.samples([Selector(UP)], start_ms - LOOKBACK_MS, end_ms))
+    return seen_times(reader.samples([Selector(UP)], start_ms - LOOKBACK_MS, end_ms))
 
 
-def evaluate(history: History, signal: Signal, seen: Seen, start_ms: int, end_ms: int) -> Windows:
-    """The windows of a signal that end in `(start, end]`, from the samples in the history."""
-    samples = history.samples(signal.form.selectors(), start_ms - LOOKBACK_MS, end_ms)
-    return windows_of(signal, samples, seen, start_ms, end_ms)
+def evaluate(
+    reader: Reader,
+    signal: Signal,
+    seen: Seen,
+    start_ms: int,
+    end_ms: int,
+    plans: Plans | None = None,
+) -> Windows:
+    """The windows of a signal that end in `(start, end]`, from samples.
+
+    In `plans` is kept what follows from labels; the windows are the same without.
+    """
+    samples = reader.samples(signal.form.selectors(), start_ms - LOOKBACK_MS, end_ms)
+    plan = None
+    if plans is not None:
+        plan = plans.setdefault(signal.form, Plan(signal.form))
+    return windows_of(signal, samples, seen, start_ms, end_ms, plan)
 
 
-def unfit(history: History, signal: Signal, start_ms: int, end_ms: int) -> dict[Labels, LeftOut]:
-    """The series of a signal that no window can be made for, though they have samples; and why."""
+def unfit(
+    reader: Reader, signal: Signal, start_ms: int, end_ms: int, memo: Memo | None = None
+) -> dict[Labels, LeftOut]:
+    """The series of a signal that no window can be made for, though they have samples; and why.
+
+    It follows from the labels alone; in `memo` the last answer is kept for the same series.
+    """
     if not isinstance(signal.form, Share):
         return {}
-    samples = history.samples(signal.form.selectors(), start_ms, end_ms)
-    return left_out(signal.form, samples.series)
+    series = reader.samples(signal.form.selectors(), start_ms, end_ms).series
+    if memo is None:
+        return left_out(signal.form, series)
+    known = memo.get(signal.form)
+    if known is None or known[0] != series:
+        known = memo[signal.form] = (series, left_out(signal.form, series))
+    return known[1]
 
 
 def coarse(history: History, signal: Signal, start_ms: int, end_ms: int) -> Windows:

@@ -1,6 +1,9 @@
-"""What a baseline may not hold: regressions, and everything before a new normal. Pure."""
+"""What a baseline may not hold: regressions, and everything before a new normal. Pure.
 
-from collections.abc import Sequence
+A regression is judged against the baseline from before it, as long as it lasts.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -54,3 +57,24 @@ def restarted(
     share = np.ceil(np.clip(age, 0, DAYS) * DAYS_NEEDED / DAYS)
     needed = np.where(age < 1, DAYS + 1, np.clip(share, 1, DAYS_NEEDED)).astype(np.int64)
     return replace(background, needed=needed)
+
+
+def frozen(
+    background: Background, series: Sequence[Labels], open_: Mapping[Labels, Regression]
+) -> Background:
+    """The baselines, but for series with an open regression those from when it opened.
+
+    So that a regression cannot become its own normal and resolve itself.
+    """
+    if not open_:
+        return background
+    mean, deviation = background.mean.copy(), background.deviation.copy()
+    n, days = background.n.copy(), background.days.copy()
+    for row, labels in enumerate(series):
+        regression = open_.get(labels)
+        if regression is not None and regression.baseline is not None:
+            evidence = regression.evidence
+            mean[row] = regression.baseline
+            deviation[row] = evidence["deviation"]
+            n[row], days[row] = evidence["baseline_n"], evidence["days"]
+    return Background(mean, deviation, n, days, background.needed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
-from detector.buckets import merged
+from detector.buckets import merged, shared
 from detector.judgement import Judged
 from detector.judges.distribution import Distributions
 from detector.judges.slope import daily_lows
@@ -19,6 +19,7 @@ from storage.history import NO_LAYOUT, Floats, History, Ints, Windows
 from storage.series import Labels
 
 LOWS_DAYS = 8
+Lows = tuple[tuple[int, int], tuple[Labels, ...], Floats]
 
 
 def leaves_of(rule: Rule) -> Iterable[AnyLeaf]:
@@ -32,10 +33,15 @@ class FactFinder:
     """Reads the history for the triggers that need more; daily lows anew only each hour."""
 
     history: History
-    _lows: dict[str, tuple[int, tuple[Labels, ...], Floats]] = field(default_factory=dict)
+    _lows: dict[str, Lows] = field(default_factory=dict)
 
-    def find(self, signal: Signal, rule: Rule, span: Span, judged: Judged) -> Facts:
-        """The facts that a rule asks for, in the order of the judged series."""
+    def find(
+        self, signal: Signal, rule: Rule, span: Span, judged: Judged, version: int = 0
+    ) -> Facts:
+        """The facts that a rule asks for, in the order of the judged series.
+
+        `version` is another whenever somebody has written into the past of the signal.
+        """
         series, end_ms = judged.series, judged.end_ms
         leaves = list(leaves_of(rule))
         distributions = lows = None
@@ -44,16 +50,18 @@ class FactFinder:
         ):
             distributions = self.distributions(signal, span, series, end_ms)
         if any(isinstance(one, Slope) for one in leaves):
-            lows = self.lows(signal, series, end_ms)
+            lows = self.lows(signal, series, end_ms, version)
         shares = rule.gates.sampling and isinstance(signal.form, Ratio | Share)
         n = judged.n[:, -1] if shares else None
         return Facts(distributions=distributions, lows=lows, n=n)
 
-    def lows(self, signal: Signal, series: Sequence[Labels], end_ms: int) -> Floats:
+    def lows(
+        self, signal: Signal, series: Sequence[Labels], end_ms: int, version: int = 0
+    ) -> Floats:
         """The daily lows until the last full hour, series x days."""
         until_ms = end_ms // HOUR_MS * HOUR_MS
         known = self._lows.get(signal.name)
-        if known is None or known[0] != until_ms:
+        if known is None or known[0] != (until_ms, version):
             windows = self.history.windows(
                 signal.name,
                 until_ms - LOWS_DAYS * DAY_MS,
@@ -62,7 +70,7 @@ class FactFinder:
                 counts=False,
             )
             found = daily_lows(windows, until_ms, LOWS_DAYS)
-            known = (until_ms, windows.series, found)
+            known = ((until_ms, version), windows.series, found)
             self._lows[signal.name] = known
         place = {labels: row for row, labels in enumerate(known[1])}
         padded = np.vstack([known[2], np.full((1, LOWS_DAYS), np.nan)])
@@ -90,20 +98,27 @@ def arranged(windows: Windows, slot: Ints, series: Sequence[Labels], of: int) ->
     """Windows put into (series, day, window); the first day is today."""
     columns = (DAYS + 1) * of
     cell = np.where(slot >= 0, windows.index * columns + slot, -1)
-    owner = np.arange(len(windows.series) * columns) // columns
-    buckets = merged(windows, cell, len(windows.series) * columns, owner)
+    buckets = merged(windows, cell, len(windows.series) * columns)
     width = max(buckets.cumulative.shape[1], 1)
     whole = np.zeros((len(windows.series) + 1, columns, width))
     edges = np.full((len(windows.series) + 1, width), np.inf)
-    for row, bounds in enumerate(buckets.bounds[: len(windows.series)]):
-        if not bounds:
+    owner = buckets.owner.reshape(-1, columns)
+    for row in range(len(windows.series)):
+        # Days are compared on the bounds that all of them have.
+        used = {one: buckets.bounds[one] for one in np.unique(owner[row]).tolist()}
+        used = {one: bounds for one, bounds in used.items() if bounds}
+        common = shared(used.values())
+        if not common:
             continue
-        mine = buckets.cumulative[row * columns : (row + 1) * columns, : len(bounds)]
-        whole[row, :, : len(bounds)] = np.maximum.accumulate(mine, axis=1)
-        whole[row, :, len(bounds) :] = whole[row, :, len(bounds) - 1, None]
-        edges[row, : len(bounds)] = bounds
-    place = {labels: row for row, labels in enumerate(windows.series)}
-    rows = [place.get(labels, -1) for labels in series]
+        for one, bounds in used.items():
+            at = np.flatnonzero(owner[row] == one)
+            place = [bounds.index(bound) for bound in common]
+            mine = buckets.cumulative[row * columns + at][:, place]
+            whole[row, at, : len(common)] = np.maximum.accumulate(mine, axis=1)
+        whole[row, :, len(common) :] = whole[row, :, len(common) - 1, None]
+        edges[row, : len(common)] = common
+    position = {labels: row for row, labels in enumerate(windows.series)}
+    rows = [position.get(labels, -1) for labels in series]
     days = whole[rows].reshape(len(rows), DAYS + 1, of, width)
     return Distributions(days[:, 0], days[:, 1:], edges[rows])
 

@@ -11,11 +11,13 @@ whole. Three cases have no sample before them:
   what happened in the gap is not known.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from storage.history import Flags, Floats, Ints, Samples
+from storage.series import Labels
 
 LOOKBACK_MS = 300_000
 Seen = dict[str, Ints]
@@ -32,12 +34,20 @@ class Increases:
     covered_ms: Ints
 
 
-def increases(samples: Samples, seen: Seen, groups: Ints | None = None) -> Increases:
+def increases(
+    samples: Samples,
+    seen: Seen,
+    groups: Ints | None = None,
+    targets: Ints | None = None,
+    after_ms: int | None = None,
+) -> Increases:
     """The increases of counters.
 
     `samples` as `History.samples` gives them; `seen` holds for each target the times, ascending, at
     which it was read successfully. With `groups` (one number per series) a reset of one series is a
-    reset of its whole group: the buckets of one histogram live and die together.
+    reset of its whole group: the buckets of one histogram live and die together. `targets` is the
+    position in `seen` of each series' target, where the caller knows it. With `after_ms` rows up to
+    then only serve those after them.
     """
     usable = np.isfinite(samples.values)
     index, at_ms, values = samples.index[usable], samples.at_ms[usable], samples.values[usable]
@@ -51,11 +61,41 @@ def increases(samples: Samples, seen: Seen, groups: Ints | None = None) -> Incre
     if groups is not None:
         reset = spread(reset, groups[index], at_ms)
     grown = np.where(reset, values, grown)
-    born, since_ms = births(samples, seen, index, at_ms, ~chained)
-    grown = np.where(born, values, grown)
-    covered_ms = np.where(born, at_ms - since_ms, gap_ms)
-    counts = (chained | born) & (covered_ms > 0)
+    if targets is None:
+        targets = targets_of(samples.series, seen)
+    first = np.flatnonzero(~chained if after_ms is None else ~chained & (at_ms > after_ms))
+    born, since_ms = births(seen, targets[index[first]], at_ms[first])
+    newborn = first[born]
+    grown[newborn] = values[newborn]
+    covered_ms = gap_ms
+    covered_ms[newborn] = at_ms[newborn] - since_ms[born]
+    counts = chained
+    counts[newborn] = True
+    counts &= covered_ms > 0
+    if after_ms is not None:
+        counts &= at_ms > after_ms
     return Increases(index[counts], at_ms[counts], grown[counts], covered_ms[counts])
+
+
+def since(samples: Samples, start_ms: int) -> Samples:
+    """Of counters: the numbers after `start`, and of each series the last one before them.
+
+    That is all that increases after `start` follow from.
+    """
+    inside = samples.at_ms > start_ms
+    usable = np.isfinite(samples.values)
+    if not usable.all():
+        samples, inside = chosen(samples, usable), inside[usable]
+    # The last row before: the next one is of another series, or inside.
+    last = np.append(inside[1:] | (samples.index[1:] != samples.index[:-1]), True)
+    return chosen(samples, inside | last[: len(inside)])
+
+
+def chosen(samples: Samples, rows: Flags) -> Samples:
+    """Some of the rows, of the same series."""
+    return Samples(
+        samples.series, samples.index[rows], samples.at_ms[rows], samples.values[rows], samples.ids
+    )
 
 
 def spread(flags: Flags, groups: Ints, at_ms: Ints) -> Flags:
@@ -71,34 +111,28 @@ def spread(flags: Flags, groups: Ints, at_ms: Ints) -> Flags:
     return result
 
 
-def births(
-    samples: Samples,
-    seen: Seen,
-    index: Ints,
-    at_ms: Ints,
-    candidates: Flags,
-) -> tuple[Flags, Ints]:
-    """Which samples are the first of a new series on a known target, and when it was last read."""
-    born = np.zeros(len(index), np.bool_)
-    since_ms = np.zeros(len(index), np.int64)
+def targets_of(series: Iterable[Labels], seen: Seen) -> Ints:
+    """The position in `seen` of each series' target; -1 where it was never read."""
     number = {target: position for position, target in enumerate(seen)}
-    of_series = np.array([number.get(one.get("target"), -1) for one in samples.series], np.int64)
-    rows = np.flatnonzero(candidates)
-    rows = rows[np.argsort(of_series[index[rows]], kind="stable")]
-    ends = np.searchsorted(of_series[index[rows]], np.arange(len(seen)), side="right")
-    starts = np.searchsorted(of_series[index[rows]], np.arange(len(seen)), side="left")
-    for times, start, end in zip(seen.values(), starts, ends, strict=True):
-        mine = rows[start:end]
-        if not len(mine) or not len(times):
-            continue
-        position = np.searchsorted(times, at_ms[mine]) - 1
-        earlier = np.where(
-            position >= 0, times[np.maximum(position, 0)], np.iinfo(np.int64).min // 2
-        )
-        known = at_ms[mine] - earlier <= LOOKBACK_MS
-        born[mine] = known
-        since_ms[mine] = np.where(known, earlier, 0)
-    return born, since_ms
+    return np.array([number.get(one.get("target"), -1) for one in series], np.int64)
+
+
+def births(seen: Seen, targets: Ints, at_ms: Ints) -> tuple[Flags, Ints]:
+    """Which first samples begin a new series on a known target, and when it was read before."""
+    everything = np.concatenate([*seen.values(), np.empty(0, np.int64)])
+    if not len(everything):
+        return np.zeros(len(at_ms), np.bool_), np.zeros(len(at_ms), np.int64)
+    # One ascending column of all targets, each in a stretch of its own, asks one search for all.
+    first_ms = int(everything.min())
+    stretch = int(everything.max()) - first_ms + 2
+    counts = [len(times) for times in seen.values()]
+    keys = np.repeat(np.arange(len(counts)), counts) * stretch + (everything - first_ms)
+    wanted = targets * stretch + np.clip(at_ms - first_ms, 0, stretch - 1)
+    position = np.maximum(np.searchsorted(keys, wanted) - 1, 0)
+    earlier_ms = everything[position]
+    mine = (targets >= 0) & (keys[position] >= targets * stretch) & (keys[position] < wanted)
+    born = mine & (at_ms - earlier_ms <= LOOKBACK_MS)
+    return born, np.where(born, earlier_ms, 0)
 
 
 def seen_times(up: Samples) -> Seen:

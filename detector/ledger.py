@@ -1,19 +1,25 @@
-"""Every judgement with its evidence, in columns beside the history.
+"""What was judged, with its evidence, in columns beside the history.
 
 Judgements are many (each rule, each series, each minute) and hardly ever read, so they stand in
-the DuckDB file and not among the regressions. A tick that is repeated after a crash replaces what
-it wrote before.
+the DuckDB file and not among the regressions. Those that say something, refusals among them, are
+all kept. `steady` and `unknown` are kept when the verdict or its reason is another than before, and
+once an hour: what was said at any time is what was said last within the hour before. A tick that is
+repeated after a crash replaces what it wrote before, and so does a process that has just started.
 """
 
 import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.judgement import REASONS, VERDICTS, Judgement, Reason, Verdict, Verdicts
-from storage.duck import Catalogue, DuckFile, read_labels, transaction
+from storage.catalogue import Catalogue, read_labels
+from storage.duck import Connection, DuckFile, transaction
+from storage.history import Flags, Ints
 from storage.series import Labels
 
 SCHEMA = """
@@ -29,6 +35,19 @@ COLUMNS = (
     "at_ms, signal, verdict, reason, value, n, threshold, baseline, deviation, baseline_n, days, "
     "breaches, of_windows, critical, clear, began_lo_ms, began_hi_ms"
 )
+
+INSERT = (
+    "INSERT INTO judgements SELECT ?, series, signal, verdict, reason, value, n, threshold, "
+    "baseline, deviation, baseline_n, days, breaches, of_windows, critical, clear, began_lo_ms, "
+    "began_lo_ms + each_ms FROM judged"
+)
+Column = NDArray[Any]
+
+REPEAT_MS = 3_600_000
+"""A verdict that does not change is written again after so long."""
+
+ALWAYS = np.array([one not in (Verdict.UNKNOWN, Verdict.STEADY) for one in VERDICTS])
+"""Which verdicts are written each time."""
 
 NUMBERS = (
     "value", "n", "threshold", "baseline", "deviation", "baseline_n", "days", "breaches", "of",
@@ -50,6 +69,40 @@ class Wanted:
     limit: int = 100
 
 
+class Said:
+    """The verdict and reason that stand last in the ledger, by the id of the series."""
+
+    def __init__(self) -> None:
+        self.until_ms: int | None = None  # the tick that was written last
+        self.at_ms = np.empty(0, np.int64)
+        self.kind = np.empty(0, np.int64)
+
+    def is_before(self, at_ms: int) -> bool:
+        """Whether this is what stood there when a tick at this time is written."""
+        return self.until_ms is not None and self.until_ms < at_ms
+
+    def kept(self, at_ms: int, ids: Ints, kind: Ints, always: Flags) -> Ints:
+        """Which of the judgements are kept; they are noted."""
+        self.reserve(ids)
+        changed = (self.kind[ids] != kind) | (self.at_ms[ids] <= at_ms - REPEAT_MS)
+        rows = np.flatnonzero(always | changed)
+        self.note(np.full(len(rows), at_ms), ids[rows], kind[rows])
+        return rows
+
+    def note(self, at_ms: Ints, ids: Ints, kind: Ints) -> None:
+        """These stand last now."""
+        self.reserve(ids)
+        self.at_ms[ids], self.kind[ids] = at_ms, kind
+
+    def reserve(self, ids: Ints) -> None:
+        """Make room for these ids."""
+        more = int(ids.max(initial=-1)) + 1 - len(self.kind)
+        if more > 0:
+            spare = np.full(more + len(self.kind), -1, np.int64)
+            self.kind = np.concatenate([self.kind, spare])
+            self.at_ms = np.concatenate([self.at_ms, np.full(len(spare), -(2**62))])
+
+
 class Ledger:
     """The judgements on a DuckDB file. Safe to call from several threads."""
 
@@ -59,23 +112,90 @@ class Ledger:
         cursor = file.cursor()
         cursor.execute(SCHEMA)
         self.series = Catalogue(cursor.execute("FROM judged_series").fetchall())
+        self.said = Said()
+        self.ids: dict[str, tuple[tuple[Labels, ...], Ints]] = {}
 
     def write(self, at_ms: int, all_verdicts: Sequence[Verdicts]) -> None:
         """Store the judgements of one tick in one transaction, in place of earlier ones."""
-        with self.lock, transaction(self.file, self.series) as cursor:
-            cursor.execute("DELETE FROM judgements WHERE at_ms = ?", [at_ms])
-            for verdicts in all_verdicts:
-                if not len(verdicts):
-                    continue
-                ids = self.series.identify(verdicts.judged.series, verdicts.rule)
-                cursor.register("judged", columns(verdicts) | {"series": ids})
-                cursor.execute(
-                    "INSERT INTO judgements SELECT ?, series, ?, verdict, reason, value, n, "
-                    "threshold, baseline, deviation, baseline_n, days, breaches, ?, critical, "
-                    "clear, began_lo_ms, began_lo_ms + ? FROM judged",
-                    [at_ms, verdicts.signal, verdicts.judged.values.shape[1], verdicts.each_ms],
-                )
-            self.series.store_new(cursor, "judged_series")
+        with self.lock:
+            try:
+                if self.said.is_before(at_ms):
+                    rows = self.rows(at_ms, all_verdicts)
+                    if len(rows) or self.series.new:  # else nothing is new: no transaction
+                        with transaction(self.file, self.series) as cursor:
+                            self.insert(cursor, at_ms, rows)
+                else:
+                    with transaction(self.file, self.series) as cursor:
+                        cursor.execute("DELETE FROM judgements WHERE at_ms = ?", [at_ms])
+                        self.said = self.read_said(cursor, at_ms)
+                        self.insert(cursor, at_ms, self.rows(at_ms, all_verdicts))
+                self.said.until_ms = at_ms
+            except BaseException:
+                # What was noted is not stored, and the ids of new series are taken back.
+                self.said = Said()
+                self.ids.clear()
+                self.series.settle(committed=False)
+                raise
+
+    def rows(self, at_ms: int, all_verdicts: Sequence[Verdicts]) -> dict[str, Column]:
+        """The judgements of a tick that are kept, as columns; empty when none is."""
+        kept = [self.kept(at_ms, one) for one in all_verdicts if len(one)]
+        if not any(len(one["series"]) for one in kept):
+            return {}
+        return {name: np.concatenate([one[name] for one in kept]) for name in kept[0]}
+
+    def insert(self, cursor: Connection, at_ms: int, rows: dict[str, Column]) -> None:
+        """Write them, and the series that are new."""
+        if rows:
+            cursor.register("judged", rows)
+            cursor.execute(INSERT, [at_ms])
+        self.series.store_new(cursor, "judged_series")
+
+    def kept(self, at_ms: int, verdicts: Verdicts) -> dict[str, Column]:
+        """Those judgements of one rule that are kept, as columns."""
+        ids = self.identify(verdicts)
+        kind = verdicts.verdict * len(REASONS) + verdicts.reason
+        rows = self.said.kept(at_ms, ids, kind, ALWAYS[verdicts.verdict])
+        return columns(verdicts, rows) | {"series": ids[rows]}
+
+    def identify(self, verdicts: Verdicts) -> Ints:
+        """The id of each series under a rule; at once when the same ones are judged again."""
+        known = self.ids.get(verdicts.rule)
+        if known is None or known[0] is not verdicts.judged.series:
+            ids = self.series.identify(verdicts.judged.series, verdicts.rule)
+            known = self.ids[verdicts.rule] = (verdicts.judged.series, ids)
+        return known[1]
+
+    def read_said(self, cursor: Connection, at_ms: int) -> "Said":
+        """What was said last in the hour before, as a process that has just started finds it."""
+        found = cursor.execute(
+            "SELECT series, max(at_ms) AS at_ms, arg_max(verdict, at_ms) AS verdict, "
+            "arg_max(reason, at_ms) AS reason FROM judgements "
+            "WHERE at_ms > ? AND at_ms < ? GROUP BY series",
+            [at_ms - REPEAT_MS, at_ms],
+        ).fetchnumpy()
+        said = Said()
+        verdict = [VERDICTS.index(Verdict(one)) for one in found["verdict"]]
+        reason = [REASONS.index(Reason(one)) for one in found["reason"]]
+        kind = np.array(verdict, np.int64) * len(REASONS) + np.array(reason, np.int64)
+        said.note(found["at_ms"].astype(np.int64), found["series"].astype(np.int64), kind)
+        return said
+
+    def in_force(
+        self, signal: str, labels: Labels, at_ms: int, step_ms: int = 60_000
+    ) -> list[Judgement]:
+        """What each rule said about a series at a time, with the numbers of when it was written.
+
+        `step_ms` is the distance of ticks. A rule that is not among them did not judge the series.
+        """
+        since_ms = at_ms - REPEAT_MS - step_ms + 1
+        rows = self.read(
+            Wanted(signal=signal, labels=labels, since_ms=since_ms, until_ms=at_ms, limit=10_000)
+        )
+        newest: dict[str, Judgement] = {}
+        for one in rows:
+            newest.setdefault(one.rule, one)
+        return [newest[rule] for rule in sorted(newest)]
 
     def read(self, wanted: Wanted) -> list[Judgement]:
         """Judgements, newest first."""
@@ -110,12 +230,10 @@ class Ledger:
         return int(row[0]) if row else 0
 
 
-def columns(verdicts: Verdicts) -> dict[str, object]:
-    """Judgements as columns that SQL can read."""
+def columns(verdicts: Verdicts, rows: Ints) -> dict[str, Column]:
+    """Some of the judgements as columns that SQL can read."""
     background, limits = verdicts.background, verdicts.limits
-    return {
-        "verdict": np.array(VERDICTS, object)[verdicts.verdict],
-        "reason": np.array(REASONS, object)[verdicts.reason],
+    every: dict[str, Column] = {
         "value": verdicts.judged.values[:, -1],
         "n": verdicts.judged.n[:, -1],
         "threshold": limits.threshold,
@@ -127,6 +245,15 @@ def columns(verdicts: Verdicts) -> dict[str, object]:
         "critical": verdicts.critical,
         "clear": verdicts.clear,
         "began_lo_ms": verdicts.began_lo_ms,
+    }
+    count = len(rows)
+    return {
+        "signal": np.full(count, verdicts.signal, object),
+        "of_windows": np.full(count, verdicts.judged.values.shape[1]),
+        "each_ms": np.full(count, verdicts.each_ms),
+        "verdict": np.array(VERDICTS, object)[verdicts.verdict[rows]],
+        "reason": np.array(REASONS, object)[verdicts.reason[rows]],
+        **{name: column[rows] for name, column in every.items()},
     }
 
 

@@ -30,6 +30,11 @@ class DetectorMeters:
             ["signal", "reason"],
             registry=registry,
         )
+        self.recent_bytes = Gauge(
+            "plimsoll_recent_windows_bytes",
+            "Memory of the judged windows that are held for baselines.",
+            registry=registry,
+        )
         self.last_tick = Gauge(
             "plimsoll_tick_last_end_timestamp_seconds",
             "End of the last window that was judged.",

@@ -21,6 +21,7 @@ class LeftOut(StrEnum):
     """Why a signal has no window although its metric is there."""
 
     BOUND_IS_NO_EDGE = "bound_is_no_edge"
+    MEMORY = "memory"  # stored and judged, but not remembered for a baseline
 
 
 class Direction(StrEnum):

@@ -4,17 +4,18 @@ A window `(end - seconds, end]` holds what was observed in it; a span without an
 window. Percentiles come from merged buckets, never from averaged percentiles.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 
-from detector.buckets import Buckets, bounds_of_groups, edge, merged
-from detector.increase import Seen, increases, spread, sums
+from detector.buckets import Bounds, Buckets, edge, merged
+from detector.increase import Increases, Seen, chosen, increases, since, spread, sums
+from detector.plan import Meaning, Plan
 from detector.signal import AnySignal, Gauge, LeftOut, Mean, Quantile, Rate, Ratio, Share, Signal
 from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
-from storage.series import NAME, Labels
+from storage.series import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,44 +74,42 @@ class Grid:
         return sums(cell[inside], values[inside], self.cells)
 
 
-def grouped(series: Sequence[Labels], by: Sequence[str]) -> tuple[Ints, tuple[Labels, ...]]:
-    """Which group each series belongs to by the labels that count, and the groups."""
-    return numbered(labels.only(by) for labels in series)
-
-
-def numbered(names: Iterable[Labels]) -> tuple[Ints, tuple[Labels, ...]]:
-    """A number for each, the same for the same; and what the numbers stand for."""
-    position: dict[Labels, int] = {}
-    numbers = [position.setdefault(one, len(position)) for one in names]
-    return np.array(numbers, np.int64), tuple(position)
-
-
-def windows_of(signal: Signal, samples: Samples, seen: Seen, start_ms: int, end_ms: int) -> Windows:
+def windows_of(
+    signal: Signal,
+    samples: Samples,
+    seen: Seen,
+    start_ms: int,
+    end_ms: int,
+    plan: Plan | None = None,
+) -> Windows:
     """The windows of a signal that end in `(start, end]`; both on the signal's grid.
 
     `samples` must reach back `increase.LOOKBACK_MS` before `start`, so that the first window has a
-    sample to grow from. Rows are sorted by (series, end).
+    sample to grow from. `plan` is what is known of the series' labels; the answer is the same
+    without. Rows are sorted by (series, end).
     """
     form = signal.form
     span = Span(start_ms, form.window_ms, (end_ms - start_ms) // form.window_ms)
+    meaning = (plan or Plan(form)).meaning(samples)
     match form:
         case Quantile():
-            return histogram_windows(signal, form, samples, seen, span)
+            return histogram_windows(signal, form, samples, meaning, seen, span)
         case Gauge():
-            return gauge_windows(signal, form, samples, span)
+            return gauge_windows(signal, form, samples, meaning, span)
         case Rate():
-            return rate_windows(signal, form, samples, seen, span)
+            return rate_windows(signal, samples, meaning, seen, span)
         case Share():
-            return share_windows(signal, form, samples, seen, span)
+            return share_windows(signal, form, samples, meaning, seen, span)
         case Mean() | Ratio():
-            return quotient_windows(signal, form, samples, seen, span)
+            return quotient_windows(signal, form, samples, meaning, seen, span)
     assert_never(form)
 
 
-def gauge_windows(signal: Signal, form: Gauge, samples: Samples, span: Span) -> Windows:
+def gauge_windows(
+    signal: Signal, form: Gauge, samples: Samples, meaning: Meaning, span: Span
+) -> Windows:
     """Average, minimum, maximum or last value of the samples; NaN samples are no samples."""
-    group, series = grouped(samples.series, form.by)
-    grid = Grid(group, len(series), span)
+    grid = Grid(meaning.group, len(meaning.groups), span)
     cell = grid.cell(samples.index, samples.at_ms)
     usable = (cell >= 0) & ~np.isnan(samples.values)
     cell, values, at_ms = cell[usable], samples.values[usable], samples.at_ms[usable]
@@ -118,7 +117,7 @@ def gauge_windows(signal: Signal, form: Gauge, samples: Samples, span: Span) -> 
     cells = np.flatnonzero(n)
     order = np.argsort(at_ms, kind="stable")
     result = gauge_values(form.stat, cell[order], values[order], np.ones(len(cell)), grid.cells)
-    return span.windows(signal.name, series, cells, result[cells], n[cells])
+    return span.windows(signal.name, meaning.groups, cells, result[cells], n[cells])
 
 
 def gauge_values(stat: str, cell: Ints, values: Floats, weights: Floats, cells: int) -> Floats:
@@ -135,81 +134,113 @@ def gauge_values(stat: str, cell: Ints, values: Floats, weights: Floats, cells: 
     return result
 
 
-def rate_windows(signal: Signal, form: Rate, samples: Samples, seen: Seen, span: Span) -> Windows:
+def rate_windows(
+    signal: Signal, samples: Samples, meaning: Meaning, seen: Seen, span: Span
+) -> Windows:
     """Counter increase per second of the time it covers, summed over the series of a group.
 
     Divided by the time covered, not by the window's length: after a gap a sample brings what was
     added in two minutes, and that is no doubled rate.
     """
-    grown = increases(samples, seen)
+    grown = grown_in(span, since(samples, span.start_ms), meaning, seen)
     single = Grid(np.arange(len(samples.series)), len(samples.series), span)
     cell = single.cell(grown.index, grown.at_ms)
     added = single.total(cell, grown.values)
     covered_ms = single.total(cell, grown.covered_ms.astype(np.float64))
     filled = np.flatnonzero(covered_ms)
-    group, series = grouped(samples.series, form.by)
-    target = group[filled // max(span.count, 1)] * span.count + filled % max(span.count, 1)
+    target = meaning.group[filled // max(span.count, 1)] * span.count + filled % max(span.count, 1)
     cells, position = np.unique(target, return_inverse=True)
     rates = sums(position, added[filled] / (covered_ms[filled] / 1000), len(cells))
     n = sums(position, added[filled], len(cells))
-    return span.windows(signal.name, series, cells, rates, n)
+    return span.windows(signal.name, meaning.groups, cells, rates, n)
+
+
+def grown_in(
+    span: Span, samples: Samples, meaning: Meaning, seen: Seen, owner: Ints | None = None
+) -> Increases:
+    """What counters grew by in the windows."""
+    return increases(samples, seen, owner, meaning.target_in(seen), span.start_ms)
 
 
 def quotient_windows(
-    signal: Signal, form: Mean | Ratio, samples: Samples, seen: Seen, span: Span
+    signal: Signal, form: Mean | Ratio, samples: Samples, meaning: Meaning, seen: Seen, span: Span
 ) -> Windows:
     """Increase over increase; n is the increase of the denominator.
 
     A ratio without a numerator is zero: no errors is an error rate of 0, not an unknown one. A sum
     and a count belong together: they are reset together, and one without the other says nothing.
     """
-    upper, lower = form.selectors()
-    is_upper = np.array([upper.matches(labels) for labels in samples.series], np.bool_)
-    is_lower = np.array([lower.matches(labels) for labels in samples.series], np.bool_)
     owner = None
     if isinstance(form, Mean):
-        owner, _ = numbered(labels.without(NAME) for labels in samples.series)
-        samples = paired(samples, owner, is_upper)
-    grown = increases(samples, seen, owner)
-    group, series = grouped(samples.series, form.by)
-    grid = Grid(group, len(series), span)
+        owner = meaning.owner
+        samples = complete_since(samples, span.start_ms, lambda rows: paired(rows, meaning))
+    else:
+        samples = since(samples, span.start_ms)
+    grown = grown_in(span, samples, meaning, seen, owner)
+    grid = Grid(meaning.group, len(meaning.groups), span)
     cell = grid.cell(grown.index, grown.at_ms)
-    numerator = grid.total(cell, grown.values * is_upper[grown.index])
-    denominator = grid.total(cell, grown.values * is_lower[grown.index])
+    numerator = grid.total(cell, grown.values * meaning.upper[grown.index])
+    denominator = grid.total(cell, grown.values * meaning.lower[grown.index])
     cells = np.flatnonzero(denominator > 0)
     n = denominator[cells]
-    return span.windows(signal.name, series, cells, numerator[cells] / n, n)
+    return span.windows(signal.name, meaning.groups, cells, numerator[cells] / n, n)
 
 
-def share_windows(signal: Signal, form: Share, samples: Samples, seen: Seen, span: Span) -> Windows:
+def complete_since(
+    samples: Samples, start_ms: int, complete: Callable[[Samples], Flags]
+) -> Samples:
+    """As `since`, of the rows that are complete: whose companions were there at the same time.
+
+    To look for companions is dear, and the last rows before `start` nearly always have them all. So
+    just these are asked about first, and the older ones only when one of these has not: then the
+    last complete row lies further back.
+    """
+    short = since(samples, start_ms)
+    kept = complete(short)
+    if not kept[short.at_ms <= start_ms].all():
+        return since(chosen(samples, complete(samples)), start_ms)
+    return chosen(short, kept)
+
+
+def paired(samples: Samples, meaning: Meaning) -> Flags:
+    """Which samples of sums and counts had their other half at the same time."""
+    usable, sums_here = np.isfinite(samples.values), meaning.upper[samples.index] > 0
+    owners = meaning.owner[samples.index]
+    both = spread(usable & sums_here, owners, samples.at_ms)
+    return both & spread(usable & ~sums_here, owners, samples.at_ms)
+
+
+def share_windows(
+    signal: Signal, form: Share, samples: Samples, meaning: Meaning, seen: Seen, span: Span
+) -> Windows:
     """Increase of the bucket at the bound over that of the last one; n is that of the last one.
 
     What a histogram without this edge observed may be within or not. So a window into which it
     observed anything is left out: a share of the others would pass for one of all.
     """
-    histogram, groups_of = numbered(labels.without("le") for labels in samples.series)
-    edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
-    is_within, is_all = edges == form.bound, np.isinf(edges) & (edges > 0)
-    usable, owners = np.isfinite(samples.values), histogram[samples.index]
-    complete = spread(usable & is_all[samples.index], owners, samples.at_ms)
-    has_edge = np.isin(np.arange(len(groups_of)), histogram[is_within])
-    both = complete & spread(usable & is_within[samples.index], owners, samples.at_ms)
-    kept = both | (complete & ~has_edge[owners])
-    grown = increases(
-        Samples(samples.series, samples.index[kept], samples.at_ms[kept], samples.values[kept]),
-        seen,
-        histogram,
-    )
-    group, series = grouped(samples.series, form.by)
-    grid = Grid(group, len(series), span)
+    is_within = meaning.edge == form.bound
+    is_all = np.isinf(meaning.edge) & (meaning.edge > 0)
+    has_edge = np.isin(meaning.owner, meaning.owner[is_within])
+
+    def complete(rows: Samples) -> Flags:
+        usable, owners = np.isfinite(rows.values), meaning.owner[rows.index]
+        last = spread(usable & is_all[rows.index], owners, rows.at_ms)
+        both = last & spread(usable & is_within[rows.index], owners, rows.at_ms)
+        return both | (last & ~has_edge[rows.index])
+
+    # The other buckets matter all the same: when one of them falls the histogram was reset.
+    samples = complete_since(samples, span.start_ms, complete)
+    grown = grown_in(span, samples, meaning, seen, meaning.owner)
+    grid = Grid(meaning.group, len(meaning.groups), span)
     cell = grid.cell(grown.index, grown.at_ms)
     total = grid.total(cell, grown.values * is_all[grown.index])
     within = np.minimum(grid.total(cell, grown.values * is_within[grown.index]), total)
-    unknown = grid.total(
-        cell, grown.values * (is_all & ~has_edge[histogram])[grown.index].astype(np.float64)
-    )
+    without = (is_all & ~has_edge)[grown.index].astype(np.float64)
+    unknown = grid.total(cell, grown.values * without)
     cells = np.flatnonzero((total > 0) & (unknown == 0))
-    return span.windows(signal.name, series, cells, within[cells] / total[cells], total[cells])
+    return span.windows(
+        signal.name, meaning.groups, cells, within[cells] / total[cells], total[cells]
+    )
 
 
 def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]:
@@ -226,44 +257,27 @@ def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]
     }
 
 
-def paired(samples: Samples, owner: Ints, is_sum: Flags) -> Samples:
-    """The samples of sums and counts whose other half was there at the same time."""
-    usable, sums_here = np.isfinite(samples.values), is_sum[samples.index]
-    owners = owner[samples.index]
-    both = spread(usable & sums_here, owners, samples.at_ms)
-    both &= spread(usable & ~sums_here, owners, samples.at_ms)
-    return Samples(samples.series, samples.index[both], samples.at_ms[both], samples.values[both])
-
-
 def histogram_windows(
-    signal: Signal, form: Quantile, samples: Samples, seen: Seen, span: Span
+    signal: Signal, form: Quantile, samples: Samples, meaning: Meaning, seen: Seen, span: Span
 ) -> Windows:
     """Quantile of the merged increase of buckets; n is the increase of the last one.
 
     Histograms of different layouts are merged on the bounds they share, which is exact; summing
     series of different bounds would not be.
     """
-    histogram, _ = numbered(labels.without("le") for labels in samples.series)
-    group, series = grouped(samples.series, form.by)
-    edges = np.array([edge(labels.get("le")) for labels in samples.series], np.float64)
-    bounds = bounds_of_groups(histogram, group, edges, len(series))
-    places = [{bound: place for place, bound in enumerate(one)} for one in bounds]
-    place = np.array(
-        [places[g].get(e, -1) for g, e in zip(group.tolist(), edges.tolist(), strict=True)],
-        np.int64,
-    )
-    grown = increases(samples, seen, histogram)
-    grid = Grid(group, len(series), span)
+    shared = meaning.shared()
+    grown = grown_in(span, since(samples, span.start_ms), meaning, seen, meaning.owner)
+    grid = Grid(meaning.group, len(meaning.groups), span)
     cell = grid.cell(grown.index, grown.at_ms)
-    column, width = place[grown.index], max(map(len, bounds), default=0)
+    column, width = shared.place[grown.index], shared.width
     usable = (cell >= 0) & (column >= 0)
     cumulative = sums(
         cell[usable] * width + column[usable], grown.values[usable], grid.cells * width
     ).reshape(grid.cells, width)
     cells = np.flatnonzero(cumulative.max(axis=1, initial=0) > 0)
-    buckets = Buckets(bounds, cells // max(span.count, 1), cumulative[cells])
-    plain = span.windows(signal.name, series, cells, buckets.quantile(form.q), buckets.totals())
-    return with_buckets(plain, buckets)
+    buckets = Buckets(shared.bounds, cells // max(span.count, 1), cumulative[cells])
+    values, n = buckets.quantile(form.q), buckets.totals()
+    return with_buckets(span.windows(signal.name, meaning.groups, cells, values, n), buckets)
 
 
 def with_buckets(windows: Windows, buckets: Buckets) -> Windows:
@@ -281,13 +295,12 @@ def merge(form: AnySignal, windows: Windows, span: Span) -> Windows:
     slot = span.slot(windows.end_ms)
     cell = np.where(slot >= 0, windows.index * span.count + slot, -1)
     total_cells = len(windows.series) * span.count
-    cells = np.unique(cell[cell >= 0])
     inside = cell >= 0
+    cells = np.flatnonzero(np.bincount(cell[inside], minlength=total_cells))
     at, values, n = cell[inside], windows.values[inside], windows.n[inside]
     count = sums(at, n, total_cells)
     if isinstance(form, Quantile):
-        owner = np.arange(total_cells) // max(span.count, 1)
-        whole = merged(windows, cell, total_cells, owner)
+        whole = merged(windows, cell, total_cells)
         buckets = Buckets(whole.bounds, whole.owner[cells], whole.cumulative[cells])
         value = buckets.quantile(form.q)
         plain = span.windows(windows.signal, windows.series, cells, value, count[cells])
@@ -305,3 +318,45 @@ def covered_seconds(rates: Floats, n: Floats, seconds: Floats) -> Floats:
     """
     moving = (rates > 0) & (n > 0)
     return np.where(moving, n / np.where(moving, rates, 1), seconds)
+
+
+def together(all_: Sequence[Windows], series: tuple[Labels, ...]) -> Windows:
+    """Windows one behind the other; the index of each points into `series` already."""
+    layouts: dict[Bounds, int] = {}
+    layout = []
+    for one in all_:
+        number = [layouts.setdefault(bounds, len(layouts)) for bounds in one.layouts]
+        layout.append(np.array([*number, NO_LAYOUT], np.int64)[one.layout])
+    index, end_ms, seconds, values, n, counts = (
+        np.concatenate(columns)
+        for columns in zip(
+            *((w.index, w.end_ms, w.seconds, w.values, w.n, w.counts) for w in all_), strict=True
+        )
+    )
+    return Windows(
+        all_[0].signal,
+        series,
+        index,
+        end_ms,
+        seconds,
+        values,
+        n,
+        np.concatenate(layout),
+        tuple(layouts),
+        counts,
+    )
+
+
+def ending(windows: Windows, end_ms: int) -> Windows:
+    """The windows that end at one time."""
+    rows = windows.end_ms == end_ms
+    return replace(
+        windows,
+        index=windows.index[rows],
+        end_ms=windows.end_ms[rows],
+        seconds=windows.seconds[rows],
+        values=windows.values[rows],
+        n=windows.n[rows],
+        layout=windows.layout[rows],
+        counts=windows.counts[np.repeat(rows, windows.widths())],
+    )

@@ -5,17 +5,23 @@ makes a batch whole or absent after kill -9. Series and window series get small 
 are held in memory, because a tick asks for thousands of them.
 """
 
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
+from storage.catalogue import Catalogue
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
+from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
 from storage.series import Labels, Selector
+
+Connection = duckdb.DuckDBPyConnection
+Number = TypeVar("Number", np.int32, np.int64, np.float64)
 
 VERSION = 1
 SCHEMA = """
@@ -136,6 +142,7 @@ class DuckHistory:
     def __init__(self, file: DuckFile) -> None:
         self.file = file
         self.write = threading.Lock()
+        self.journal = Journal()
         try:
             cursor = file.cursor()
             prepare(cursor, file.path)
@@ -145,80 +152,67 @@ class DuckHistory:
         except duckdb.Error as error:  # damage shows when the first tables are read
             raise HistoryError(advice(file.path, error)) from None
         self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
+        # How far windows of each length reach: what is newer replaces nothing. None is not known.
+        self.reach_ms: dict[float, int] | None = None
 
-    def append(self, samples: Samples) -> None:
+    def append(self, *batches: Samples) -> None:
         """Store samples in one transaction: after a crash all of them are there, or none."""
-        if not len(samples):
+        given = [samples for samples in batches if len(samples)]
+        if not given:
             return
         with self.write, transaction(self.file, self.series) as cursor:
-            ids = self.series.identify(samples.series)
+            ids = [self.series.recall(samples.series)[samples.index] for samples in given]
             self.series.store_new(cursor, "series")
-            rows = {"series": ids[samples.index], "ts": samples.at_ms, "value": samples.values}
+            at_ms = joined([samples.at_ms for samples in given])
+            rows = {
+                "series": joined(ids),
+                "ts": at_ms,
+                "value": joined([samples.values for samples in given]),
+            }
             cursor.register("rows_in", rows)
             cursor.execute("INSERT INTO samples SELECT series, ts, value FROM rows_in")
+        self.journal.note(SAMPLES, int(at_ms.min()), int(at_ms.max()))
 
     def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
         """The samples of the chosen series in `(start, end]`."""
-        found: dict[int, Labels] = {}
-        for selector in selectors:
-            found |= self.series.find(selector.metric, selector.matches)
-        if not found:
+        wanted = np.concatenate([np.empty(0, np.int64), *map(self.series.among, selectors)])
+        if not len(wanted):
             return Samples.of(())
         cursor = self.file.cursor()
-        cursor.register("wanted", ids_of(found))
+        cursor.register("wanted", {"id": wanted})
         columns = cursor.execute(
             "SELECT series, ts, value FROM samples WHERE ts > ? AND ts <= ? "
             "AND series IN (SELECT id FROM wanted) ORDER BY series, ts, rowid",
             [start_ms, end_ms],
         ).fetchnumpy()
         kept = last_of_equal(columns["series"], columns["ts"])
-        labels, index = compact(columns["series"][kept], found)
-        return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept])
+        labels, index, ids = compact(columns["series"][kept], self.series.names)
+        return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept], ids)
 
-    def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction; same series, end and length replaces."""
-        if not len(windows):
+    def put_windows(self, *windows: Windows) -> None:
+        """Store windows, of any signals, in one transaction; same series, end, length replaces."""
+        filled = [one for one in windows if len(one)]
+        if not filled:
             return
-        with (
-            self.write,
-            self.new_layouts(),
-            transaction(self.file, self.window_series) as cursor,
-        ):
-            ids = self.window_series.identify(windows.series, windows.signal)[windows.index]
-            self.window_series.store_new(cursor, "window_series")
-            layout_ids = self.store_layouts(cursor, windows.layouts)
-            row = last_of_same(ids, windows.end_ms, windows.seconds)
-            cursor.register(
-                "rows_in",
-                {
-                    "row": row,
-                    "series": ids[row],
-                    "end_ms": windows.end_ms[row],
-                    "seconds": windows.seconds[row],
-                    "value": windows.values[row],
-                    "n": windows.n[row],
-                    "layout": layout_ids[windows.layout][row],
-                },
-            )
-            widths = windows.widths()
-            cursor.register(
-                "counts_in",
-                {
-                    "row": np.repeat(np.arange(len(windows)), widths),
-                    "position": np.arange(int(widths.sum())),
-                    "count": windows.counts,
-                },
-            )
-            cursor.execute(
-                "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
-                "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
-                [int(windows.end_ms.min()), int(windows.end_ms.max())],
-            )
-            cursor.execute(
-                "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, c.counts "
-                "FROM rows_in LEFT JOIN (SELECT row, list(count ORDER BY position) AS counts "
-                "FROM counts_in GROUP BY row) c USING (row) ORDER BY row"
-            )
+        with self.write:
+            with self.new_layouts(), transaction(self.file, self.window_series) as cursor:
+                ids = [self.window_series.identify(one.series, one.signal) for one in filled]
+                self.window_series.store_new(cursor, "window_series")
+                layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
+                reach_ms = self.reach(cursor)
+                store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
+            self.reach_ms = further(reach_ms, filled)  # committed, and nobody else writes yet
+        for one in filled:
+            for seconds in np.unique(one.seconds).tolist():
+                topic = windows_topic(one.signal, seconds)
+                self.journal.note(topic, int(one.end_ms.min()), int(one.end_ms.max()))
+
+    def reach(self, cursor: Connection) -> dict[float, int]:
+        """The end of the newest window of each length, inside the caller's transaction."""
+        if self.reach_ms is None:
+            found = cursor.execute("SELECT seconds, max(end_ms) FROM windows GROUP BY seconds")
+            self.reach_ms = {seconds: int(end_ms) for seconds, end_ms in found.fetchall()}
+        return self.reach_ms
 
     @contextmanager
     def new_layouts(self) -> Iterator[None]:
@@ -267,7 +261,7 @@ class DuckHistory:
         ).fetchnumpy()
         if not len(table["series"]):
             return Windows.of(signal, ())
-        labels_found, index = compact(table["series"], found)
+        labels_found, index, _ = compact(table["series"], found)
         layouts, layout = self.layouts_of(table["layout"])
         buckets = list(table["counts"][layout != NO_LAYOUT]) if counts else []
         return Windows(
@@ -304,6 +298,8 @@ class DuckHistory:
                 hourly,
                 windows_after_ms,
             )
+        self.journal.note_all_windows(-EVER_MS, windows_after_ms)
+        self.journal.note(SAMPLES, -EVER_MS, samples_after_ms)
         return gone
 
     def thin(self, signal: str, seconds: float, after_ms: int) -> int:
@@ -314,64 +310,9 @@ class DuckHistory:
         with self.write, transaction(self.file, self.window_series) as cursor:
             cursor.register("wanted", ids_of(found))
             chosen = "seconds = ? AND end_ms <= ? AND series IN (SELECT id FROM wanted)"
-            return deleted(cursor, f"windows WHERE {chosen}", seconds, after_ms)
-
-
-class Catalogue:
-    """Which small integer stands for which series, in memory; new ones wait to be stored.
-
-    Series are kept by group (the metric name, or the signal), so that a search looks at one group.
-    """
-
-    def __init__(self, rows: Iterable[tuple[int, str, str]]) -> None:
-        self.ids: dict[str, dict[Labels, int]] = {}
-        self.next_id = 0
-        self.new: list[tuple[int, str, Labels]] = []
-        for id_, group, labels in rows:
-            self.ids.setdefault(group, {})[read_labels(labels)] = id_
-            self.next_id = max(self.next_id, id_ + 1)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.ids.values()))
-
-    def identify(self, series: Sequence[Labels], group: str | None = None) -> Ints:
-        """The id of each series, made where there was none; the group is the metric by default."""
-        ids = np.empty(len(series), np.int64)
-        for position, labels in enumerate(series):
-            name = labels.metric if group is None else group
-            known = self.ids.setdefault(name, {})
-            id_ = known.get(labels)
-            if id_ is None:
-                id_ = known[labels] = self.next_id
-                self.next_id += 1
-                self.new.append((id_, name, labels))
-            ids[position] = id_
-        return ids
-
-    def find(self, group: str, wanted: Callable[[Labels], bool]) -> dict[int, Labels]:
-        """The series of a group that are wanted, by id."""
-        # The copy is made in one step; a writer may add series while we look at them.
-        known = list(self.ids.get(group, {}).items())
-        return {id_: labels for labels, id_ in known if wanted(labels)}
-
-    def store_new(self, cursor: duckdb.DuckDBPyConnection, table: str) -> None:
-        """Write the new series inside the caller's transaction."""
-        if self.new:
-            ids, groups, labels = zip(*self.new, strict=True)
-            written = [json.dumps(one.as_dict(), ensure_ascii=False) for one in labels]
-            rows = list(zip(ids, groups, written, strict=True))
-            for start in range(0, len(rows), 1000):
-                part = rows[start : start + 1000]
-                marks = ", ".join(["(?, ?, ?)"] * len(part))
-                flat = [value for row in part for value in row]
-                cursor.execute(f"INSERT INTO {table} VALUES {marks}", flat)
-
-    def settle(self, committed: bool) -> None:
-        """End the transaction: keep the new series, or take their ids back."""
-        if not committed:
-            for _, group, labels in self.new:
-                del self.ids[group][labels]
-        self.new.clear()
+            gone = deleted(cursor, f"windows WHERE {chosen}", seconds, after_ms)
+        self.journal.note(windows_topic(signal, seconds), -EVER_MS, after_ms)
+        return gone
 
 
 @contextmanager
@@ -391,6 +332,76 @@ def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBP
         catalogue.settle(committed=True)
     finally:
         cursor.close()
+
+
+def replaces(all_: Iterable[Windows], reach_ms: Mapping[float, int]) -> bool:
+    """Whether any of these windows may stand in the place of a stored one."""
+    return any(
+        (windows.end_ms[windows.seconds == seconds] <= end_ms).any()
+        for windows in all_
+        for seconds, end_ms in reach_ms.items()
+    )
+
+
+def further(reach_ms: Mapping[float, int], all_: Iterable[Windows]) -> dict[float, int]:
+    """How far windows of each length reach after these were written."""
+    found = dict(reach_ms)
+    for windows in all_:
+        for seconds in np.unique(windows.seconds).tolist():
+            end_ms = int(windows.end_ms[windows.seconds == seconds].max())
+            found[seconds] = max(end_ms, found.get(seconds, end_ms))
+    return found
+
+
+def store_windows(
+    cursor: duckdb.DuckDBPyConnection,
+    windows: Sequence[Windows],
+    series_ids: Sequence[Ints],
+    layout_ids: Sequence[Ints],
+    replacing: bool,
+) -> None:
+    """Write windows, in place of what stood there, inside the caller's transaction."""
+    ids = np.concatenate([of[one.index] for one, of in zip(windows, series_ids, strict=True)])
+    layout = np.concatenate([of[one.layout] for one, of in zip(windows, layout_ids, strict=True)])
+    end_ms, seconds, values, n, counts, widths = (
+        np.concatenate(columns)
+        for columns in zip(
+            *((w.end_ms, w.seconds, w.values, w.n, w.counts, w.widths()) for w in windows),
+            strict=True,
+        )
+    )
+    row = last_of_same(ids, end_ms, seconds)
+    columns = {"series": ids, "end_ms": end_ms, "seconds": seconds, "value": values, "n": n}
+    chosen = {name: column[row] for name, column in columns.items()}
+    if replacing:
+        cursor.register("rows_in", chosen)
+        cursor.execute(
+            "DELETE FROM windows w USING rows_in r WHERE w.end_ms >= ? AND w.end_ms <= ? "
+            "AND w.series = r.series AND w.end_ms = r.end_ms AND w.seconds = r.seconds",
+            [int(end_ms.min()), int(end_ms.max())],
+        )
+    plain = widths[row] == 0
+    for name, mask in (("plain", plain), ("wide", ~plain)):
+        part = {key: column[mask] for key, column in chosen.items()}
+        cursor.register(name, {"row": row[mask], **part, "layout": layout[row][mask]})
+    cursor.execute(
+        "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, NULL FROM plain"
+    )
+    if plain.all():
+        return
+    cursor.register(
+        "counts_in",
+        {
+            "row": np.repeat(np.arange(len(widths)), widths),
+            "position": np.arange(len(counts)),
+            "count": counts,
+        },
+    )
+    cursor.execute(
+        "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, c.counts "
+        "FROM wide LEFT JOIN (SELECT row, list(count ORDER BY position) AS counts "
+        "FROM counts_in GROUP BY row) c USING (row) ORDER BY row"
+    )
 
 
 def deleted(cursor: duckdb.DuckDBPyConnection, chosen: str, *values: float) -> int:
@@ -413,9 +424,9 @@ def prepare(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
-def read_labels(text: str) -> Labels:
-    """Labels from their stored form."""
-    return Labels.of(json.loads(text))
+def joined(columns: Sequence[NDArray[Number]]) -> NDArray[Number]:
+    """Columns one behind the other; a single one is not copied."""
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
@@ -423,10 +434,16 @@ def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
     return {"id": np.fromiter(found, np.int64, len(found))}
 
 
-def compact(ids: Ints, found: Mapping[int, Labels]) -> tuple[tuple[Labels, ...], Ints]:
-    """The labels that occur, and for each row its position among them."""
+def compact(
+    ids: Ints, found: Mapping[int, Labels] | Sequence[Labels]
+) -> tuple[tuple[Labels, ...], Ints, Ints]:
+    """The labels that occur, for each row its position among them, and the id of each."""
     used, index = np.unique(ids, return_inverse=True)
-    return tuple(found[int(id_)] for id_ in used), index.astype(np.int64)
+    return (
+        tuple(found[id_] for id_ in used.tolist()),
+        index.astype(np.int64),
+        used.astype(np.int64),
+    )
 
 
 def numbers(column: Floats) -> Floats:

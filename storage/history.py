@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.journal import Journal
 from storage.series import Labels, Sample, Selector, Window
 
 Floats = NDArray[np.float64]
@@ -25,12 +26,17 @@ class Samples:
 
     What `History.samples` returns is sorted by (index, at_ms) and holds each (series, time) once.
     What `History.append` takes may come in any order.
+
+    `ids` is the history's own integer for each entry of `series`: the same from call to call for as
+    long as the history is open, so that what was computed from labels can be kept by it. Empty when
+    unknown.
     """
 
     series: tuple[Labels, ...]
     index: Ints
     at_ms: Ints
     values: Floats
+    ids: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -135,18 +141,29 @@ class Windows:
 
 
 class History(Protocol):
-    """Where samples and windows are kept. Safe to call from several threads."""
+    """Where samples and windows are kept. Safe to call from several threads.
 
-    def append(self, samples: Samples) -> None:
-        """Store samples in one transaction: after a crash all of them are there, or none."""
+    Whatever is written is noted in the `journal`, so that copies in memory stay true.
+    """
+
+    @property
+    def journal(self) -> Journal:
+        """What was written since one last looked."""
+        ...
+
+    def append(self, *batches: Samples) -> None:
+        """Store samples in one transaction: after a crash all of them are there, or none.
+
+        Of samples of one series at one time the last counts, in the order of the batches.
+        """
         ...
 
     def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
         """The samples of the chosen series in `(start, end]`."""
         ...
 
-    def put_windows(self, windows: Windows) -> None:
-        """Store windows in one transaction; same series, end and length replaces."""
+    def put_windows(self, *windows: Windows) -> None:
+        """Store windows, of any signals, in one transaction; same series, end, length replaces."""
         ...
 
     def windows(

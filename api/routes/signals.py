@@ -14,8 +14,8 @@ from api.routes.router import router
 from api.shapes import DeploymentShape, Shape
 from api.signal_shapes import SignalShape
 from api.standing import all_standing, band_of, known_series, series_id, standing
+from detector.readings import Reading
 from detector.regression import Regression, Severity
-from detector.run import Reading
 from detector.signal import Signal
 from detector.units import Unit
 from storage.series import Labels

@@ -71,9 +71,9 @@ def test_a_full_hour_makes_windows_of_an_hour_from_those_that_are_judged(house: 
     past(house, 1)
     signal = house.detector.definitions.signals[SIGNAL]
     assert has_hourly(signal)
-    house.detector.store_windows([signal], NOW_MS - 60_000)
+    house.detector.windowing.step([signal], NOW_MS - 60_000)
     assert not len(house.history.windows(SIGNAL, 0, NOW_MS, seconds=3600.0))
-    house.detector.store_windows([signal], NOW_MS)
+    house.detector.windowing.step([signal], NOW_MS)
     (made,) = house.history.windows(SIGNAL, 0, NOW_MS, seconds=3600.0).rows()
     judged = house.history.windows(SIGNAL, NOW_MS - HOUR_MS, NOW_MS, seconds=300.0)
     assert (made.end_ms, made.n) == (NOW_MS, judged.n.sum())

@@ -11,7 +11,7 @@ from api.app import create_app
 from api.house import House
 from api.metrics import HELP, exported
 from dashboards.overview import dashboard
-from detector.run import Reading
+from detector.readings import Reading
 from storage.series import Labels
 from tests.api.asking import Client, problem
 from tests.api.shop import DEPLOYED_MS, NOW, NOW_MS, Clock, deployment

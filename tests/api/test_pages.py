@@ -11,8 +11,8 @@ from api.house import House
 from api.pages.render import KINDS, MARKS
 from collector.config import CollectorConfig, Target
 from dashboards.overview import KINDS as DASHBOARD_KINDS
+from detector.readings import Reading
 from detector.regression import Kind, Phase, Severity
-from detector.run import Reading
 from storage.series import Labels
 from tests.api.asking import Client
 from tests.api.shop import NOW_MS

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.app import create_app
 from api.house import House
-from detector.run import Reading
+from detector.readings import Reading
 from storage.history import Windows
 from storage.series import Labels, Window
 from tests.api.shop import MINUTE_MS, NOW_MS, Clock, close, empty_house, shop_house

@@ -142,7 +142,7 @@ def test_a_gap_has_no_entry(client: Client, house: House) -> None:
 
 
 def test_before_the_first_window_ends_its_reading_is_shown(client: Client, house: House) -> None:
-    from detector.run import Reading
+    from detector.readings import Reading
 
     nan = float("nan")
     house.detector.readings["host_cpu_usage"] = (

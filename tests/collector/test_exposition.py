@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from collector.config import Limits
-from collector.exposition import FORGET_AFTER_MS, Exposition
+from collector.exposition import Exposition
 from collector.failure import CollectFailure, Failure
+from collector.lines import FORGET_AFTER_MS
 from collector.source import Collected, Drop
 
 TEXT = "text/plain; version=0.0.4"
@@ -270,7 +271,7 @@ def test_lines_that_are_new_every_time_do_not_fill_the_memory(
         text = line % (number % 90, b"") if b"*" in line else line % number
         page.read(text + b"\nkept 1\n", TEXT, NOW)
         most = max(most, page.remembered_bytes)
-    assert 5000 < most <= 10_000
+    assert 5000 < most <= 20_000
 
 
 def test_what_is_left_out_for_its_labels_still_counts_as_work() -> None:
@@ -316,7 +317,8 @@ def test_a_page_that_was_seen_needs_the_official_parser_no_more(
     def forbidden(line: bytes, _number: int) -> None:
         pytest.fail(f"parsed again: {line!r}")
 
-    monkeypatch.setattr("collector.exposition._official", forbidden)
+    monkeypatch.setattr("collector.lines.official", forbidden)
+    monkeypatch.setattr("collector.exposition.official", forbidden)
     warm = page.read(body, TEXT, NOW)
     assert table(warm) == table(cold)
     assert warm.dropped == cold.dropped == {Drop.LABELS: 2}
@@ -334,3 +336,38 @@ def test_a_number_too_large_for_a_float_is_infinite() -> None:
         'a{target="shop"}': math.inf,
         'b{target="shop"}': -math.inf,
     }
+
+
+def test_pages_with_the_same_lines_share_their_series() -> None:
+    page = exposition()
+    read = [
+        page.read(b'# HELP a b\na{l="x y"} %d\nb %d\n' % (n, 2 * n), TEXT, NOW + n).samples
+        for n in range(4)
+    ]
+    assert all(one.series is read[0].series and one.index is read[0].index for one in read)
+    assert [one.values.tolist() for one in read] == [[0, 0], [1, 2], [2, 4], [3, 6]]
+    assert [one.at_ms.tolist() for one in read] == [[NOW + n] * 2 for n in range(4)]
+    other = page.read(b"b 7\n", TEXT, NOW).samples
+    assert [str(one) for one in other.series] == ['b{target="shop"}']
+
+
+def test_what_is_left_out_is_counted_on_every_page_alike() -> None:
+    page = exposition({"labels": 1}, allow="a|b|c")
+    body = b'a 1\na 2\nb{x="1",y="2"} 3\nunwanted 4\nc 5 \n'
+    for number in range(5):
+        collected = page.read(body.replace(b"4", b"%d x" % number), TEXT, NOW)
+        assert collected.dropped == {Drop.DUPLICATE: 1, Drop.LABELS: 1}
+        assert list(table(collected).values()) == [1.0, 5.0]
+
+
+def test_a_series_that_was_given_up_does_not_come_back_under_another_name() -> None:
+    page = exposition({"series": 2})
+    for number in range(3):
+        page.read(b"a 1\nb 2\n", TEXT, NOW + number)
+    later = NOW + FORGET_AFTER_MS + 60_000
+    assert table(page.read(b"c 3\n", TEXT, later)) == {'c{target="shop"}': 3.0}
+    assert table(page.read(b"c 4\na 1\n", TEXT, later)) == {
+        'c{target="shop"}': 4.0,
+        'a{target="shop"}': 1.0,
+    }
+    assert table(page.read(b"a 1\nb 2\n", TEXT, later)) == {'a{target="shop"}': 1.0}

@@ -3,10 +3,12 @@
 import math
 import re
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector import template
 from collector.config import Limits
 from collector.exposition import Exposition
 from collector.failure import CollectFailure, Failure
@@ -133,6 +135,38 @@ def test_page_after_page_both_read_the_same_and_refuse_the_same(pages: list[list
         wanted = officially(text)
         assert same(ours(memory, text), wanted), text
         assert same(ours(memory, text), wanted), f"warm: {text}"
+        assert same(ours(memory, text), wanted), f"hot: {text}"
+
+
+def changed(row: str, how: int, value: str) -> list[str]:
+    """A line of a page some time later: mostly another value, sometimes anything."""
+    head, blank, tail = row.rpartition(" ")
+    others = [[row], [row, row], [], [f"{row} "], [f"{row}\n"], [f" {row}"]]
+    others += [[f"{head}  {tail}"], [f"{head}x {tail}"], [f"{head} 1 {tail}"]]
+    return others[how] if how < len(others) else [f"{head}{blank}{value}"]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.one_of(lines, st.sampled_from(["a 1", "b_total 2", 'c_bucket{l="x y"} 3'])), max_size=6
+    ),
+    st.sampled_from([1, 8, 64]),
+    st.data(),
+)
+def test_a_page_that_came_before_with_other_ends_means_what_the_parser_says(
+    rows: list[str], piece_bytes: int, data: st.DataObject
+) -> None:
+    memory = fresh()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(template, "PIECE_BYTES", piece_bytes)
+        for _ in range(2):
+            ours(memory, "\n".join(rows))
+        for _ in range(3):
+            draws = [(row, data.draw(st.integers(0, 40)), data.draw(values)) for row in rows]
+            text = "\n".join(line for one in draws for line in changed(*one))
+            if not re.match(r"\s*<", text):
+                assert same(ours(memory, text), officially(text)), text
 
 
 @settings(max_examples=200, deadline=None)

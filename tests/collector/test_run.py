@@ -32,8 +32,8 @@ class Shelf:
     def __init__(self) -> None:
         self.appends: list[Samples] = []
 
-    def append(self, samples: Samples) -> None:
-        self.appends.append(samples)
+    def append(self, *batches: Samples) -> None:
+        self.appends.extend(batches)
 
     def series(self, name: str, target: str) -> dict[int, float]:
         """Values by time of the series of this metric and target."""
@@ -395,7 +395,7 @@ def test_stopping_cancels_what_runs_closes_everything_and_writes_what_came() -> 
             await rig.collector.stop()
         assert all(task.done() for task in tasks)
         assert (healthy.closed, hanging.closed) == (True, True)
-        assert len(rig.shelf.appends) == 1
+        assert [len(one) for one in rig.shelf.appends] == [1, 1]
         assert rig.shelf.series(UP, "healthy") == {NOW_MS: 1.0}
         assert rig.shelf.series(UP, "hanging") == {}
 

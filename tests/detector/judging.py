@@ -9,8 +9,8 @@ from detector.baseline import DAY_MS, DAYS, flat
 from detector.gates import conclude
 from detector.judgement import Assessment, Judged, Verdicts
 from detector.judging import judge_of
+from detector.recent import Part
 from detector.rule import Rule
-from storage.history import NO_LAYOUT, Windows
 from storage.series import Labels
 from tests.notation import array
 
@@ -53,7 +53,7 @@ def clear_of(trigger: dict[str, dict[str, str]]) -> dict[str, str]:
     return {"level": level, "for": "5m"}
 
 
-def past(case: dict[str, Any]) -> Windows:
+def past(case: dict[str, Any]) -> Part:
     """The windows of the last seven days, evenly spread, the oldest first."""
     values = array(case.get("baseline", "100x70" if is_new(case) else ""))
     n = array(case.get("baseline_n", f"{USUAL_N:g}x{len(values)}"))
@@ -62,17 +62,11 @@ def past(case: dict[str, Any]) -> Windows:
         - DAYS * DAY_MS
         + np.arange(1, len(values) + 1) * (DAYS * DAY_MS // max(len(values), 1))
     )
-    there = ~np.isnan(values)
-    count = int(there.sum())
-    return Windows(
-        "s",
-        (SERIES,),
-        np.zeros(count, np.int64),
-        ends[there].astype(np.int64),
-        np.full(count, OVER_SECONDS),
-        values[there],
-        n[there],
-        np.full(count, NO_LAYOUT, np.int64),
+    return Part(
+        np.zeros(1, np.int64),
+        ends.astype(np.int64),
+        values[None, :].astype(np.float32),
+        n[None, :].astype(np.float32),
     )
 
 
@@ -82,7 +76,9 @@ def judged(case: dict[str, Any]) -> Verdicts:
     span = rule.span(60.0, OVER_SECONDS)
     values = array(case["recent"])
     n = array(case["n"]) if "n" in case else np.where(np.isnan(values), 0, USUAL_N)
-    background = flat(past(case), END_MS, {}, weigh_by_n="weigh_by_n" in case).background([SERIES])
+    step_ms, weigh_by_n = round(OVER_SECONDS * 1000), "weigh_by_n" in case
+    usual = flat({SERIES: 0}, [past(case)], END_MS, step_ms, {}, weigh_by_n=weigh_by_n)
+    background = usual.background((SERIES,))
     stages = {name: np.array([float(value)]) for name, value in case.get("stages", {}).items()}
     assessment = replace(Assessment.nothing(1), **stages)
     levels = judge_of(rule).judge(background, assessment=assessment)

@@ -257,6 +257,8 @@ def test_a_moved_histogram_is_found_on_the_history(
         counts = [700.0, 200, 100] if day else [500.0, 500]
         histogram(watch, NOON_MS - day * DAY_MS, 300.0 if day else 60.0, counts, edges)
     signal = watch.detector.definitions.signals["t95"]
+    windowing = watch.detector.windowing
+    windowing.follow(windowing.held["t95"], NOON_MS + MINUTE_MS)
     verdicts = watch.detector.judge(signal, NOON_MS, [], [])
     (row,) = verdicts[0].rows()
     assert (row.verdict == "regressed") is held
@@ -298,11 +300,14 @@ def test_daily_lows_are_read_once_an_hour(tmp_path: Path) -> None:
     first = finder.find(signal, rule, rule.span(60, 300), judged).lows
     watch.past("200x8")
     again = finder.find(signal, rule, rule.span(60, 300), judged).lows
+    written = finder.find(signal, rule, rule.span(60, 300), judged, version=1).lows
     later = replace(judged, end_ms=NOON_MS + 60 * MINUTE_MS)
     fresh = finder.find(signal, rule, rule.span(60, 300), later).lows
     assert first is not None
     assert again is not None
+    assert written is not None
     assert fresh is not None
+    assert (written[0, -2:] == 200).all()
     assert np.nanmin(first) == np.nanmin(again) == 100
     assert np.nanmin(fresh) == 200
     watch.close()

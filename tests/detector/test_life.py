@@ -27,6 +27,7 @@ from detector.lifecycle import (
     suggests_acceptance,
     woken,
 )
+from detector.living import Lives
 from detector.regression import HOLDING, Kind, Phase, Regression, Step, Transition
 from detector.rule import Rule
 from storage.series import Labels
@@ -127,9 +128,8 @@ class Life(RuleBasedStateMachine):
                     awake, steps = woken(each, self.now_ms)
                     self.book.save(session, awake, steps)
                     known[each.fingerprint] = awake
-                self.watch.detector.apply(
-                    session, definitions_.signals["level"], definitions_.rules["r"], one, known
-                )
+                lives = Lives(self.book, definitions_.signals, definitions_.rules)
+                lives.apply(session, lives.signals["level"], lives.rules["r"], one, known)
             self.count = len(self.transitions())
         assert before == self.count, "a repeated judgement took a step"
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from detector.baseline import flat
 from detector.judgement import Reason, Verdict
 from detector.ledger import Wanted
 from detector.regression import Phase, Severity
 from detector.run import MAX_CATCH_UP_MS, TICK
+from detector.windowing import Keeping
 from storage.series import Labels
 from tests.detector.regressions import deployment, regression, step
 from tests.detector.watch import (
@@ -422,41 +424,77 @@ def test_a_regression_is_left_out_of_the_baseline_of_its_own_signal(
     assert watch.judgement(5, "risen").baseline_n == 5.0 * (7 * 288 - left_out)
 
 
-def test_a_baseline_is_made_once_an_hour_and_when_a_regression_begins_or_ends(
-    watch: Watch,
-) -> None:
+def test_days_are_read_once_and_again_where_somebody_else_wrote(watch: Watch) -> None:
     watch.past("10")
     watch.level("10x200")
-    asked: list[int] = []
+    asked: list[tuple[int, int]] = []
     watch.detector.history = Recording(watch.history, asked)  # type: ignore[assignment]
-    for minute in (1, 30, 59):
-        watch.ticks(minute, minute)
-    assert len(asked) == 1
-    watch.ticks(60, 61)
-    assert len(asked) == 2
-    with watch.state.unit() as session:
-        past = regression(-300, rule="risen", signal="level", labels=SERIES, began_lo_ms=at(-600))
-        watch.book.open(session, past, step(past))
-    watch.ticks(62, 63)
-    assert len(asked) == 3
-    watch.detector.forget_baselines()
-    watch.ticks(64, 65)
-    assert len(asked) == 4
+    watch.ticks(1, 1)
+    assert min(lo for lo, _ in asked) < at(1) - 7 * DAY_MS
+    asked.clear()
+    watch.ticks(2, 61)
+    assert [span for span in asked if span[1] <= at(0)] == []
+    watch.windows([at(-600)], [5.0])
+    assert watch.judgement(62, "risen").baseline < 10.0
+    assert [span for span in asked if span[1] <= at(0)] == [(at(-605), at(-600))]
 
 
 class Recording:
-    """A history that notes how often seven days were read."""
+    """A history that notes which windows were read."""
 
-    def __init__(self, real: Any, asked: list[int]) -> None:
+    def __init__(self, real: Any, asked: list[tuple[int, int]]) -> None:
         self.real, self.asked = real, asked
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
     def windows(self, signal: str, start_ms: int, end_ms: int, **more: Any) -> Any:
-        if end_ms - start_ms >= DAY_MS:
-            self.asked.append(end_ms)
+        self.asked.append((start_ms, end_ms))
         return self.real.windows(signal, start_ms, end_ms, **more)
+
+
+def test_a_baseline_is_made_once_an_hour_and_when_a_regression_begins_or_ends(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        made.append(args[2])
+        return flat(*args, **kwargs)
+
+    monkeypatch.setattr("detector.hearing.flat", noted)
+    watch.past("10")
+    watch.level("10x200")
+    for minute in range(1, 60):
+        watch.ticks(minute, minute)
+    assert len(made) == 1
+    watch.ticks(60, 61)
+    assert len(made) == 2
+    with watch.state.unit() as session:
+        past = regression(-300, rule="risen", signal="level", labels=SERIES, began_lo_ms=at(-600))
+        watch.book.open(session, past, step(past))
+    watch.ticks(62, 63)
+    assert len(made) == 3
+    watch.detector.forget_baselines()
+    watch.ticks(64, 65)
+    assert len(made) == 4
+
+
+def test_a_series_that_finds_no_room_is_judged_without_a_baseline_and_counted(
+    tmp_path: Path,
+) -> None:
+    watch = Watch(tmp_path)
+    watch.past("10")
+    watch.detector.keeping = Keeping(memory_bytes=1000)
+    watch.level("30x10")
+    watch.ticks(1, 10)
+    assert [one.rule for one in watch.regressions()] == ["high"]
+    row = watch.judgement(10, "risen")
+    assert (row.verdict, row.reason) == (Verdict.UNKNOWN, Reason.TOO_LITTLE_HISTORY)
+    left_out = "plimsoll_windows_left_out_total"
+    assert watch.metric(left_out, signal="level", reason="memory") == 3  # at 12:05, at 12:10 twice
+    assert watch.metric("plimsoll_recent_windows_bytes") == 0
+    watch.close()
 
 
 # --- what is not known ---

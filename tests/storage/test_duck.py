@@ -63,6 +63,22 @@ def test_a_span_leaves_its_start_out_and_takes_its_end_in(history: DuckHistory) 
     assert history.samples([UP], 10, 20).at_ms.tolist() == [11, 20]
 
 
+def test_a_series_has_the_same_id_in_every_answer(history: DuckHistory) -> None:
+    history.append(Samples.at([up(job=one) for one in "abc"], 1, [1.0, 2.0, 3.0]))
+    first = history.samples([UP], 0, 10)
+    known = dict(zip(first.series, first.ids.tolist(), strict=True))
+    assert len(set(known.values())) == 3
+    history.append(Samples.at([up(job=one) for one in "cdb"], 2, [1.0, 2.0, 3.0]))
+    again = history.samples([Selector.parse('up{job=~"b|c|d"}')], 1, 10)
+    ids = dict(zip(again.series, again.ids.tolist(), strict=True))
+    assert {one: ids[one] for one in known if one in ids} == {
+        up(job="b"): known[up(job="b")],
+        up(job="c"): known[up(job="c")],
+    }
+    assert ids[up(job="d")] not in known.values()
+    assert Samples.of([]).ids.tolist() == []
+
+
 def test_selectors_choose_series_and_each_comes_once(history: DuckHistory) -> None:
     history.append(
         Samples.at([up(job="a"), up(job="b"), Labels.of({NAME: "down", "job": "a"})], 1, [1, 2, 3])

@@ -1,0 +1,82 @@
+"""Ticks over a crowd of series, in one process: `python -m benchmarks._ticking SERIES TICKS`.
+
+The history, the detector and its ledger are wired as `api.serve` does it. The last line on standard
+output is one JSON object.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import fmean
+from time import process_time
+
+import psutil
+from prometheus_client import CollectorRegistry
+
+from benchmarks._crowd import MINUTE_MS, Crowd, definitions
+from detector.book import Book
+from detector.ledger import Ledger
+from detector.meters import DetectorMeters
+from detector.run import Detector
+from detector.signal import Signal
+from storage.duck import DuckFile, DuckHistory
+from storage.state import State
+
+NOON_MS = 1_772_452_800_000
+WARM_TICKS = 11
+
+
+def detector_on(directory: Path, file: DuckFile) -> Detector:
+    """A detector on files of its own."""
+    state = State(f"sqlite:///{directory / 'state.sqlite3'}")
+    state.migrate()
+    meters = DetectorMeters(CollectorRegistry())
+    return Detector(definitions(), DuckHistory(file), state, Book(), Ledger(file), meters)
+
+
+def measured(count: int, ticks: int, directory: Path) -> dict[str, float]:
+    """CPU seconds of a tick in the mean, of its evaluation alone, and the memory at the end."""
+    with closing(DuckFile(directory / "history.duckdb")) as file:
+        detector, crowd = detector_on(directory, file), Crowd(count)
+        evaluating, ticking = list[float](), list[float]()
+        windowing = detector.windowing
+        step = windowing.step
+
+        def timed(signals: Sequence[Signal], now_ms: int) -> None:
+            began = process_time()
+            step(signals, now_ms)
+            evaluating.append(process_time() - began)
+
+        windowing.step = timed  # type: ignore[method-assign]
+        first_ms, all_ticks = NOON_MS + MINUTE_MS, WARM_TICKS + ticks
+        pages = crowd.minutes(first_ms, first_ms + (all_ticks - 1) * MINUTE_MS)
+        for number, samples in enumerate(pages):
+            detector.history.append(samples)
+            began = process_time()
+            detector.tick(first_ms + number * MINUTE_MS)
+            ticking.append(process_time() - began)
+        memory = psutil.Process().memory_info().rss
+        series = len(crowd.series) + len(crowd.up)
+        detector.state.close()
+    return {
+        "series": crowd.count,
+        "samples": series,
+        "evaluation_seconds": fmean(evaluating[WARM_TICKS:]),
+        "tick_seconds": fmean(ticking[WARM_TICKS:]),
+        "first_tick_seconds": ticking[0],
+        "resident_bytes": memory,
+    }
+
+
+def main() -> None:
+    """Measure what the arguments say."""
+    with tempfile.TemporaryDirectory() as directory:
+        found = measured(int(sys.argv[1]), int(sys.argv[2]), Path(directory))
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What the verdicts of one tick mean for the book: what opens, goes on, comes back or is over.
+
+Rows are made only of series that say something: of those that hold, and of those that are watched.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlmodel import Session
+
+from detector.book import Book
+from detector.judgement import VERDICTS, Judgement, Verdict, Verdicts
+from detector.lifecycle import (
+    continued,
+    fingerprint,
+    is_hands_off,
+    opened,
+    reopened,
+    reopens,
+    suspected_again,
+    withdrawn,
+    woken,
+)
+from detector.regression import Kind, Regression, Tag
+from detector.rule import Rule
+from detector.signal import Signal
+from detector.tags import shifted
+from storage.series import Labels
+
+OPENING = (Verdict.REGRESSED, Verdict.SUSPECTED, Verdict.IMPROVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """The regressions of a book, under the signals and rules in force."""
+
+    book: Book
+    signals: Mapping[str, Signal]
+    rules: Mapping[str, Rule]
+
+    def live(self, session: Session, all_verdicts: Sequence[Verdicts], now_ms: int) -> None:
+        """Open, continue and resolve regressions according to the verdicts of one tick."""
+        known = self.begun(session, now_ms)
+        for verdicts in all_verdicts:
+            rule, signal = self.rules[verdicts.rule], self.signals[verdicts.signal]
+            mine = [one for one in known.values() if one.rule == verdicts.rule]
+            moved: frozenset[int] | None = None
+            worse = {one.labels for one in mine if one.kind is Kind.REGRESSION}
+            for i in rows(verdicts, {one.labels for one in mine}):
+                judgement = verdicts.row(i)
+                tags: tuple[Tag, ...] = ()
+                if judgement.verdict is Verdict.REGRESSED and judgement.labels not in worse:
+                    if moved is None:  # asked only where something begins
+                        moved = frozenset(np.flatnonzero(shifted(signal, verdicts)).tolist())
+                    tags = (Tag.COST_SHIFT,) if i in moved else ()
+                self.apply(session, signal, rule, judgement, known, tags)
+
+    def begun(self, session: Session, now_ms: int) -> dict[str, Regression]:
+        """What is watched, by its fingerprint, after what the time alone has done to it."""
+        known = {one.fingerprint: one for one in self.book.watched(session, lock=True)}
+        for print_, one in list(known.items()):
+            if not self.is_judged(one) and not one.phase.is_over:
+                self.book.save(session, *withdrawn(one, now_ms))
+                continue
+            awake, steps = woken(one, now_ms)
+            if steps:
+                self.book.save(session, awake, steps)
+                # With the incident that the book has for it.
+                known[print_] = self.book.regression(session, awake.id) or awake
+        return known
+
+    def is_judged(self, regression: Regression) -> bool:
+        """Whether its rule is in force on its signal."""
+        rule = self.rules.get(regression.rule)
+        return rule is not None and rule.enabled and rule.signal == regression.signal
+
+    def apply(
+        self,
+        session: Session,
+        signal: Signal,
+        rule: Rule,
+        judgement: Judgement,
+        known: Mapping[str, Regression],
+        tags: Sequence[Tag] = (),
+    ) -> None:
+        """What one judgement means for the book."""
+        for kind in Kind:
+            print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels, kind)
+            if print_ in known:
+                self.book.save(session, *continued(known[print_], rule, judgement))
+            elif judgement.verdict in OPENING and kind_of(judgement) is kind:
+                over = self.book.latest(session, print_)
+                if over is not None and is_hands_off(over, judgement.at_ms):
+                    continue
+                if over is None or not reopens(over, judgement.at_ms):
+                    self.book.open(session, *opened(signal, rule, judgement, tags))
+                elif judgement.verdict is Verdict.SUSPECTED:
+                    self.book.save(session, *suspected_again(over, judgement))
+                else:
+                    self.book.save(session, *reopened(over, rule, judgement))
+
+
+def rows(verdicts: Verdicts, watched: set[Labels]) -> list[int]:
+    """Which series say something to the book: what may open, and what is watched, in order."""
+    held = np.flatnonzero(np.isin(verdicts.verdict, [VERDICTS.index(one) for one in OPENING]))
+    series = verdicts.judged.series
+    lived = [i for i, labels in enumerate(series) if labels in watched] if watched else []
+    return sorted({*held.tolist(), *lived})
+
+
+def kind_of(judgement: Judgement) -> Kind:
+    """Which way a judgement goes."""
+    better = judgement.verdict is Verdict.IMPROVED
+    return Kind.IMPROVEMENT if better else Kind.REGRESSION
