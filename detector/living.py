@@ -5,11 +5,10 @@ Rows are made only of series that say something: of those that hold, and of thos
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from sqlmodel import Session
 
-from detector.book import Book
 from detector.judgement import VERDICTS, Judgement, Verdict, Verdicts
 from detector.lifecycle import (
     continued,
@@ -22,7 +21,7 @@ from detector.lifecycle import (
     withdrawn,
     woken,
 )
-from detector.regression import Kind, Regression, Tag
+from detector.regression import Kind, Regression, Tag, Transition
 from detector.rule import Rule
 from detector.signal import Signal
 from detector.tags import shifted
@@ -31,11 +30,39 @@ from storage.series import Labels
 OPENING = (Verdict.REGRESSED, Verdict.SUSPECTED, Verdict.IMPROVED)
 
 
+Session = TypeVar("Session")
+Asking = TypeVar("Asking", contravariant=True)
+
+
+class Shelf(Protocol[Asking]):
+    """Where regressions are kept: the book on disk, or a replay's own in memory."""
+
+    def watched(self, session: Asking, *, lock: bool = False) -> list[Regression]:
+        """All that ticks go on with."""
+        ...
+
+    def latest(self, session: Asking, fingerprint: str) -> Regression | None:
+        """The newest of a fingerprint that is over."""
+        ...
+
+    def regression(self, session: Asking, regression_id: str) -> Regression | None:
+        """One of them."""
+        ...
+
+    def open(self, session: Asking, regression: Regression, step: Transition) -> Regression:
+        """Keep a new one."""
+        ...
+
+    def save(self, session: Asking, regression: Regression, steps: Sequence[Transition]) -> None:
+        """Keep what became of one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Lives:
+class Lives(Generic[Session]):
     """The regressions of a book, under the signals and rules in force."""
 
-    book: Book
+    book: Shelf[Session]
     signals: Mapping[str, Signal]
     rules: Mapping[str, Rule]
 
