@@ -40,3 +40,31 @@ class DetectorMeters:
             "End of the last window that was judged.",
             registry=registry,
         )
+
+
+class IncidentMeters:
+    """Metrics of grouping, registered once."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.joined = Counter(
+            "plimsoll_incident_joins",
+            "Regressions that joined an incident, by what ties them to it.",
+            ["bond"],
+            registry=registry,
+        )
+        self.limited = Counter(
+            "plimsoll_incident_limits",
+            "How often a limit kept a regression out of an incident, by limit.",
+            ["limit"],
+            registry=registry,
+        )
+        self.merged = Counter(
+            "plimsoll_incidents_merged",
+            "Incidents that proved to be part of another one.",
+            registry=registry,
+        )
+        self.storms = Counter(
+            "plimsoll_incident_storms",
+            "Incidents that came to hold so many services that no origin is named.",
+            registry=registry,
+        )

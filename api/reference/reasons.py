@@ -87,6 +87,8 @@ DECISIONS = {
     Decision.WORSE: "Sent: the severity has risen.",
     Decision.RESOLVED: "Sent: the incident is over.",
     Decision.REOPENED: "Sent: the incident was told as resolved and is open again.",
+    Decision.MERGED: "The incident proved to be part of another one: its message says so, or none "
+    "is sent.",
     Decision.NO_RECEIVER: "Not sent: nobody is configured.",
     Decision.MUTED: "Not sent: somebody muted all of it.",
     Decision.BELOW_MIN_SEVERITY: "Not sent: milder than `alerts.min_severity`, and never told.",
