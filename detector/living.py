@@ -29,8 +29,6 @@ from detector.tags import shifted
 from storage.series import Labels
 
 OPENING = (Verdict.REGRESSED, Verdict.SUSPECTED, Verdict.IMPROVED)
-
-
 Session = TypeVar("Session")
 Asking = TypeVar("Asking", contravariant=True)
 
@@ -50,8 +48,12 @@ class Shelf(Protocol[Asking]):
         """One of them."""
         ...
 
-    def open(self, session: Asking, regression: Regression, step: Transition) -> Regression:
-        """Keep a new one."""
+    def is_placed(self, session: Asking, regression: Regression) -> bool:
+        """Whether it is in the incident that tells of it, or needs none."""
+        ...
+
+    def settle(self, session: Asking, found: Sequence[Taken], now_ms: int) -> None:
+        """Keep what a tick opened, at its end."""
         ...
 
     def save(self, session: Asking, regression: Regression, steps: Sequence[Transition]) -> None:

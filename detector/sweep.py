@@ -54,7 +54,8 @@ def over_ms(signal: Signal) -> int:
 
 def coarse(signal: Signal) -> Signal:
     """The same signal as if nothing shorter than its judged windows were stored."""
-    return replace(signal, form=signal.form.model_copy(update={"window": signal.form.over}))
+    form = signal.form.model_copy(update={"window": signal.form.over})
+    return signal.model_copy(update={"form": form})
 
 
 def coarse_rule(rule: Rule, signal: Signal) -> Rule:
@@ -110,10 +111,33 @@ def first_fine_ms(history: History, signal: Signal, start_ms: int, end_ms: int) 
     return None
 
 
+def stretch_at(history: History, signal: Signal, rules: Sequence[Rule], at_ms: int) -> Stretch:
+    """The one tick at a time or, where short windows are gone, the last one before it."""
+    form, judged_ms = signal.form, over_ms(signal)
+    at_ms = at_ms // form.window_ms * form.window_ms
+    if form.window_ms == judged_ms:
+        return Stretch(signal, at_ms - judged_ms, at_ms, False)
+    from_ms = at_ms - back_ms(signal, rules) - judged_ms
+
+    def there(start_ms: int, end_ms: int, seconds: float) -> bool:
+        found = history.windows(signal.name, start_ms, end_ms, seconds=seconds, counts=False)
+        return len(found) > 0
+
+    before_ms = from_ms - 2 * HOUR_MS
+    # Short windows before all that is looked at, or nothing at all before: they reach far enough.
+    if there(from_ms, at_ms, form.window) and (
+        there(before_ms, from_ms, form.window) or not there(before_ms, from_ms, form.over)
+    ):
+        return Stretch(signal, at_ms - form.window_ms, at_ms, False)
+    at_ms = at_ms // judged_ms * judged_ms
+    return Stretch(coarse(signal), at_ms - judged_ms, at_ms, True)
+
+
 class Sweep:
     """The windows of a stretch, read piece by piece; `steps` moves from tick to tick.
 
-    `chosen` says which series are looked at. `lost` counts windows that found no room in `memory`.
+    `chosen` says which series are looked at, or is the only one. `lost` counts windows that found no
+    room in `memory_bytes`.
     """
 
     def __init__(
@@ -121,7 +145,7 @@ class Sweep:
         history: History,
         stretch: Stretch,
         back_ms: int,
-        chosen: Chosen | None = None,
+        chosen: Chosen | Labels | None = None,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self.history, self.stretch, self.chosen = history, stretch, chosen
@@ -137,10 +161,13 @@ class Sweep:
 
     def windows(self, start_ms: int, end_ms: int, seconds: float, *, counts: bool) -> Windows:
         """The windows of the chosen series that end in `(start, end]`."""
+        one = self.chosen if isinstance(self.chosen, Labels) else None
         found = self.history.windows(
-            self.stretch.signal.name, start_ms, end_ms, seconds=seconds, counts=counts
+            self.stretch.signal.name, start_ms, end_ms, one, seconds=seconds, counts=counts
         )
-        return found if self.chosen is None else only(found, self.chosen)
+        if self.chosen is None or isinstance(self.chosen, Labels):
+            return found
+        return only(found, self.chosen)
 
     def begin(self) -> None:
         """Read what the first tick looks back at."""
