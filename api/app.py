@@ -10,8 +10,8 @@ from api import errors
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, signals, whynot
-from api.routes import backup, deployments, health, judgements, rules, targets
+from api.pages import incidents, overview, regressions, series, signals, whynot
+from api.routes import backup, deployments, explain, health, judgements, replay, rules, targets
 from api.routes import incidents as incidents_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
@@ -25,6 +25,8 @@ ROUTERS = (
     regressions_routes.routes,
     incidents_routes.routes,
     signals_routes.routes,
+    explain.routes,
+    replay.routes,
     deployments.routes,
     judgements.routes,
     rules.routes,
@@ -35,6 +37,7 @@ ROUTERS = (
     regressions.routes,
     incidents.routes,
     signals.routes,
+    series.routes,
     whynot.routes,
 )
 
@@ -51,6 +54,7 @@ def create_app(house: House) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.replays = replay.Replays(house.registry)
     errors.register(app)
     for router in ROUTERS:
         app.include_router(router)

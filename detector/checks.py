@@ -12,6 +12,7 @@ import numpy as np
 from detector.bounds import Levels, Limits, held, leaves, shown
 from detector.judgement import Assessment, Background, Judged
 from detector.rule import Rule, Span
+from detector.trigger import Relative
 from storage.history import Flags, Floats
 
 
@@ -138,15 +139,20 @@ LEAST_DAYS = 2  # `Background.usable`: data of more than one day
 
 
 def of_history(case: Case) -> Checks:
-    """Days and observations behind the baseline."""
+    """Days and observations behind the baseline; for a multiple, that there is something of it."""
 
     def checks(i: int) -> tuple[Check, ...]:
+        parts = [leaf for _, leaf in case.rule.trigger.leaves()]
         days = float(case.background.days[i])
         found = [Check("days", days, Relation.AT_LEAST, LEAST_DAYS, Measure.DAYS)]
         least = case.rule.gates.min_baseline_count
         if least:
             n = float(case.background.n[i])
             found.append(Check("baseline n", n, Relation.AT_LEAST, least, Measure.OBSERVATIONS))
+        if any(isinstance(one, Relative) and one.mode == "relative" for one in parts):
+            # A multiple of zero says nothing.
+            mean = float(case.background.mean[i])
+            found.append(Check("average", mean, Relation.ABOVE, 0.0, Measure.VALUE))
         return tuple(found)
 
     return checks

@@ -19,7 +19,7 @@ from detector import evaluate
 from detector.baseline import DAY_MS, DAYS, baseline_end_ms, nothing
 from detector.book import Book
 from detector.facts import FactFinder
-from detector.hearing import Days, Hearing, Normals
+from detector.hearing import Assess, Days, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Judged, Verdicts
 from detector.ledger import Ledger
 from detector.living import Lives
@@ -80,6 +80,7 @@ class Detector:
     readings: Readings = field(default_factory=Readings)
     facts: FactFinder = field(init=False)
     normals: Normals = field(default_factory=Normals)
+    assess: Assess | None = None
     _windowing: Windowing | None = None
     _counted_ms: int = 0
 
@@ -201,7 +202,8 @@ class Detector:
         baseline = self.normals.flat(days, now_ms, spans)
         newest = held.current.matrix(Span(held.over_ms, 1, 1))
         self.readings.later(signal.name, newest, baseline.background(newest.series))
-        hearing = Hearing(signal, held.current, baseline, self.facts, held.recent.version)
+        version = held.recent.version
+        hearing = Hearing(signal, held.current, baseline, self.facts, version, self.assess)
         return hearing.verdicts(self.definitions.rules_of(signal.name), now_ms, open_, spans)
 
     def preview(self, now_ms: int) -> None:

@@ -136,8 +136,8 @@ def stretch_at(history: History, signal: Signal, rules: Sequence[Rule], at_ms: i
 class Sweep:
     """The windows of a stretch, read piece by piece; `steps` moves from tick to tick.
 
-    `chosen` says which series are looked at, or is the only one. `lost` counts windows that found no
-    room in `memory_bytes`.
+    `chosen` says which series are looked at, or is the only one. `lost` counts windows that found
+    no room in `memory_bytes`.
     """
 
     def __init__(

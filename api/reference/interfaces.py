@@ -42,6 +42,7 @@ PAGES = {
     "/incidents/{incident_id}": "One incident, a page for people.",
     "/why-not": "What broke a trigger and was not told, a page for people.",
     "/signals/{name}": "One signal, a page for people.",
+    "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
     f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }

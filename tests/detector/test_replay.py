@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detector.config import build_rules
-from detector.judgement import Reason
-from detector.noise import Noise
-from detector.regression import Regression
-from detector.replay import Replay, Report, literal
+from detector.replay import Replay, Report
 from detector.run import Definitions
 from storage.series import Labels
 from tests.detector.watch import (
@@ -22,7 +18,6 @@ from tests.detector.watch import (
     MINUTE_MS,
     NOON_MS,
     RISEN,
-    SERIES,
     Watch,
     definitions,
 )
