@@ -6,6 +6,7 @@ some days; there the windows that are judged (`over`) stand in for them, one tic
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from detector.hearing import Days
 from detector.recent import Budget, Recent
 from detector.rule import Rule
 from detector.signal import Quantile, Signal
-from detector.window import ending
 from storage.history import History, Windows
 from storage.series import Labels
 
@@ -195,8 +195,9 @@ class Sweep:
         while at_ms < end_ms:
             until_ms = min(at_ms + width * form.window_ms, end_ms)
             found = self.windows(at_ms, until_ms, form.window, counts=self.counts)
-            for one_ms in range(at_ms + form.window_ms, until_ms + 1, form.window_ms):
-                self.merged = self.current.push(one_ms, ending(found, one_ms))
+            ticks = range(at_ms + form.window_ms, until_ms + 1, form.window_ms)
+            for one_ms, mine in zip(ticks, by_end(found, ticks), strict=True):
+                self.merged = self.current.push(one_ms, mine)
                 yield one_ms
             each = len(found) // width + 1
             at_ms, width = until_ms, max(1, min(READ_ROWS // each, 8 * width, 1440))
@@ -206,6 +207,33 @@ class Sweep:
         rows = self.days.members.rows(windows.series)[windows.index]
         recent = self.days.recent
         self.lost += recent.put(rows, windows.end_ms, windows.values, windows.n)
+
+
+def by_end(windows: Windows, ends_ms: Sequence[int]) -> Iterator[Windows]:
+    """The windows that end at each of these times, in their order; sorted once for all."""
+    order = np.argsort(windows.end_ms, kind="stable")
+    widths = windows.widths()
+    begins = np.cumsum(widths) - widths
+    sizes = widths[order]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    counts = windows.counts[np.repeat(begins[order] - starts[:-1], sizes) + np.arange(sizes.sum())]
+    end_ms = windows.end_ms[order]
+    index, layout = windows.index[order], windows.layout[order]
+    seconds, values, n = windows.seconds[order], windows.values[order], windows.n[order]
+    edges = np.searchsorted(end_ms, np.append(np.asarray(ends_ms), ends_ms[-1] + 1))
+    for lo, hi in pairwise(edges.tolist()):
+        yield Windows(
+            windows.signal,
+            windows.series,
+            index[lo:hi],
+            end_ms[lo:hi],
+            seconds[lo:hi],
+            values[lo:hi],
+            n[lo:hi],
+            layout[lo:hi],
+            windows.layouts,
+            counts[starts[lo] : starts[hi]],
+        )
 
 
 def only(windows: Windows, chosen: Chosen) -> Windows:

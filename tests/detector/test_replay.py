@@ -17,6 +17,8 @@ from detector.replay import Replay, Report, literal
 from detector.rule import Rule, Span
 from detector.run import Definitions
 from detector.signal import Signal
+from detector.sweep import by_end, only
+from detector.window import ending
 from storage.history import Windows
 from storage.series import Labels, Window
 from tests.detector.regressions import regression
@@ -276,3 +278,24 @@ def test_a_book_of_later_is_read_as_it_was() -> None:
     (then,) = as_of([one], 150)
     assert (then.phase, then.resolved_ms, then.accepted_from_ms) == (Phase.OPEN, None, None)
     assert as_of([one], 200) == [one]
+
+
+def test_windows_are_told_apart_by_their_ends_with_their_buckets() -> None:
+    bounds = (1.0, float("inf"))
+    rows = [
+        Window("s", Labels.of(target=name), end, 60.0, float(end), 3.0, layout, counts)
+        for name, end, layout, counts in (
+            ("a", 60, bounds, (1.0, 2.0)),
+            ("a", 180, bounds, (3.0, 4.0)),
+            ("b", 60, (), ()),
+            ("b", 120, bounds, (5.0, 6.0)),
+            ("b", 180, (), ()),
+        )
+    ]
+    windows = Windows.of("s", rows)
+    ends = [60, 120, 180, 240]
+    for end, found in zip(ends, by_end(windows, ends), strict=True):
+        assert found.rows() == ending(windows, end).rows() == [r for r in rows if r.end_ms == end]
+    chosen = only(windows, lambda labels: labels.get("target") == "b")
+    assert chosen.rows() == rows[2:]
+    assert chosen.series == (Labels.of(target="b"),)
