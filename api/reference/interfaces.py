@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 from fastapi import FastAPI
@@ -215,7 +215,10 @@ def described(name: str, command: Any) -> Iterator[str]:
 def parameter(one: Any) -> list[str]:
     """A row for an argument or an option."""
     type_ = one.type_descriptor.annotation if one.type_descriptor else bool
-    kind = "flag" if type_ is bool else PLAIN[type_]
+    several = get_origin(type_) is list
+    if several:
+        (type_,) = get_args(type_)
+    kind = "flag" if type_ is bool else PLAIN[type_] + (", repeatable" if several else "")
     if one.min is not None:
         kind += f", {one.min} to {one.max}"
     if one.opts[0].startswith("-"):
