@@ -179,9 +179,11 @@ def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -
         "/api/v1/regressions/{regression_id}",
         "/api/v1/regressions/{regression_id}/events",
         *(f"/api/v1/regressions/{{regression_id}}/{action}" for action in Action),
+        "/api/v1/replay",
         "/api/v1/rules",
         "/api/v1/signals",
         "/api/v1/signals/{name}",
+        "/api/v1/signals/{name}/series/{series}/explain",
         "/api/v1/signals/{name}/windows",
         "/api/v1/targets",
     }

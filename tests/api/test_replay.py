@@ -193,6 +193,15 @@ def test_a_rule_that_is_in_force_is_changed_key_by_key() -> None:
         assert again == rule
 
 
+def test_the_draft_that_is_shown_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "before-you-enable-a-rule.md").read_text()
+    (draft,) = re.findall(r"```yml\n(.*?)```", page, re.S)
+    assert set(rules_of(read(draft, {}), definitions())) == {"checkout_slow"}
+    (short,) = re.findall(r"`(cpu_high: .*?)`", page, re.S)
+    (rule,) = rules_of(read(f"rules: {{{short}}}", {}), definitions()).values()
+    assert rule.trigger.part.level == 0.9
+
+
 # --- the command line ---
 
 
