@@ -14,12 +14,12 @@ from api.settings import RULE, SettingsError, unfit_rules, unknown
 from api.settings import fault as found_fault
 from api.shapes import Shape
 from api.standing import series_id
-from detector.baseline import DAY_MS
+from detector.baseline import DAY_MS, DAYS
 from detector.judgement import Reason
 from detector.noise import Noise
 from detector.paper import Episode
 from detector.regression import Severity
-from detector.replay import Replay, Report, RuleReport, literal
+from detector.replay import WARM_UP_MS, Replay, Report, RuleReport, literal
 from detector.rule import Rule
 from detector.run import TICK, Definitions
 from detector.signal import Signal, check_name
@@ -307,23 +307,20 @@ def planned(house: House, asked: ReplayPosted) -> Replay:
         rules = literal(rules)
     with house.state.reading() as session:
         done_ms = house.book.progress_ms(session, TICK)
-        known = house.book.spans(session, 0)
-    end_ms = done_ms if done_ms is not None else milliseconds(house.now())
-    start_ms = end_ms - round(asked.days * DAY_MS)
+        end_ms = done_ms if done_ms is not None else milliseconds(house.now())
+        start_ms = end_ms - round(asked.days * DAY_MS)
+        since_ms = start_ms - WARM_UP_MS - (DAYS + 1) * DAY_MS
+        spans = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
+    known = list({one.id: one for one in spans}.values())
     return Replay(
         definitions.signals,
-        {name: replace_enabled(rule) for name, rule in rules.items()},
+        rules,
         house.history,
         start_ms,
         end_ms,
         known,
         house.detector.assess,
     )
-
-
-def replace_enabled(rule: Rule) -> Rule:
-    """The same, enabled: whether it is in force is not the question of a replay."""
-    return rule.model_copy(update={"enabled": True})
 
 
 def work(house: House, replay: Replay) -> float:

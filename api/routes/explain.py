@@ -12,6 +12,7 @@ from api.routes.router import router
 from api.routes.signals import known_signal
 from api.standing import known_series
 from api.why_shapes import WhyShape, why_of
+from detector.run import TICK
 from detector.signal import Signal
 from storage.series import Labels
 
@@ -44,7 +45,9 @@ def series_of(house: Rooms, signal: Signal, series: str) -> Labels:
 def moment_of(house: Rooms, asked: ExplainAsked) -> int:
     """The time that is asked about, in milliseconds; never later than the newest tick."""
     now_ms = milliseconds(house.now())
-    newest_ms = now_ms - round(house.settings.detector.delay * 1000)
+    with house.state.reading() as session:
+        done_ms = house.book.progress_ms(session, TICK)
+    newest_ms = now_ms if done_ms is None else done_ms
     if asked.at is None:
         return newest_ms
     at_ms = milliseconds(asked.at)

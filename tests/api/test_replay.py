@@ -1,5 +1,6 @@
 """Replays over REST and on the command line: what is asked, bounded, told and counted."""
 
+import asyncio
 import json
 import re
 import signal
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 from typer.testing import CliRunner
 
 from api.app import create_app
@@ -161,6 +163,25 @@ def test_one_at_a_time_within_a_bound_and_each_end_is_counted(
     assert told[-1]["error"] == "It failed inside; the log says how."
     assert not made.state.replays.running.locked()
     assert outcomes(house) == {"busy": 1, "done": 1, "too_large": 1, "failed": 1}
+
+
+def test_when_whoever_asked_goes_away_the_next_one_may_begin(house: House) -> None:
+    replays = create_app(house).state.replays
+    asked = ReplayPosted(days=1)
+    assert replays.running.acquire(blocking=False)
+    told = routes.Told(replays, planned(house, asked), asked)
+
+    async def gone(message: Any) -> None:
+        raise OSError("the connection is closed")
+
+    async def nothing() -> Any:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(told(scope, nothing, gone))
+    assert not replays.running.locked()
+    assert outcomes(house) == {"left": 1}
 
 
 def test_the_bound_counts_series_and_ticks(shop: House) -> None:
