@@ -10,8 +10,18 @@ from api import errors
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, signals, whynot
-from api.routes import backup, deployments, health, judgements, rules, source, targets
+from api.pages import incidents, overview, regressions, series, signals, whynot
+from api.routes import (
+    backup,
+    deployments,
+    explain,
+    health,
+    judgements,
+    replay,
+    rules,
+    source,
+    targets,
+)
 from api.routes import incidents as incidents_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
@@ -25,6 +35,8 @@ ROUTERS = (
     regressions_routes.routes,
     incidents_routes.routes,
     signals_routes.routes,
+    explain.routes,
+    replay.routes,
     deployments.routes,
     judgements.routes,
     rules.routes,
@@ -36,6 +48,7 @@ ROUTERS = (
     regressions.routes,
     incidents.routes,
     signals.routes,
+    series.routes,
     whynot.routes,
 )
 
@@ -52,6 +65,7 @@ def create_app(house: House) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.replays = replay.Replays(house.registry)
     errors.register(app)
     for router in ROUTERS:
         app.include_router(router)

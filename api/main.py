@@ -4,9 +4,6 @@ import asyncio
 import difflib
 import logging
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +12,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from api import explaining, replaying
 from api.acting import commands as regressions_app
 from api.moments import milliseconds
+from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
 from detector import units
 from storage.duration import written
@@ -39,12 +38,18 @@ app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
 app.add_typer(signals_app, name="signals")
 
+app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
+    replaying.command
+)
+app.command("explain", epilog="Example: [bold]plimsoll explain 'api_p95{target=\"shop\"}'[/]")(
+    explaining.command
+)
+
 out, err = (
     Console(highlight=False, soft_wrap=True),
     Console(stderr=True, highlight=False, soft_wrap=True),
 )
 
-BAR_AFTER_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 
 Config = Annotated[
@@ -310,24 +315,6 @@ def restore(
     out.print(f"[bold green]ok:[/] {names} of {manifest.made_at}; start it with plimsoll run")
     if manifest.state_revision is None:
         out.print("The state is not in this backup: restore it with pg_restore.")
-
-
-@contextmanager
-def bar(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for what takes longer than a person waits without asking."""
-    from rich.progress import Progress
-
-    progress = Progress(console=err, transient=True, disable=not err.is_terminal)
-    task = progress.add_task(text, total=None)
-    shown = threading.Timer(BAR_AFTER_SECONDS, progress.start)
-    shown.daemon = True
-    shown.start()
-    try:
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-    finally:
-        shown.cancel()
-        shown.join()
-        progress.stop()
 
 
 @app.command(epilog="Example: [bold]plimsoll demo --seed 7[/]")

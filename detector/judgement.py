@@ -5,18 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from detector.bounds import (
-    LeafEvidence,
-    Levels,
-    Limits,
-    beyond_critical,
-    cleared,
-    fixed,
-    held,
-    leaves,
-    shown,
-)
-from detector.rule import Gates, Rule, Span
+from detector.bounds import LeafEvidence, Levels, Limits, leaves
 from storage.history import Flags, Floats, Ints
 from storage.series import Labels
 
@@ -159,6 +148,10 @@ class Background:
         """Whether enough days have data."""
         return self.days >= (DAYS_NEEDED if self.needed is None else self.needed)
 
+    def asked(self, i: int) -> int:
+        """How many days with data make one series ready."""
+        return DAYS_NEEDED if self.needed is None else int(self.needed[i])
+
     def standing(self, i: int) -> Standing:
         """How much history one series has."""
         if self.ready[i]:
@@ -228,137 +221,3 @@ def median(values: Floats) -> float:
     """The median of what is there; NaN where nothing is."""
     there = values[~np.isnan(values)]
     return float(np.median(there)) if len(there) else np.nan
-
-
-Stage = tuple[Flags, Verdict, Reason]
-
-
-def conclude(
-    name: str,
-    rule: Rule,
-    span: Span,
-    judged: Judged,
-    background: Background,
-    levels: Levels,
-    assessment: Assessment | None = None,
-) -> Verdicts:
-    """Turn levels into verdicts: sustain, then the gates, each refusal under its own name.
-
-    A regression needs `span.need` breaching windows, the newest among them: a breach that is over
-    already is told to nobody.
-    """
-    gates, up, count = rule.gates, rule.upwards, len(judged)
-    assessed = Assessment.nothing(count) if assessment is None else assessment
-    enough = judged.n >= gates.min_count
-    truth = held(levels.worse, judged.values, up)
-    breach = (truth == 1) & enough
-    better = np.zeros_like(breach)
-    if levels.better is not None and rule.improvements:
-        better = (held(levels.better, judged.values, not up) == 1) & enough
-        better &= background.ready[:, None]
-    newest = judged.values[:, -1]
-    history = ~np.isnan(truth[:, -1])
-    if rule.is_statistical:
-        alone = held(fixed(levels.worse), judged.values, up)[:, -1] == 1
-        history &= (background.n >= gates.min_baseline_count) | alone
-    far = is_far(gates, newest, background, up)
-    improved = better[:, -1] & (better.sum(axis=1) >= span.need) & far
-    stages: tuple[Stage, ...] = (  # the first that applies decides
-        (np.isnan(newest), Verdict.UNKNOWN, Reason.NO_DATA),
-        (~enough[:, -1], Verdict.UNKNOWN, Reason.TOO_FEW_OBSERVATIONS),
-        (~history, Verdict.UNKNOWN, Reason.TOO_LITTLE_HISTORY),
-        (improved, Verdict.IMPROVED, Reason.NONE),
-        (~breach[:, -1], Verdict.STEADY, Reason.NONE),
-        (breach.sum(axis=1) < span.need, Verdict.REJECTED, Reason.SUSTAIN),
-        (~far, Verdict.REJECTED, Reason.MIN_DELTA),
-        (is_rare(gates, judged), Verdict.REJECTED, Reason.MIN_EVENTS),
-        *statistical(rule, judged, background, levels, assessed),
-        (np.ones(count, np.bool_), Verdict.REGRESSED, Reason.NONE),
-    )
-    conditions = [condition for condition, _, _ in stages]
-    verdict = np.select(conditions, [VERDICTS.index(v) for _, v, _ in stages])
-    reason = np.select(conditions, [REASONS.index(r) for _, _, r in stages])
-    said = verdict != VERDICTS.index(Verdict.UNKNOWN)
-    is_better = verdict == VERDICTS.index(Verdict.IMPROVED)
-    moved = np.where(is_better[:, None], better, breach)
-    start_ms = judged.end_ms - span.total_ms
-    limits = shown(levels.worse, up)
-    if levels.better is not None and is_better.any():
-        level = np.where(is_better, shown(levels.better, not up).threshold, limits.threshold)
-        limits = Limits(level, limits.clear, limits.critical, limits.measured)
-    return Verdicts(
-        rule=name,
-        signal=rule.signal,
-        judged=judged,
-        background=background,
-        levels=levels,
-        limits=limits,
-        verdict=verdict.astype(np.int64),
-        reason=reason.astype(np.int64),
-        breaches=moved.sum(axis=1).astype(np.int64),
-        critical=beyond_critical(levels, judged.values, up) & said,
-        clear=cleared(levels.worse, newest, up) & said,
-        began_lo_ms=(start_ms + np.argmax(moved, axis=1) * span.each_ms).astype(np.int64),
-        each_ms=span.each_ms,
-        upwards=up,
-        assessment=assessment,
-    )
-
-
-def is_far(gates: Gates, newest: Floats, background: Background, upwards: bool) -> Flags:
-    """Whether the newest value is far enough from the baseline, by difference or by multiple."""
-    mean = background.mean
-    if not gates.min_delta and gates.min_ratio is None:
-        return np.ones(len(newest), np.bool_)
-    far = np.zeros(len(newest), np.bool_)
-    if gates.min_delta:
-        far |= np.abs(newest - mean) >= gates.min_delta
-    if gates.min_ratio is not None:
-        multiple = mean * gates.min_ratio
-        far |= newest >= multiple if upwards else newest <= multiple
-    return far | np.isnan(mean)
-
-
-def is_rare(gates: Gates, judged: Judged) -> Flags:
-    """Whether too few events are behind the newest value."""
-    # Rounded: a tenth of 30 observations are 3 events, not 2.9999999999999996.
-    events = np.round(judged.values[:, -1] * judged.n[:, -1], 6)
-    return (events < gates.min_events) & (gates.min_events > 0)
-
-
-def statistical(
-    rule: Rule, judged: Judged, background: Background, levels: Levels, assessed: Assessment
-) -> tuple[Stage, ...]:
-    """The stages that ask more than the literal rule, in their order.
-
-    A stage without a number for a series abstains. What has too short a history for one is held
-    back by `warming`, the last but one; only what has passed everything else is suspected.
-    """
-    gates, up, count = rule.gates, rule.upwards, len(judged)
-    newest, none = judged.values[:, -1], np.zeros(count, np.bool_)
-    usual = effect = weak = by_chance = away = none
-    if gates.expected and levels.expected is not None:
-        usual = held(levels.expected, judged.values, up)[:, -1] == 0
-    if gates.effect is not None:
-        multiple = assessed.expected * gates.effect
-        effect = newest < multiple if up else newest > multiple
-    if gates.significance is not None:
-        least = gates.significance
-        both = (assessed.score >= least) & (assessed.agreeing >= least)
-        weak = ~(both | (assessed.score >= 2 * least) | np.isnan(assessed.score))
-    if gates.fdr is not None:
-        by_chance = assessed.q > gates.fdr
-    if gates.went_away is not None:
-        away = assessed.kept < gates.went_away
-    warming = none
-    if gates.warming and rule.is_statistical:
-        # A fixed limit of `any` that holds needs no history.
-        warming = ~background.ready & ~(held(fixed(levels.worse), judged.values, up)[:, -1] == 1)
-    return (
-        (usual, Verdict.REJECTED, Reason.EXPECTED),
-        (effect, Verdict.REJECTED, Reason.EFFECT),
-        (weak, Verdict.REJECTED, Reason.SIGNIFICANCE),
-        (by_chance, Verdict.REJECTED, Reason.FDR),
-        (warming, Verdict.REJECTED, Reason.WARMING),
-        (away, Verdict.SUSPECTED, Reason.WENT_AWAY),
-    )

@@ -5,11 +5,10 @@ Rows are made only of series that say something: of those that hold, and of thos
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from sqlmodel import Session
 
-from detector.book import Book
 from detector.judgement import VERDICTS, Judgement, Verdict, Verdicts
 from detector.lifecycle import (
     Taken,
@@ -23,20 +22,50 @@ from detector.lifecycle import (
     withdrawn,
     woken,
 )
-from detector.regression import Kind, Regression, Tag
+from detector.regression import Kind, Regression, Tag, Transition
 from detector.rule import Rule
 from detector.signal import Signal
 from detector.tags import shifted
 from storage.series import Labels
 
 OPENING = (Verdict.REGRESSED, Verdict.SUSPECTED, Verdict.IMPROVED)
+Session = TypeVar("Session")
+Asking = TypeVar("Asking", contravariant=True)
+
+
+class Shelf(Protocol[Asking]):
+    """Where regressions are kept: the book on disk, or a replay's own in memory."""
+
+    def watched(self, session: Asking, *, lock: bool = False) -> list[Regression]:
+        """All that ticks go on with."""
+        ...
+
+    def latest(self, session: Asking, fingerprint: str) -> Regression | None:
+        """The newest of a fingerprint that is over."""
+        ...
+
+    def regression(self, session: Asking, regression_id: str) -> Regression | None:
+        """One of them."""
+        ...
+
+    def is_placed(self, session: Asking, regression: Regression) -> bool:
+        """Whether it is in the incident that tells of it, or needs none."""
+        ...
+
+    def settle(self, session: Asking, found: Sequence[Taken], now_ms: int) -> None:
+        """Keep what a tick opened, at its end."""
+        ...
+
+    def save(self, session: Asking, regression: Regression, steps: Sequence[Transition]) -> None:
+        """Keep what became of one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Lives:
+class Lives(Generic[Session]):
     """The regressions of a book, under the signals and rules in force."""
 
-    book: Book
+    book: Shelf[Session]
     signals: Mapping[str, Signal]
     rules: Mapping[str, Rule]
 

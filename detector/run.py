@@ -16,19 +16,18 @@ import numpy as np
 from sqlmodel import Session
 
 from detector import evaluate
-from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat, nothing
+from detector.baseline import DAY_MS, DAYS, baseline_end_ms, nothing
 from detector.book import Book
-from detector.exclusion import frozen, left_out, restarted
 from detector.facts import FactFinder
-from detector.judgement import REASONS, VERDICTS, Judged, Verdicts, conclude
-from detector.judging import judge_of
+from detector.hearing import Assess, Days, Hearing, Normals
+from detector.judgement import REASONS, VERDICTS, Judged, Verdicts
 from detector.ledger import Ledger
 from detector.living import Lives
 from detector.meters import DetectorMeters
 from detector.readings import Readings
 from detector.regression import Regression
 from detector.rule import Rule, Span
-from detector.signal import Signal, weights_are_counts
+from detector.signal import Signal
 from detector.windowing import Keeping, Windowing
 from storage.history import History
 from storage.state import State
@@ -80,8 +79,9 @@ class Detector:
     keeping: Keeping = field(default_factory=Keeping)
     readings: Readings = field(default_factory=Readings)
     facts: FactFinder = field(init=False)
+    normals: Normals = field(default_factory=Normals)
+    assess: Assess | None = None
     _windowing: Windowing | None = None
-    _baselines: dict[str, tuple[int, int, int, Flat]] = field(default_factory=dict)
     _counted_ms: int = 0
 
     def __post_init__(self) -> None:
@@ -94,7 +94,7 @@ class Detector:
             signals = self.definitions.signals
             back_ms = {name: self.definitions.back_ms(one) for name, one in signals.items()}
             self._windowing = Windowing(self.history, signals, back_ms, self.meters, self.keeping)
-            self._baselines.clear()
+            self.normals.forget()
         return self._windowing
 
     def due_ticks(self, now_ms: int) -> list[int]:
@@ -170,64 +170,20 @@ class Detector:
 
     def forget_baselines(self, signal: str | None = None) -> None:
         """Read baselines anew at the next tick: somebody has put a past into the history."""
-        if signal is None:
-            self._baselines.clear()
-        else:
-            self._baselines.pop(signal, None)
+        self.normals.forget(signal)
 
     def judge(
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
     ) -> list[Verdicts]:
         """The verdicts of all rules on one signal, and its newest readings."""
-        held = self.windowing.held[signal.name]
-        current, baseline = held.current, self.baseline(signal, now_ms, spans)
-        newest = current.matrix(Span(current.over_ms, 1, 1))
+        held = self.windowing.days(signal.name, now_ms)
+        days = Days(signal, held.members, held.recent)
+        baseline = self.normals.flat(days, now_ms, spans)
+        newest = held.current.matrix(Span(held.over_ms, 1, 1))
         self.readings.later(signal.name, newest, baseline.background(newest.series))
-        result = []
-        for name, rule in self.definitions.rules_of(signal.name).items():
-            mine = [r for r in open_ if r.rule == name and r.signal == signal.name]
-            span = rule.span(signal.form.window, signal.form.over)
-            # One series may have got worse and, before that, better: it is judged once.
-            judged = current.matrix(span, tuple(dict.fromkeys(r.labels for r in mine)))
-            if not len(judged):
-                continue
-            series = judged.series
-            normal = restarted(baseline.background(series), series, signal.name, spans, now_ms)
-            background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
-            facts = self.facts.find(signal, rule, span, judged, held.recent.version)
-            levels = judge_of(rule).judge(background, facts)
-            result.append(conclude(name, rule, span, judged, background, levels))
-        return result
-
-    def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
-        """The flat baselines of a signal, made anew each hour and when a regression begins or ends.
-
-        Windows in which any rule on the signal had a regression open are left out.
-        """
-        held, end_ms = self.windowing.days(signal.name, now_ms), baseline_end_ms(now_ms)
-        excluded = left_out([one for one in spans if one.signal == signal.name], now_ms)
-        reach = hash(
-            tuple(
-                (labels, lo, min(hi, end_ms))
-                for labels, spans_ in excluded.items()
-                for lo, hi in spans_
-                if lo < end_ms
-            )
-        )
-        known = self._baselines.get(signal.name)
-        key = (end_ms, reach, held.recent.version)
-        if known and known[:3] == key:
-            return known[3]
-        made = flat(
-            held.members.position,
-            held.recent.parts(end_ms - DAYS * DAY_MS, end_ms),
-            end_ms,
-            held.over_ms,
-            excluded,
-            weigh_by_n=weights_are_counts(signal.form),
-        )
-        self._baselines[signal.name] = (*key, made)
-        return made
+        version = held.recent.version
+        hearing = Hearing(signal, held.current, baseline, self.facts, version, self.assess)
+        return hearing.verdicts(self.definitions.rules_of(signal.name), now_ms, open_, spans)
 
     def preview(self, now_ms: int) -> None:
         """Read the running window of signals that have no reading yet; stores nothing.

@@ -34,15 +34,30 @@ ADAPTERS = {
         "api/acting.py",
         "api/demo",
         "api/explain.py",
+        "api/replaying.py",
         f"{CLIENT}/deployments.py",
     },
     "jinja2": {"api/pages/render.py"},
     "psutil": {"collector/host.py"},
     "psycopg": set[str](),  # SQLAlchemy loads it by the address
-    "rich": {"api/acting.py", "api/main.py", "api/demo/story.py", "api/reference/interfaces.py"},
+    "rich": {
+        "api/acting.py",
+        "api/demo/story.py",
+        "api/explaining.py",
+        "api/main.py",
+        "api/progress.py",
+        "api/reference/interfaces.py",
+        "api/replaying.py",
+    },
     "slack_sdk": {"alerts/notifiers/slack.py"},
     "starlette": {"api"},
-    "typer": {"api/acting.py", "api/main.py", "api/reference/interfaces.py"},
+    "typer": {
+        "api/acting.py",
+        "api/explaining.py",
+        "api/main.py",
+        "api/reference/interfaces.py",
+        "api/replaying.py",
+    },
     "uvicorn": {"api/serve.py", "api/demo/shop.py"},
 }
 # Imported by name, declared by the distribution that brings and pins them.

@@ -40,7 +40,9 @@ class Chart:
         return f"{self.signal}-{self.series}"
 
 
-def of_series(one: Standing, each: Series, since: datetime | None = None) -> Chart:
+def of_series(
+    one: Standing, each: Series, since: datetime | None = None, until: datetime | None = None
+) -> Chart:
     """The chart of a series as it stands."""
     form, reading = one.signal.form, each.reading
     told = f"{one.signal.title} of {words.place(each.labels) or 'all'}"
@@ -56,6 +58,7 @@ def of_series(one: Standing, each: Series, since: datetime | None = None) -> Cha
         text=f"{told}.",
         limits=limits(one.rules.values()),
         since=since,
+        until=until,
     )
 
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 from fastapi import FastAPI
@@ -43,6 +43,7 @@ PAGES = {
     "/incidents/{incident_id}": "One incident, a page for people.",
     "/why-not": "What broke a trigger and was not told, a page for people.",
     "/signals/{name}": "One signal, a page for people.",
+    "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
     f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }
@@ -215,7 +216,10 @@ def described(name: str, command: Any) -> Iterator[str]:
 def parameter(one: Any) -> list[str]:
     """A row for an argument or an option."""
     type_ = one.type_descriptor.annotation if one.type_descriptor else bool
-    kind = "flag" if type_ is bool else PLAIN[type_]
+    several = get_origin(type_) is list
+    if several:
+        (type_,) = get_args(type_)
+    kind = "flag" if type_ is bool else PLAIN[type_] + (", repeatable" if several else "")
     if one.min is not None:
         kind += f", {one.min} to {one.max}"
     if one.opts[0].startswith("-"):

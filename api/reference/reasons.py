@@ -4,19 +4,35 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+import numpy as np
+
 from alerts.alert import Outcome
 from alerts.alert import Reason as Decision
 from api.errors import ProblemType
 from api.reference.tables import code, table
+from api.routes.replay import Outcome as Replayed
 from api.routes.source import IN_WORDS as ANSWERS
 from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
 from api.routes.targets import IN_WORDS
 from collector.failure import Failure
 from collector.source import Drop
-from detector.judgement import Reason, Verdict
+from detector.bounds import Levels, Limits
+from detector.checks import Case
+from detector.gates import ASKS, stages
+from detector.judgement import Background, Judged, Reason, Verdict
+from detector.noise import (
+    ACCEPTABLE_PER_100,
+    FEW_OPENINGS,
+    LEAST_DAYS,
+    QUIET_PER_100,
+    TRANSIENT_SHARE,
+    Noise,
+)
 from detector.regression import Phase, Step
+from detector.rule import Rule, Span
 from detector.signal import LeftOut
 from detector.track import SignalState
+from detector.why import Result
 from storage.matrix import Outcome as Answered
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -139,6 +155,32 @@ PROBLEMS = {
     ProblemType.OTHER: "Any other status.",
     ProblemType.WRONG_HOST: "The Host header names a host that this server is not.",
 }
+NOISE = {
+    Noise.SILENT: "Nothing fired. What its gates held back stands beside it.",
+    Noise.QUIET: f"At most {QUIET_PER_100:g} for each 100 series and day, or fewer than "
+    f"{FEW_OPENINGS} at all.",
+    Noise.ACCEPTABLE: f"More than that, up to {ACCEPTABLE_PER_100:g}, and most of them lasted an "
+    "hour.",
+    Noise.NOISY: f"More than {ACCEPTABLE_PER_100:g}; or more than {QUIET_PER_100:g}, and more than "
+    f"{TRANSIENT_SHARE:.0%} of them were over within an hour.",
+    Noise.NOT_ENOUGH_HISTORY: f"Fewer than {LEAST_DAYS} days could be judged, and it was not noisy "
+    "in these.",
+}
+RESULTS = {
+    Result.PASSED: "It lets pass.",
+    Result.REFUSED: "It refuses: the verdict is its own.",
+    Result.ENDED: "Nothing is refused: there is no breach, or it got better.",
+    Result.ABSTAINED: "Its stage has nothing to say of this series, and lets pass.",
+    Result.NOT_ASKED: "The rule does not have it.",
+    Result.NOT_REACHED: "A gate before it has ended the way.",
+}
+REPLAYED = {
+    Replayed.DONE: "The report was sent.",
+    Replayed.BUSY: "409: another one was running.",
+    Replayed.TOO_LARGE: "422: it would have taken too long beside the ticks.",
+    Replayed.LEFT: "Whoever asked went away before it was done.",
+    Replayed.FAILED: "It failed inside; the log says how.",
+}
 
 
 def described(enumeration: type[Member], words: Mapping[Member, str], head: str) -> str:
@@ -215,3 +257,40 @@ def problems() -> str:
         ("type", "meaning"),
         ([code(f"urn:plimsoll:problem:{one.value}"), PROBLEMS[one]] for one in ProblemType),
     )
+
+
+def gates() -> str:
+    """The stages of a verdict in their order, as they are run."""
+    nothing = np.empty(0)
+    judged = Judged((), np.empty((0, 1)), np.empty((0, 1)), 0)
+    rule = Rule.model_validate(
+        {
+            "signal": "s",
+            "trigger": {"relative": {"above": 1.2}},
+            "sustain": {"windows": 1, "of": 1},
+            "clear": {"for": "1m"},
+        }
+    )
+    background = Background(nothing, nothing, nothing, np.empty(0, np.int64))
+    levels = Levels(worse=Limits(nothing, nothing, nothing))
+    rows = []
+    for one in stages(Case.of(rule, Span(60_000, 1, 1), judged, background, levels)):
+        reason = f", {code(one.reason)}" if one.reason else ""
+        rows.append([code(one.gate), ASKS[one.gate], f"{code(one.verdict)}{reason}"])
+    rows.append(["", "All of it.", code(Verdict.REGRESSED)])
+    return table(("gate", "asks", "if not so"), rows)
+
+
+def gate_results() -> str:
+    """What becomes of a series at a gate."""
+    return described(Result, RESULTS, "result")
+
+
+def noise() -> str:
+    """Whether a rule would be noise."""
+    return described(Noise, NOISE, "verdict")
+
+
+def replays() -> str:
+    """How a replay over REST ends."""
+    return described(Replayed, REPLAYED, "outcome")

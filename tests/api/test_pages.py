@@ -9,13 +9,14 @@ import pytest
 
 from api.house import House
 from api.pages.render import KINDS, MARKS
+from api.standing import series_id
 from collector.config import CollectorConfig, Target
 from dashboards.overview import KINDS as DASHBOARD_KINDS
 from detector.readings import Reading
 from detector.regression import Kind, Phase, Severity
 from storage.series import Labels
 from tests.api.asking import Client
-from tests.api.shop import NOW_MS
+from tests.api.shop import CART, NOW_MS
 from tests.api.test_regressions import cart, put
 
 STATIC = Path(__file__).parents[2] / "api" / "static"
@@ -25,6 +26,8 @@ PAGES = (
     "/signals/api_p95",
     "/signals/db_p95?span=7d",
     "/signals/host_cpu_usage",
+    f"/signals/api_p95/series/{series_id(CART)}",
+    f"/signals/api_p95/series/{series_id(CART)}?at=2026-03-01T12:00:00Z",
 )
 
 

@@ -15,10 +15,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.app import create_app
 from api.house import House
+from api.standing import series_id
 from detector.readings import Reading
 from storage.history import Windows
 from storage.series import Labels, Window
-from tests.api.shop import MINUTE_MS, NOW_MS, Clock, close, empty_house, shop_house
+from tests.api.shop import CART, MINUTE_MS, NOW_MS, Clock, close, empty_house, shop_house
 from tests.api.test_regressions import put
 from tests.servers import missing
 
@@ -135,7 +136,8 @@ def test_every_page_draws_fits_and_asks_nobody_else(
     with opened(browser, address, viewport=size, color_scheme=scheme) as watched:
         page = watched.open("/regressions")
         own = regression_page(page), incident_page(page)
-        charts = ("/", own[0], "/signals/api_p95", "/signals/api_p95?span=7d")
+        series = f"/signals/api_p95/series/{series_id(CART)}"
+        charts = ("/", own[0], "/signals/api_p95", "/signals/api_p95?span=7d", series)
         for path in (*charts, own[1], "/why-not", "/why-not?gate=fdr", "/regressions"):
             watched.open(path)
             if path in charts:

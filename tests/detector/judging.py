@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, flat
-from detector.judgement import Assessment, Judged, Verdicts, conclude
+from detector.gates import conclude
+from detector.judgement import Assessment, Judged, Verdicts
 from detector.judging import judge_of
 from detector.recent import Part
 from detector.rule import Rule

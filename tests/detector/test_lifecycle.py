@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.config import build_signals
-from detector.judgement import Background, Judged, Judgement, Verdict, conclude
+from detector.gates import conclude
+from detector.judgement import Background, Judged, Judgement, Verdict
 from detector.judging import judge_of
 from detector.lifecycle import continued, evidence, fingerprint, identity, opened, withdrawn
 from detector.regression import Phase, Regression, Severity, Transition

@@ -461,7 +461,7 @@ def test_a_baseline_is_made_once_an_hour_and_when_a_regression_begins_or_ends(
         made.append(args[2])
         return flat(*args, **kwargs)
 
-    monkeypatch.setattr("detector.run.flat", noted)
+    monkeypatch.setattr("detector.hearing.flat", noted)
     watch.past("10")
     watch.level("10x200")
     for minute in range(1, 60):

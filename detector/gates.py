@@ -1,0 +1,288 @@
+"""The chain that a verdict goes through: each stage with what it saw and what it needed. Pure.
+
+One table of stages serves those who conclude, those who explain and those who write about it: the
+first stage that applies to a series decides, and a stage can say for one series which numbers it
+looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from detector.bounds import Levels, Limits, beyond_critical, cleared, fixed, held, shown
+from detector.checks import (
+    Case,
+    Checks,
+    of_count,
+    of_data,
+    of_distance,
+    of_effect,
+    of_events,
+    of_expected,
+    of_fdr,
+    of_history,
+    of_improvement,
+    of_kept,
+    of_significance,
+    of_sustain,
+    of_trigger,
+    of_warming,
+)
+from detector.judgement import (
+    REASONS,
+    VERDICTS,
+    Assessment,
+    Background,
+    Judged,
+    Reason,
+    Verdict,
+    Verdicts,
+)
+from detector.rule import Gates, Rule, Span
+from storage.history import Flags, Floats
+
+
+class Gate(StrEnum):
+    """The stages, in their order."""
+
+    DATA = "data"
+    MIN_COUNT = "min_count"
+    HISTORY = "history"
+    IMPROVEMENT = "improvement"
+    TRIGGER = "trigger"
+    SUSTAIN = "sustain"
+    MIN_DELTA = "min_delta"
+    MIN_EVENTS = "min_events"
+    EXPECTED = "expected"
+    EFFECT = "effect"
+    SIGNIFICANCE = "significance"
+    FDR = "fdr"
+    WARMING = "warming"
+    WENT_AWAY = "went_away"
+
+
+ASKS: Mapping[Gate, str] = {
+    Gate.DATA: "The newest window has a value.",
+    Gate.MIN_COUNT: "Enough observations are in the newest window.",
+    Gate.HISTORY: "There is enough history to say what a breach is.",
+    Gate.IMPROVEMENT: "It has not got better by as much, for as long.",
+    Gate.TRIGGER: "The newest window is beyond the threshold.",
+    Gate.SUSTAIN: "Enough of the judged windows are beyond it.",
+    Gate.MIN_DELTA: "It is far enough from the 7-day average for a person to notice.",
+    Gate.MIN_EVENTS: "Enough events are behind the newest value.",
+    Gate.EXPECTED: "It is beyond the threshold of this hour, too.",
+    Gate.EFFECT: "It is far enough from what is usual at this hour.",
+    Gate.SIGNIFICANCE: "It differs by more than hours usually differ.",
+    Gate.FDR: "Among all series that are tested at once it is hardly chance.",
+    Gate.WARMING: "Enough of the seven days have data for anybody to be told.",
+    Gate.WENT_AWAY: "The last two hours have kept enough of the step.",
+}
+"""What each stage asks for, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage for all series: where it ends the chain, and with which verdict.
+
+    `asked` is false where the rule does not have it. `checks` gives the numbers of one series; it
+    is called only when somebody wants to know, never by a tick.
+    """
+
+    gate: Gate
+    ends: Flags
+    verdict: Verdict
+    reason: Reason
+    checks: Checks
+    asked: bool = True
+
+
+def conclude(
+    name: str,
+    rule: Rule,
+    span: Span,
+    judged: Judged,
+    background: Background,
+    levels: Levels,
+    assessment: Assessment | None = None,
+) -> Verdicts:
+    """Turn levels into verdicts: sustain, then the gates, each refusal under its own name.
+
+    A regression needs `span.need` breaching windows, the newest among them: a breach that is over
+    already is told to nobody.
+    """
+    up = rule.upwards
+    case = Case.of(rule, span, judged, background, levels, assessment)
+    chain = stages(case)
+    conditions = [one.ends for one in chain]
+    otherwise = VERDICTS.index(Verdict.REGRESSED), REASONS.index(Reason.NONE)
+    verdict = np.select(conditions, [VERDICTS.index(one.verdict) for one in chain], otherwise[0])
+    reason = np.select(conditions, [REASONS.index(one.reason) for one in chain], otherwise[1])
+    said = verdict != VERDICTS.index(Verdict.UNKNOWN)
+    is_better = verdict == VERDICTS.index(Verdict.IMPROVED)
+    moved = np.where(is_better[:, None], case.better, case.breach)
+    start_ms = judged.end_ms - span.total_ms
+    limits = shown(levels.worse, up)
+    if levels.better is not None and is_better.any():
+        level = np.where(is_better, shown(levels.better, not up).threshold, limits.threshold)
+        limits = Limits(level, limits.clear, limits.critical, limits.measured)
+    return Verdicts(
+        rule=name,
+        signal=rule.signal,
+        judged=judged,
+        background=background,
+        levels=levels,
+        limits=limits,
+        verdict=verdict.astype(np.int64),
+        reason=reason.astype(np.int64),
+        breaches=moved.sum(axis=1).astype(np.int64),
+        critical=beyond_critical(levels, judged.values, up) & said,
+        clear=cleared(levels.worse, case.newest, up) & said,
+        began_lo_ms=(start_ms + np.argmax(moved, axis=1) * span.each_ms).astype(np.int64),
+        each_ms=span.each_ms,
+        upwards=up,
+        assessment=assessment,
+    )
+
+
+def stages(case: Case) -> tuple[Stage, ...]:
+    """All stages in their order; what none of them ends has regressed."""
+    rule, judged, background = case.rule, case.judged, case.background
+    gates, up, newest, better = rule.gates, rule.upwards, case.newest, case.better
+    history = ~np.isnan(case.truth[:, -1])
+    if rule.is_statistical:
+        alone = held(fixed(case.levels.worse), judged.values, up)[:, -1] == 1
+        history &= (background.n >= gates.min_baseline_count) | alone
+    far = is_far(gates, newest, background, up)
+    improved = better[:, -1] & (better.sum(axis=1) >= case.span.need) & far
+    short = case.breach.sum(axis=1) < case.span.need
+    return (
+        Stage(Gate.DATA, np.isnan(newest), Verdict.UNKNOWN, Reason.NO_DATA, of_data(case)),
+        Stage(
+            Gate.MIN_COUNT,
+            ~case.enough[:, -1],
+            Verdict.UNKNOWN,
+            Reason.TOO_FEW_OBSERVATIONS,
+            of_count(case),
+            gates.min_count > 0,
+        ),
+        Stage(
+            Gate.HISTORY,
+            ~history,
+            Verdict.UNKNOWN,
+            Reason.TOO_LITTLE_HISTORY,
+            of_history(case),
+            rule.is_statistical,
+        ),
+        Stage(
+            Gate.IMPROVEMENT,
+            improved,
+            Verdict.IMPROVED,
+            Reason.NONE,
+            of_improvement(case),
+            case.levels.better is not None and rule.improvements,
+        ),
+        Stage(Gate.TRIGGER, ~case.breach[:, -1], Verdict.STEADY, Reason.NONE, of_trigger(case)),
+        Stage(Gate.SUSTAIN, short, Verdict.REJECTED, Reason.SUSTAIN, of_sustain(case)),
+        Stage(
+            Gate.MIN_DELTA,
+            ~far,
+            Verdict.REJECTED,
+            Reason.MIN_DELTA,
+            of_distance(case),
+            bool(gates.min_delta) or gates.min_ratio is not None,
+        ),
+        Stage(
+            Gate.MIN_EVENTS,
+            is_rare(gates, judged),
+            Verdict.REJECTED,
+            Reason.MIN_EVENTS,
+            of_events(case),
+            gates.min_events > 0,
+        ),
+        *statistical(case),
+    )
+
+
+def statistical(case: Case) -> tuple[Stage, ...]:
+    """The stages that ask more than the literal rule, in their order.
+
+    A stage without a number for a series abstains. What has too short a history for one is held
+    back by `warming`, the last but one; only what has passed everything else is suspected.
+    """
+    rule, assessed, newest = case.rule, case.assessed, case.newest
+    gates, up, values = rule.gates, rule.upwards, case.judged.values
+    none = np.zeros(len(case.judged), np.bool_)
+    usual = effect = weak = by_chance = away = warming = none
+    expected = case.levels.expected
+    if gates.expected and expected is not None:
+        usual = held(expected, values, up)[:, -1] == 0
+    if gates.effect is not None:
+        multiple = assessed.expected * gates.effect
+        effect = newest < multiple if up else newest > multiple
+    if gates.significance is not None:
+        least = gates.significance
+        both = (assessed.score >= least) & (assessed.agreeing >= least)
+        weak = ~(both | (assessed.score >= 2 * least) | np.isnan(assessed.score))
+    if gates.fdr is not None:
+        by_chance = assessed.q > gates.fdr
+    if gates.went_away is not None:
+        away = assessed.kept < gates.went_away
+    if gates.warming and rule.is_statistical:
+        # A fixed limit of `any` that holds needs no history.
+        alone = held(fixed(case.levels.worse), values, up)[:, -1] == 1
+        warming = ~case.background.ready & ~alone
+    rejected = Verdict.REJECTED
+    return (
+        Stage(Gate.EXPECTED, usual, rejected, Reason.EXPECTED, of_expected(case), gates.expected),
+        Stage(
+            Gate.EFFECT, effect, rejected, Reason.EFFECT, of_effect(case), gates.effect is not None
+        ),
+        Stage(
+            Gate.SIGNIFICANCE,
+            weak,
+            rejected,
+            Reason.SIGNIFICANCE,
+            of_significance(case),
+            gates.significance is not None,
+        ),
+        Stage(Gate.FDR, by_chance, rejected, Reason.FDR, of_fdr(case), gates.fdr is not None),
+        Stage(
+            Gate.WARMING,
+            warming,
+            rejected,
+            Reason.WARMING,
+            of_warming(case),
+            gates.warming and rule.is_statistical,
+        ),
+        Stage(
+            Gate.WENT_AWAY,
+            away,
+            Verdict.SUSPECTED,
+            Reason.WENT_AWAY,
+            of_kept(case),
+            gates.went_away is not None,
+        ),
+    )
+
+
+def is_far(gates: Gates, newest: Floats, background: Background, upwards: bool) -> Flags:
+    """Whether the newest value is far enough from the baseline, by difference or by multiple."""
+    mean = background.mean
+    if not gates.min_delta and gates.min_ratio is None:
+        return np.ones(len(newest), np.bool_)
+    far = np.zeros(len(newest), np.bool_)
+    if gates.min_delta:
+        far |= np.abs(newest - mean) >= gates.min_delta
+    if gates.min_ratio is not None:
+        multiple = mean * gates.min_ratio
+        far |= newest >= multiple if upwards else newest <= multiple
+    return far | np.isnan(mean)
+
+
+def is_rare(gates: Gates, judged: Judged) -> Flags:
+    """Whether too few events are behind the newest value."""
+    # Rounded: a tenth of 30 observations are 3 events, not 2.9999999999999996.
+    events = np.round(judged.values[:, -1] * judged.n[:, -1], 6)
+    return (events < gates.min_events) & (gates.min_events > 0)
