@@ -12,6 +12,7 @@ from api.house import House
 from api.loops import LoopMeters, Loops
 from detector.baseline import DAY_MS
 from detector.evaluate import has_hourly
+from detector.hearing import Days
 from storage.history import Windows
 from storage.series import Labels, Window
 from tests.api.asking import Client
@@ -56,10 +57,15 @@ def test_each_length_is_kept_as_long_as_it_should_be(house: House) -> None:
 
 def test_what_is_forgotten_changes_no_baseline(house: House) -> None:
     past(house, 9)
-    before = house.detector.normals.flat(house.detector.windowing.days(SIGNAL, NOW_MS), NOW_MS, [])
+
+    def days() -> Days:
+        held = house.detector.windowing.days(SIGNAL, NOW_MS)
+        return Days(held.signal, held.members, held.recent)
+
+    before = house.detector.normals.flat(days(), NOW_MS, [])
     forget(house)
     house.detector.forget_baselines()
-    after = house.detector.normals.flat(house.detector.windowing.days(SIGNAL, NOW_MS), NOW_MS, [])
+    after = house.detector.normals.flat(days(), NOW_MS, [])
     one, other = before.background((HOST,)), after.background((HOST,))
     assert one.days[0] == 7
     for name in ("mean", "deviation", "n", "days"):
@@ -68,6 +74,7 @@ def test_what_is_forgotten_changes_no_baseline(house: House) -> None:
 
 def test_a_full_hour_makes_windows_of_an_hour_from_those_that_are_judged(house: House) -> None:
     past(house, 1)
+    signal = house.detector.definitions.signals[SIGNAL]
     assert has_hourly(signal)
     house.detector.windowing.step([signal], NOW_MS - 60_000)
     assert not len(house.history.windows(SIGNAL, 0, NOW_MS, seconds=3600.0))
@@ -79,6 +86,7 @@ def test_a_full_hour_makes_windows_of_an_hour_from_those_that_are_judged(house: 
 
 
 def test_a_chart_reads_what_is_kept_as_far_back_as_it_goes(house: House, clock: Clock) -> None:
+    signal = house.detector.definitions.signals[SIGNAL]
 
     def read(days_ago: float, days: float) -> tuple[float, float]:
         since_ms = NOW_MS - round(days_ago * DAY_MS)
@@ -98,6 +106,7 @@ def test_a_long_chart_shows_windows_of_an_hour_merged(house: House) -> None:
     ends = [NOW_MS - hours * HOUR_MS for hours in range(60 * 24)]
     rows = [Window(SIGNAL, HOST, end, 3600.0, 0.5, 240.0) for end in reversed(ends)]
     house.history.put_windows(Windows.of(SIGNAL, rows))
+    signal = house.detector.definitions.signals[SIGNAL]
     reach = stretch(house, signal, NOW_MS - 60 * DAY_MS, NOW_MS, 400)
     drawn = curves(house, signal, [HOST], reach)[HOST]
     assert reach.seconds == 4 * 3600
