@@ -16,7 +16,7 @@ import numpy as np
 from sqlmodel import Session
 
 from detector import evaluate
-from detector.baseline import DAY_MS, DAYS, baseline_end_ms, nothing
+from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, nothing
 from detector.book import Book
 from detector.facts import FactFinder
 from detector.hearing import Assess, Days, Hearing, Normals
@@ -176,14 +176,17 @@ class Detector:
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
     ) -> list[Verdicts]:
         """The verdicts of all rules on one signal, and its newest readings."""
-        held = self.windowing.days(signal.name, now_ms)
-        days = Days(signal, held.members, held.recent)
-        baseline = self.normals.flat(days, now_ms, spans)
+        baseline, held = self.baseline(signal, now_ms, spans), self.windowing.held[signal.name]
         newest = held.current.matrix(Span(held.over_ms, 1, 1))
         self.readings.later(signal.name, newest, baseline.background(newest.series))
         version = held.recent.version
         hearing = Hearing(signal, held.current, baseline, self.facts, version, self.assess)
         return hearing.verdicts(self.definitions.rules_of(signal.name), now_ms, open_, spans)
+
+    def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
+        """The flat baselines of a signal, without the regressions that are known on it."""
+        held = self.windowing.days(signal.name, now_ms)
+        return self.normals.flat(Days(signal, held.members, held.recent), now_ms, spans)
 
     def preview(self, now_ms: int) -> None:
         """Read the running window of signals that have no reading yet; stores nothing.
