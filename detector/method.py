@@ -1,0 +1,282 @@
+"""Detection, whole: from windows to the evidence that a series changed for the worse. Pure.
+
+For each of several spans (a quarter of an hour to a day) and references (the same time of the last
+days or none; the level of the week, of the day, of the hour before) there is one statistic: the
+lower quartile of the span minus the reference (`evidence`). Its threshold comes from the series'
+own last two weeks (`calibration`). References whose threshold is far above the best of the span
+cannot see as much and are left aside; of the others at least half must be beyond theirs. One alone
+would not do: the best of several is partly the luckiest.
+
+Values are oriented so that larger is worse, and on a scale on which a change adds (logarithms for
+latency, load and rates). `Method.judge` takes whole histories at once, `Method.step` one window of
+every series; both give the same to the bit.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+
+from detector.calibration import Memory, before, in_blocks, medians, thresholds, tops, usual
+from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
+from detector.expected import SAME_HOURS_DAYS, middle, ordered, same_hours, shifted
+from storage.history import Flags, Floats, Ints
+
+SEASONS = ("as it is", "against the same hours")
+LEVELS = ("week", "day", "hour")
+
+
+class Finding(StrEnum):
+    """What the evidence says of one series at one window."""
+
+    UNKNOWN = "unknown"  # no statistic has a threshold yet
+    STEADY = "steady"
+    SMALL = "small"  # unusual, but less than is worth a notice after so short a time
+    SUSPECTED = "suspected"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The evidence at some windows: `[..., spans, windows]`, spans from the shortest.
+
+    `agreeing`: the share of the comparable references that are beyond their thresholds;
+    `suspecting`: beyond the lower ones of a suspicion. `effect`: the median change they see.
+    `least`: the change this span could just see (the best threshold); infinite when cold.
+    """
+
+    agreeing: Floats
+    suspecting: Floats
+    effect: Floats
+    least: Floats
+    floors: Floats
+    agreement: float
+
+    def _beyond(self, share: Floats) -> Flags:
+        return (share >= self.agreement) & (self.effect >= self.floors)
+
+    @property
+    def changed(self) -> Flags:
+        """`[..., windows]`: whether some span says so."""
+        return np.asarray(self._beyond(self.agreeing).any(axis=-2))
+
+    @property
+    def suspected(self) -> Flags:
+        """`[..., windows]`: the same with the lower thresholds."""
+        return np.asarray(self._beyond(self.suspecting).any(axis=-2))
+
+    @property
+    def span(self) -> Ints:
+        """`[..., windows]`: the shortest span that says so, else that suspects; -1 for none."""
+        beyond = self._beyond(self.agreeing)
+        beyond = np.where(beyond.any(axis=-2, keepdims=True), beyond, self._beyond(self.suspecting))
+        return np.where(beyond.any(axis=-2), np.argmax(beyond, axis=-2), -1)
+
+    @property
+    def size(self) -> Floats:
+        """`[..., windows]`: the largest effect of the spans that say so; NaN if none does."""
+        beyond = self._beyond(self.suspecting) | self._beyond(self.agreeing)
+        size = np.where(beyond, self.effect, -np.inf).max(axis=-2)
+        return np.where(np.isneginf(size), np.nan, size)
+
+    def finding(self) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
+        """`[..., windows]` of `Finding`."""
+        cold = ~np.isfinite(self.least).any(axis=-2)
+        small = (self.agreeing >= self.agreement).any(axis=-2)
+        return np.select(
+            [cold, self.changed, self.suspected, small],
+            [Finding.UNKNOWN, Finding.CHANGED, Finding.SUSPECTED, Finding.SMALL],
+            Finding.STEADY,
+        ).astype(object)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The usual value of every statistic and how far beyond it is unusual: `[..., statistics]`.
+
+    With a last axis of blocks when whole histories are judged.
+    """
+
+    centre: Floats
+    beyond: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What `step` carries from window to window: `[series, ...]`.
+
+    `residual` `[.., 2, windows]`: the last windows as they are and against the same hours.
+    `quartile`, `week` `[.., 2, spans]`: the quartile as last renewed, and its level of the week.
+    `day` `[.., 2, windows]`: the level of the day, as it was at each of the last windows.
+    `quartile_medians`, `tops`, `medians`: the complete blocks, newest last; `top`,
+    `sampled_quartiles`, `sampled`: the block that is filling.
+    """
+
+    slot: int  # of the newest window
+    residual: Floats
+    quartile: Floats
+    week: Floats
+    day: Floats
+    quartile_medians: Floats
+    tops: Floats
+    medians: Floats
+    sampled_quartiles: Floats
+    sampled: Floats
+    top: Floats
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """The parameters of the method for one length of window; `FIVE_MINUTES` and `coarse` are it.
+
+    `margin`: how many times the largest value of the memory a change must be; `guard`: or so many
+    robust standard deviations of the blocks; `suspicion`: the share of that which is suspected.
+    `comparable`: a reference counts if its threshold is at most so many times the best of the span;
+    `agreement`: this share of those that count must be beyond.
+    """
+
+    per_day: int
+    around: int
+    spans: tuple[Span, ...]
+    short: int  # the first so many spans are also compared with the hour before
+    hour: int
+    day_every: int
+    memory: Memory
+    margin: float = 1.6
+    guard: float = 4.0
+    suspicion: float = 0.8
+    comparable: float = 2.0
+    agreement: float = 0.5
+
+    @property
+    def reach(self) -> int:
+        """How many windows `step` wants of `recent`, the newest among them."""
+        return SAME_HOURS_DAYS * self.per_day + self.around + 1
+
+    @property
+    def rows(self) -> tuple[slice, ...]:
+        """Where the statistics of each span stand: by season, then by level."""
+        ends = np.cumsum([0] + [2 * self._levels(number) for number in range(len(self.spans))])
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+
+    def _levels(self, number: int) -> int:
+        return 3 if number < self.short else 2
+
+    @property
+    def floors(self) -> Floats:
+        """The least change worth a notice, of each span."""
+        return np.array([span.floor for span in self.spans])[:, None]
+
+    def judge(self, values: Floats, first_slot: int, learnt: Flags | None = None) -> Assessment:
+        """The evidence at every window of one history: `[windows]`.
+
+        `first_slot` is the first window's end, in windows since the epoch. Windows where `learnt`
+        is false (a regression is open) are left out of what the thresholds are learnt from.
+        """
+        memory, count, lead = self.memory, len(values), first_slot % self.memory.block
+        blocks = self._in_blocks(values, first_slot, learnt)
+        known = blocks if learnt is None else np.where(grid(learnt, lead, memory), blocks, np.nan)
+        top = before(tops(known), memory.blocks, memory.left_out, -np.inf)
+        past = before(medians(known[..., :: memory.stride]), memory.blocks, memory.left_out, np.nan)
+        limits = Limits(*thresholds(top, past, memory.least, self.margin, self.guard))
+        weighed = self._weigh(blocks, limits)
+        flat = (part.reshape(len(self.spans), -1)[:, lead : lead + count] for part in weighed)
+        return Assessment(*flat, self.floors, self.agreement)
+
+    def _weigh(self, values: Floats, limits: Limits) -> tuple[Floats, Floats, Floats, Floats]:
+        """The evidence: agreeing, suspecting, effect and least, each `[spans, ..., windows]`.
+
+        `values` is `[statistics, ..., windows]`, the limits are `[statistics, ...]`.
+        """
+        shape = (len(self.spans), *values.shape[1:])
+        shares, effect, least = np.zeros((2, *shape)), np.full(shape, np.nan), np.empty(shape)
+        for number, rows in enumerate(self.rows):
+            centre, beyond, seen = limits.centre[rows], limits.beyond[rows], values[rows]
+            best = beyond.min(axis=0)
+            chosen = np.isfinite(beyond) & (beyond <= self.comparable * best)
+            count = np.maximum(chosen.sum(axis=0), 1)[..., None]
+            least[number] = best[..., None]
+            for share, part in zip(shares, (1.0, self.suspicion), strict=True):
+                limit = np.where(chosen, centre + part * beyond, np.inf)
+                share[number] = (seen > limit[..., None]).sum(axis=0) / count
+            at = np.nonzero(shares[1, number] >= self.agreement)
+            usually = np.where(chosen, centre, np.nan)[(slice(None), *at[:-1])]
+            above = seen[(slice(None), *at)] - usually
+            effect[(number, *at)] = middle(ordered(above.T))
+        return shares[0], shares[1], effect, least
+
+    def _in_blocks(self, values: Floats, first_slot: int, learnt: Flags | None) -> Floats:
+        """`[statistics, blocks, block]` of one history."""
+        memory, windows = self.memory, values.shape[-1]
+        lead = first_slot % memory.block
+        blocks = -(-(lead + windows) // memory.block)
+        result = np.full((self.rows[-1].stop, blocks * memory.block), np.nan)
+        into = result[:, lead : lead + windows]
+        for season in (0, 1):
+            residual = values - same_hours(values, self.per_day, self.around) if season else values
+            day = level(residual, first_slot, self.per_day, self.day_every)
+            quartiles, hour = [], None
+            for span in self.spans:
+                in_order = ordered_pieces(residual, renewed(residual, first_slot, span.piece), span)
+                hour = middle(in_order) if span.windows == self.hour else hour
+                quartile = lower_quartile(in_order, span)
+                quartiles.append(held(quartile, first_slot, span.piece, windows))
+            for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
+                row = self.rows[number].start + season * self._levels(number)
+                known = masked(quartile, learnt)
+                median = medians(in_blocks(known, first_slot, memory.block)[..., :: memory.stride])
+                week = usual(before(median, memory.level_blocks, memory.left_out, np.nan), 2)
+                into[row] = quartile - np.repeat(week, memory.block)[lead : lead + windows]
+                into[row + 1] = quartile - shifted(day, span.windows)
+                if number < self.short and hour is not None:
+                    into[row + 2] = quartile - shifted(hour, span.windows)
+        return result.reshape(len(result), blocks, memory.block)
+
+
+def grid(learnt: Flags, lead: int, memory: Memory) -> Flags:
+    """The windows to be learnt from on the grid of blocks; what is not there is learnt."""
+    tail = -(lead + len(learnt)) % memory.block
+    return np.pad(learnt, (lead, tail), constant_values=True).reshape(-1, memory.block)
+
+
+def masked(values: Floats, learnt: Flags | None) -> Floats:
+    """The values, NaN where they are not to be learnt from."""
+    return values if learnt is None else np.where(learnt, values, np.nan)
+
+
+def five_minutes() -> Method:
+    """For windows of five minutes: spans of 15 and 30 minutes, 1, 2, 4, 12 and 24 hours."""
+    return Method(
+        per_day=288,
+        around=6,
+        spans=(
+            Span(3, 1, 0.12),
+            Span(6, 1, 0.10),
+            Span(12, 1, 0.08),
+            Span(8, 3, 0.07),
+            Span(16, 3, 0.06),
+            Span(24, 6, 0.06),
+            Span(24, 12, 0.06),
+        ),
+        short=4,
+        hour=12,
+        day_every=6,
+        memory=Memory(block=144, stride=12),
+    )
+
+
+def coarse(window_seconds: int) -> Method:
+    """For windows of 15 minutes to 6 hours: spans of 1, 2, 3, 6, 12 and 24 windows."""
+    per_day = 86_400 // window_seconds
+    floors = zip((1, 2, 3, 6, 12, 24), (0.12, 0.12, 0.10, 0.08, 0.06, 0.06), strict=True)
+    return Method(
+        per_day=per_day,
+        around=0,
+        spans=tuple(Span(count, 1, floor) for count, floor in floors),
+        short=4,
+        hour=6,
+        day_every=1,
+        memory=Memory(block=max(per_day // 2, 1), stride=1),
+    )
