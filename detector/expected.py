@@ -5,8 +5,6 @@ slot reads that slot and earlier ones only, so a longer array never changes what
 Medians are the lower middle value, an element of the data: the same bits however it is computed.
 """
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -14,7 +12,6 @@ from storage.history import Floats
 
 SAME_HOURS_DAYS = 7
 LEAST_DAYS = 2
-WIDEST_NETWORK = 16
 
 
 def trailing(values: Floats, count: int, stride: int = 1) -> Floats:
@@ -28,47 +25,8 @@ def trailing(values: Floats, count: int, stride: int = 1) -> Floats:
 
 
 def ordered(values: Floats) -> Floats:
-    """The values sorted along the last axis, the NaNs last.
-
-    Few columns are sorted by Batcher's network (Knuth, The Art of Computer Programming, 5.2.2M):
-    each comparator is one minimum and one maximum over all rows at once, several times as fast as
-    sorting many short rows one by one.
-    """
-    count = values.shape[-1]
-    if count > WIDEST_NETWORK:
-        return np.sort(values, axis=-1)
-    columns = np.moveaxis(values, -1, 0).copy()
-    missing = np.isnan(columns)
-    some_missing = bool(missing.any())
-    if some_missing:
-        columns[missing] = np.inf
-    larger = np.empty_like(columns[0])
-    for low, high in network(count):
-        np.maximum(columns[low], columns[high], out=larger)
-        np.minimum(columns[low], columns[high], out=columns[low])
-        columns[high] = larger
-    if some_missing:
-        columns[np.isposinf(columns)] = np.nan
-    return np.moveaxis(columns, 0, -1)
-
-
-@lru_cache
-def network(count: int) -> tuple[tuple[int, int], ...]:
-    """The comparators (position of the smaller, of the larger) of Batcher's merge exchange."""
-    top = 1 << max((count - 1).bit_length() - 1, 0)
-    pairs = []
-    step = top
-    while step > 0 and count > 1:
-        reach, offset, distance = top, 0, step
-        while True:
-            pairs += [
-                (low, low + distance) for low in range(count - distance) if low & step == offset
-            ]
-            if reach == step:
-                break
-            distance, reach, offset = reach - step, reach >> 1, step
-        step >>= 1
-    return tuple(pairs)
+    """The values sorted along the last axis, the NaNs last."""
+    return np.sort(values, axis=-1)
 
 
 def middle(in_order: Floats) -> Floats:

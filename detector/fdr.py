@@ -23,7 +23,8 @@ def student_tail(score: Floats, degrees: int = 12) -> Floats:
     for step in range(1, degrees // 2):
         term = term * (2 * step - 1) / (2 * step) * np.cos(angle) ** 2
         total = total + term
-    return 0.5 * (1.0 - np.sin(angle) * total)
+    tail: Floats = 0.5 * (1.0 - np.sin(angle) * total)
+    return tail
 
 
 def pooled_tail(score: Floats, null: Floats) -> Floats:
@@ -33,7 +34,7 @@ def pooled_tail(score: Floats, null: Floats) -> Floats:
     """
     ordered = np.sort(null[np.isfinite(null)])
     as_large = len(ordered) - np.searchsorted(ordered, score, side="left")
-    return (1.0 + as_large) / (1.0 + len(ordered))
+    return np.asarray((1.0 + as_large) / (1.0 + len(ordered)), np.float64)
 
 
 def adjusted(p: Floats) -> Floats:

@@ -1,94 +1,27 @@
 """Detection, whole: from windows to the evidence that a series changed for the worse. Pure.
 
-For each of several spans (a quarter of an hour to a day) and references (the same time of the last
+For each of several spans (20 minutes to a day) and references (the same time of the last
 days or none; the level of the week, of the day, of the hour before) there is one statistic: the
 lower quartile of the span minus the reference (`evidence`). Its threshold comes from the series'
 own last two weeks (`calibration`). References whose threshold is far above the best of the span
 cannot see as much and are left aside; of the others at least half must be beyond theirs. One alone
 would not do: the best of several is partly the luckiest.
 
-Values are oriented so that larger is worse, and on a scale on which a change adds (logarithms for
-latency, load and rates). `Method.judge` takes whole histories at once, `Method.step` one window of
-every series; both give the same to the bit.
+Values are oriented so that larger is worse, and on a scale on which a change adds (`transform`).
+`Method.judge` takes a whole history at once; `online.step` one window of every series. Both give
+the same, to the bit.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
 
+from detector.assessment import Assessment
 from detector.calibration import Memory, before, in_blocks, medians, thresholds, tops, usual
 from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
 from detector.expected import SAME_HOURS_DAYS, middle, ordered, same_hours, shifted
-from storage.history import Flags, Floats, Ints
-
-SEASONS = ("as it is", "against the same hours")
-LEVELS = ("week", "day", "hour")
-
-
-class Finding(StrEnum):
-    """What the evidence says of one series at one window."""
-
-    UNKNOWN = "unknown"  # no statistic has a threshold yet
-    STEADY = "steady"
-    SMALL = "small"  # unusual, but less than is worth a notice after so short a time
-    SUSPECTED = "suspected"
-    CHANGED = "changed"
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """The evidence at some windows: `[..., spans, windows]`, spans from the shortest.
-
-    `agreeing`: the share of the comparable references that are beyond their thresholds;
-    `suspecting`: beyond the lower ones of a suspicion. `effect`: the median change they see.
-    `least`: the change this span could just see (the best threshold); infinite when cold.
-    """
-
-    agreeing: Floats
-    suspecting: Floats
-    effect: Floats
-    least: Floats
-    floors: Floats
-    agreement: float
-
-    def _beyond(self, share: Floats) -> Flags:
-        return (share >= self.agreement) & (self.effect >= self.floors)
-
-    @property
-    def changed(self) -> Flags:
-        """`[..., windows]`: whether some span says so."""
-        return np.asarray(self._beyond(self.agreeing).any(axis=-2))
-
-    @property
-    def suspected(self) -> Flags:
-        """`[..., windows]`: the same with the lower thresholds."""
-        return np.asarray(self._beyond(self.suspecting).any(axis=-2))
-
-    @property
-    def span(self) -> Ints:
-        """`[..., windows]`: the shortest span that says so, else that suspects; -1 for none."""
-        beyond = self._beyond(self.agreeing)
-        beyond = np.where(beyond.any(axis=-2, keepdims=True), beyond, self._beyond(self.suspecting))
-        return np.where(beyond.any(axis=-2), np.argmax(beyond, axis=-2), -1)
-
-    @property
-    def size(self) -> Floats:
-        """`[..., windows]`: the largest effect of the spans that say so; NaN if none does."""
-        beyond = self._beyond(self.suspecting) | self._beyond(self.agreeing)
-        size = np.where(beyond, self.effect, -np.inf).max(axis=-2)
-        return np.where(np.isneginf(size), np.nan, size)
-
-    def finding(self) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
-        """`[..., windows]` of `Finding`."""
-        cold = ~np.isfinite(self.least).any(axis=-2)
-        small = (self.agreeing >= self.agreement).any(axis=-2)
-        return np.select(
-            [cold, self.changed, self.suspected, small],
-            [Finding.UNKNOWN, Finding.CHANGED, Finding.SUSPECTED, Finding.SMALL],
-            Finding.STEADY,
-        ).astype(object)
+from storage.history import Flags, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +33,6 @@ class Limits:
 
     centre: Floats
     beyond: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What `step` carries from window to window: `[series, ...]`.
-
-    `residual` `[.., 2, windows]`: the last windows as they are and against the same hours.
-    `quartile`, `week` `[.., 2, spans]`: the quartile as last renewed, and its level of the week.
-    `day` `[.., 2, windows]`: the level of the day, as it was at each of the last windows.
-    `quartile_medians`, `tops`, `medians`: the complete blocks, newest last; `top`,
-    `sampled_quartiles`, `sampled`: the block that is filling.
-    """
-
-    slot: int  # of the newest window
-    residual: Floats
-    quartile: Floats
-    week: Floats
-    day: Floats
-    quartile_medians: Floats
-    tops: Floats
-    medians: Floats
-    sampled_quartiles: Floats
-    sampled: Floats
-    top: Floats
-    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,16 +60,17 @@ class Method:
 
     @property
     def reach(self) -> int:
-        """How many windows `step` wants of `recent`, the newest among them."""
+        """How many windows `online.step` wants of `recent`, the newest among them."""
         return SAME_HOURS_DAYS * self.per_day + self.around + 1
 
     @property
     def rows(self) -> tuple[slice, ...]:
         """Where the statistics of each span stand: by season, then by level."""
-        ends = np.cumsum([0] + [2 * self._levels(number) for number in range(len(self.spans))])
+        ends = np.cumsum([0] + [2 * self.levels(number) for number in range(len(self.spans))])
         return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
 
-    def _levels(self, number: int) -> int:
+    def levels(self, number: int) -> int:
+        """With how many levels a span is compared."""
         return 3 if number < self.short else 2
 
     @property
@@ -181,11 +90,13 @@ class Method:
         top = before(tops(known), memory.blocks, memory.left_out, -np.inf)
         past = before(medians(known[..., :: memory.stride]), memory.blocks, memory.left_out, np.nan)
         limits = Limits(*thresholds(top, past, memory.least, self.margin, self.guard))
-        weighed = self._weigh(blocks, limits)
-        flat = (part.reshape(len(self.spans), -1)[:, lead : lead + count] for part in weighed)
-        return Assessment(*flat, self.floors, self.agreement)
+        shape = (len(self.spans), -1)
+        agreeing, suspecting, effect, least = (
+            part.reshape(shape)[:, lead : lead + count] for part in self.weigh(blocks, limits)
+        )
+        return Assessment(agreeing, suspecting, effect, least, self.floors, self.agreement)
 
-    def _weigh(self, values: Floats, limits: Limits) -> tuple[Floats, Floats, Floats, Floats]:
+    def weigh(self, values: Floats, limits: Limits) -> tuple[Floats, Floats, Floats, Floats]:
         """The evidence: agreeing, suspecting, effect and least, each `[spans, ..., windows]`.
 
         `values` is `[statistics, ..., windows]`, the limits are `[statistics, ...]`.
@@ -201,10 +112,14 @@ class Method:
             for share, part in zip(shares, (1.0, self.suspicion), strict=True):
                 limit = np.where(chosen, centre + part * beyond, np.inf)
                 share[number] = (seen > limit[..., None]).sum(axis=0) / count
-            at = np.nonzero(shares[1, number] >= self.agreement)
-            usually = np.where(chosen, centre, np.nan)[(slice(None), *at[:-1])]
-            above = seen[(slice(None), *at)] - usually
-            effect[(number, *at)] = middle(ordered(above.T))
+            suspected = shares[1, number] >= self.agreement
+            which = np.nonzero(suspected)[:-1]
+            usually = np.where(chosen, centre, np.nan)
+            above = np.stack(
+                [one[suspected] - usual_[which] for one, usual_ in zip(seen, usually, strict=True)],
+                axis=-1,
+            )
+            effect[number][suspected] = middle(ordered(above))
         return shares[0], shares[1], effect, least
 
     def _in_blocks(self, values: Floats, first_slot: int, learnt: Flags | None) -> Floats:
@@ -224,7 +139,7 @@ class Method:
                 quartile = lower_quartile(in_order, span)
                 quartiles.append(held(quartile, first_slot, span.piece, windows))
             for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
-                row = self.rows[number].start + season * self._levels(number)
+                row = self.rows[number].start + season * self.levels(number)
                 known = masked(quartile, learnt)
                 median = medians(in_blocks(known, first_slot, memory.block)[..., :: memory.stride])
                 week = usual(before(median, memory.level_blocks, memory.left_out, np.nan), 2)
@@ -247,12 +162,16 @@ def masked(values: Floats, learnt: Flags | None) -> Floats:
 
 
 def five_minutes() -> Method:
-    """For windows of five minutes: spans of 15 and 30 minutes, 1, 2, 4, 12 and 24 hours."""
+    """For windows of five minutes: spans of 20 and 30 minutes, 1, 2, 4, 12 and 24 hours.
+
+    The shortest is four windows, all of which must be above: a spike of three, or of three samples
+    that lie in two windows beside an odd one, says nothing.
+    """
     return Method(
         per_day=288,
         around=6,
         spans=(
-            Span(3, 1, 0.12),
+            Span(4, 1, 0.12),
             Span(6, 1, 0.10),
             Span(12, 1, 0.08),
             Span(8, 3, 0.07),
