@@ -51,7 +51,8 @@ def in_blocks(values: Floats, first_slot: int, block: int) -> Floats:
 
 def tops(blocks: Floats) -> Floats:
     """The largest value of each block; minus infinity where there is none."""
-    return np.fmax.reduce(blocks, axis=-1, initial=-np.inf)
+    largest: Floats = np.fmax.reduce(blocks, axis=-1, initial=-np.inf)
+    return largest
 
 
 def medians(sampled: Floats) -> Floats:
@@ -72,16 +73,37 @@ def usual(past: Floats, least: int) -> Floats:
     return np.where(np.isnan(in_order[..., least - 1]), np.nan, middle(in_order))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strictness:
+    """How far beyond the memory is unusual.
+
+    `margin`: so many times its largest value. `scarcity`: and by this over the number of
+    independent values more, because the largest of few is a poor guide. `guard`: at least so many
+    robust standard deviations of the blocks' medians.
+    """
+
+    margin: float = 1.45
+    scarcity: float = 3.0
+    guard: float = 4.0
+
+
 def thresholds(
-    past_tops: Floats, past_medians: Floats, least: int, margin: float, guard: float
+    past_tops: Floats,
+    past_medians: Floats,
+    least: int,
+    per_block: Floats,
+    strictness: Strictness,
 ) -> tuple[Floats, Floats]:
     """The usual value of a statistic and how far beyond it is unusual, from past blocks.
 
-    The second is infinite where fewer than `least` blocks are known.
+    `per_block`: how many independent values a block holds, of each statistic (shaped to go with
+    the result). The second result is infinite where fewer than `least` blocks are known.
     """
     centre = usual(past_medians, least)
+    known = np.maximum(np.isfinite(past_medians).sum(axis=-1), 1)
     largest = past_tops.max(axis=-1) - centre
     spread = NORMAL_MAD * middle(ordered(np.abs(past_medians - centre[..., None])))
+    margin = strictness.margin * (1.0 + strictness.scarcity / (known * per_block))
     with np.errstate(invalid="ignore"):
-        beyond = np.maximum(margin * largest, guard * spread)
+        beyond = np.maximum(margin * largest, strictness.guard * spread)
     return centre, np.where(np.isfinite(beyond), beyond, np.inf)

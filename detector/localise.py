@@ -2,8 +2,8 @@
 
 Least squares with one step (Page 1957, in the offline form of Hinkley 1970): of all splits of the
 last day into before and after, the one that explains most of the variance. Values are clipped at
-four robust deviations first, or one spike would be the best split. Reported is not a point but all
-splits that explain at least nine tenths of that, next to each other (the idea of Catapult's
+four robust deviations first, or one spike would be the best split. Reported is not a point but the
+span of the splits that explain at least nine tenths of that (the idea of Catapult's
 `ExtendChangePointRange`).
 """
 
@@ -54,9 +54,8 @@ def localise(residual: Floats, least: int = 3) -> Change | None:
     mean_before, mean_after = left / split, (total[-1] - left) / (count - split)
     explained = split * (count - split) / count * (mean_after - mean_before) ** 2
     best = int(np.argmax(explained))
-    near = explained >= NEARLY_BEST * explained[best]
-    first = best - int(np.argmin(np.append(near[best::-1], False))) + 1
-    last = best + int(np.argmin(np.append(near[best:], False))) - 1
+    near = np.flatnonzero(explained >= NEARLY_BEST * explained[best])
+    first, last = int(near[0]), int(near[-1])
     begin = int(split[best])
     before, after = clipped[:begin], clipped[begin:]
     return Change(

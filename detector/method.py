@@ -18,10 +18,21 @@ from itertools import pairwise
 import numpy as np
 
 from detector.assessment import Assessment
-from detector.calibration import Memory, before, in_blocks, medians, thresholds, tops, usual
+from detector.calibration import (
+    Memory,
+    Strictness,
+    before,
+    in_blocks,
+    medians,
+    thresholds,
+    tops,
+    usual,
+)
 from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
 from detector.expected import SAME_HOURS_DAYS, middle, ordered, same_hours, shifted
 from storage.history import Flags, Floats
+
+STRICTNESS = Strictness()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +50,7 @@ class Limits:
 class Method:
     """The parameters of the method for one length of window; `FIVE_MINUTES` and `coarse` are it.
 
-    `margin`: how many times the largest value of the memory a change must be; `guard`: or so many
-    robust standard deviations of the blocks; `suspicion`: the share of that which is suspected.
+    `suspicion`: the share of a threshold that is suspected.
     `comparable`: a reference counts if its threshold is at most so many times the best of the span;
     `agreement`: this share of those that count must be beyond.
     """
@@ -52,8 +62,7 @@ class Method:
     hour: int
     day_every: int
     memory: Memory
-    margin: float = 1.6
-    guard: float = 4.0
+    strictness: Strictness = STRICTNESS
     suspicion: float = 0.8
     comparable: float = 2.0
     agreement: float = 0.5
@@ -74,6 +83,12 @@ class Method:
         return 3 if number < self.short else 2
 
     @property
+    def per_block(self) -> Floats:
+        """How many spans without overlap a block of the memory holds, of each statistic."""
+        each = [self.memory.block / span.windows for span in self.spans]
+        return np.repeat(each, [rows.stop - rows.start for rows in self.rows])
+
+    @property
     def floors(self) -> Floats:
         """The least change worth a notice, of each span."""
         return np.array([span.floor for span in self.spans])[:, None]
@@ -89,7 +104,9 @@ class Method:
         known = blocks if learnt is None else np.where(grid(learnt, lead, memory), blocks, np.nan)
         top = before(tops(known), memory.blocks, memory.left_out, -np.inf)
         past = before(medians(known[..., :: memory.stride]), memory.blocks, memory.left_out, np.nan)
-        limits = Limits(*thresholds(top, past, memory.least, self.margin, self.guard))
+        limits = Limits(
+            *thresholds(top, past, memory.least, self.per_block[:, None], self.strictness)
+        )
         shape = (len(self.spans), -1)
         agreeing, suspecting, effect, least = (
             part.reshape(shape)[:, lead : lead + count] for part in self.weigh(blocks, limits)

@@ -148,8 +148,8 @@ def _closed(method: Method, state: State) -> State:
                 top[..., : memory.blocks],
                 median[..., : memory.blocks],
                 memory.least,
-                method.margin,
-                method.guard,
+                method.per_block,
+                method.strictness,
             )
         ),
     )

@@ -12,7 +12,7 @@ def autoregressive(
 ) -> Floats:
     """Noise `x[t] = phi x[t-1] + e` of this standard deviation, `[series, windows]`."""
     shock = generator.normal(size=(series, windows)) * deviation * np.sqrt(1 - phi**2)
-    result = np.empty_like(shock)
+    result: Floats = np.empty_like(shock)
     result[:, 0] = generator.normal(size=series) * deviation
     for column in range(1, windows):
         result[:, column] = phi * result[:, column - 1] + shock[:, column]

@@ -41,7 +41,7 @@ def test_no_more_false_discoveries_than_asked_for() -> None:
         score[:10] += 6.0
         wanted = discoveries(student_tail(score), 0.05)
         shares.append(wanted[10:].sum() / max(wanted.sum(), 1))
-        any_false += discoveries(student_tail(generator.standard_t(12, size=300)), 0.05).any()
+        any_false += int(discoveries(student_tail(generator.standard_t(12, 300)), 0.05).any())
     assert np.mean(shares) <= 0.06
     assert any_false / 400 <= 0.08  # with nothing wrong any discovery is false: 5 % of the ticks
 

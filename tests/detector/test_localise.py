@@ -15,14 +15,15 @@ def test_a_step_is_found_where_it_is() -> None:
         assert abs(change.after - change.before - 0.5) < 0.1
 
 
-def test_the_interval_is_wider_when_the_step_is_less_clear() -> None:
+def test_the_interval_holds_the_truth_also_when_the_step_is_faint() -> None:
     generator = np.random.default_rng(4)
-    noise = generator.normal(size=200)
-    step = np.where(np.arange(200) >= 120, 1.0, 0.0)
-    clear, faint = localise(noise * 0.1 + step), localise(noise + step)
-    assert clear is not None
-    assert faint is not None
-    assert clear.last - clear.first < faint.last - faint.first
+    held = 0
+    for _ in range(100):
+        values = generator.normal(size=200) + np.where(np.arange(200) >= 120, 1.0, 0.0)
+        change = localise(values)
+        assert change is not None
+        held += change.first <= 120 <= change.last
+    assert held >= 90
 
 
 def test_one_spike_is_not_the_change() -> None:
@@ -53,7 +54,7 @@ def test_the_error_covers_the_truth_about_as_often_as_it_says() -> None:
         change = localise(values)
         assert change is not None
         covered += abs(change.after - change.before - 0.5) <= 2 * change.error
-    assert 175 <= covered
+    assert covered >= 175
 
 
 def test_constant_values_have_no_place_of_change_but_do_not_fail() -> None:

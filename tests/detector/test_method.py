@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from detector.assessment import Assessment, Finding
+from detector.calibration import Strictness
 from detector.episode import Telling
 from detector.method import Method, coarse, five_minutes
 from detector.online import State, empty, step
+from detector.transform import logarithmic, usual_size
 from storage.history import Flags, Floats
 from tests.detector.shapes import PER_DAY, autoregressive, daily
 
@@ -26,7 +28,8 @@ def told(values: Floats, method: Method = METHOD) -> list[int]:
 def steady(seed: int = 1, days: int = 9, phi: float = 0.5, noise: float = 0.05) -> Floats:
     windows = days * PER_DAY
     generator = np.random.default_rng(seed)
-    return 3.0 + daily(windows, 0.3) + autoregressive(generator, 1, windows, phi, noise)[0]
+    noisy: Floats = daily(windows, 0.3) + autoregressive(generator, 1, windows, phi, noise)[0]
+    return noisy + 3.0
 
 
 def windows_at_once(method: Method, histories: Floats, learnt: Flags | None = None) -> Assessment:
@@ -46,11 +49,10 @@ def windows_at_once(method: Method, histories: Floats, learnt: Flags | None = No
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
 def test_steady_noise_raises_at_most_two_alarms_per_hundred_series_and_day(phi: float) -> None:
-    series, days = 30, 11
+    series, days = 60, 14
     generator = np.random.default_rng(int(phi * 10))
     noise = autoregressive(generator, series, days * PER_DAY, phi, 0.08)
     alarms = sum(len(told(row + daily(len(row), 0.3))) for row in noise)
-    # The promise is a rate; sixteen notices more than the expected three would be three deviations.
     assert alarms / (series * (days - 7)) * 100 <= 2.0
 
 
@@ -103,7 +105,7 @@ def test_a_transient_of_the_kind_that_the_series_has_is_not_told() -> None:
     spike = values.copy()
     spike[WEEK + 300 : WEEK + 312] += 0.5
     assert told(spike) == []
-    assert told(spike, replace(METHOD, margin=0.3, guard=0.0)) != []
+    assert told(spike, replace(METHOD, strictness=Strictness(margin=0.3, guard=0.0))) != []
 
 
 def test_a_night_job_that_comes_every_night_is_not_told() -> None:
@@ -123,7 +125,7 @@ def test_the_guard_keeps_quiet_where_the_memory_holds_few_independent_values() -
             total += len(told(level + noise, method))
         return total
 
-    assert alarms(METHOD) < alarms(replace(METHOD, guard=0.0))
+    assert alarms(METHOD) < alarms(replace(METHOD, strictness=Strictness(guard=0.0, scarcity=0.0)))
 
 
 def test_agreement_of_several_references_is_asked_for() -> None:
@@ -132,7 +134,7 @@ def test_agreement_of_several_references_is_asked_for() -> None:
         noise = autoregressive(generator, 12, 11 * PER_DAY, 0.97, 0.15)
         return sum(len(told(row, method)) for row in noise)
 
-    lenient = replace(METHOD, margin=1.0, guard=0.0)
+    lenient = replace(METHOD, strictness=Strictness(margin=1.0, guard=0.0))
     assert alarms(lenient) < alarms(replace(lenient, agreement=0.01))
 
 
@@ -141,6 +143,8 @@ def test_a_change_too_small_to_matter_is_small() -> None:
     values[WEEK + 50 :] += 0.04
     evidence = METHOD.judge(values, FIRST)
     assert told(values) == []
+    careless = replace(METHOD, spans=tuple(replace(span, floor=0.0) for span in METHOD.spans))
+    assert told(values, careless) != []
     assert Finding.SMALL in set(evidence.finding()[WEEK + 50 :])
 
 
@@ -161,7 +165,7 @@ def test_a_suspicion_is_never_later_than_the_confirmation() -> None:
 
 def test_a_window_at_a_time_gives_the_same_bits_as_the_whole_history() -> None:
     generator = np.random.default_rng(3)
-    for method, count in ((coarse(3600), 24 * 16), (coarse(1800), 48 * 8), (METHOD, 1100)):
+    for method, count in ((coarse(3600), 24 * 14), (coarse(7200), 12 * 14), (METHOD, 5 * 144 + 7)):
         histories = np.log(10 + np.abs(generator.normal(size=(4, count))))
         histories[1, count * 3 // 4 :] += 0.4
         histories[2, generator.random(count) < 0.1] = np.nan
@@ -187,10 +191,12 @@ def test_what_comes_later_never_changes_what_was_said() -> None:
 
 
 def test_the_unit_does_not_matter() -> None:
-    values = steady()
-    values[WEEK + 60 :] += STEP_25
-    # A thousand on the scale of logarithms is a sum; 1024 keeps the bits of what is subtracted.
-    assert told(values) == told(values + 1024.0 * 2**-10)
+    seconds = np.exp(steady())
+    seconds[WEEK + 60 :] *= 1.25
+    first = seconds[: 2 * PER_DAY]
+    at = told(logarithmic(seconds, usual_size(first)))
+    assert at != []
+    assert told(logarithmic(seconds * 1000, usual_size(first * 1000))) == at
 
 
 def test_what_is_not_learnt_does_not_raise_the_threshold() -> None:
