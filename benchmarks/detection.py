@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.assessment import Assessment
 from detector.episode import Telling
+from detector.evidence import Span
+from detector.expected import same_hours
 from detector.localise import localise
-from detector.method import Method, coarse, five_minutes
+from detector.method import coarse, five_minutes
 from detector.transform import linear, logarithmic, usual_size
 from storage.history import Floats, Ints
 
@@ -79,6 +80,7 @@ def found(
     judged = windows(timestamps.astype(np.int64), values.astype(np.float64))
     upwards = scaled(judged)
     method = five_minutes() if judged.seconds == JUDGED_SECONDS else coarse(judged.seconds)
+    same = same_hours(upwards, method.per_day, method.around)
     result: Found = []
     for sign in {"up": (1.0,), "down": (-1.0,), "both": (1.0, -1.0)}[direction]:
         assessment = method.judge(sign * upwards, judged.first)
@@ -87,17 +89,23 @@ def found(
             continue
         span = assessment.span
         for column in Telling().told(seen, assessment.size, judged.at, judged.seconds):
-            began = beginning(method, assessment, sign * upwards, column, int(span[column]))
+            began = beginning(upwards, same, column, method.spans[span[column]])
             result.append((float(judged.at[column]), float(judged.at[began])))
     return sorted(result)
 
 
-def beginning(
-    method: Method, assessment: Assessment, values: Floats, column: int, span: int
-) -> int:
-    """The column at which the change began that is seen at this one."""
-    first = max(column + 1 - 3 * max(method.spans[span].windows, 4), 0)
-    change = localise(values[first : column + 1])
+def beginning(values: Floats, same: Floats, column: int, span: Span) -> int:
+    """The column at which the change began that this span sees at this column.
+
+    Looked for in what is steadier from window to window: the values, or what is left of them
+    against the same hours.
+    """
+    first = max(column + 1 - 3 * max(span.windows, 4), 0)
+    recent, left = values[first : column + 1], (values - same)[first : column + 1]
+    steps, steps_left = np.abs(np.diff(recent)), np.abs(np.diff(left))
+    known = np.isfinite(left).all()
+    part = left if known and np.median(steps_left) < np.median(steps) else recent
+    change = localise(part, since=span.windows - span.rank * span.piece)
     return column if change is None else first + change.best
 
 

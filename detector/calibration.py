@@ -82,8 +82,8 @@ class Strictness:
     robust standard deviations of the blocks' medians.
     """
 
-    margin: float = 1.45
-    scarcity: float = 3.0
+    margin: float = 1.55
+    scarcity: float = 2.0
     guard: float = 4.0
 
 

@@ -35,10 +35,14 @@ class Change:
     error: float
 
 
-def localise(residual: Floats, least: int = 3) -> Change | None:
-    """The change in one series of residuals; None if fewer than `2 * least` windows are known."""
+def localise(residual: Floats, least: int = 3, since: int = 3) -> Change | None:
+    """The change in one series of residuals, with at least `least` windows before it.
+
+    `since`: how many windows at the end are known to lie after it (all that the evidence needed).
+    None if too few windows are known.
+    """
     at = np.flatnonzero(np.isfinite(residual))
-    if len(at) < 2 * least:
+    if len(at) < least + since:
         return None
     values = residual[at]
     level = float(np.median(values))
@@ -48,7 +52,7 @@ def localise(residual: Floats, least: int = 3) -> Change | None:
     lower, upper = np.quantile(values, (0.25, 0.75))
     clipped = np.clip(values, min(lower, level) - CLIP * spread, max(upper, level) + CLIP * spread)
     count = len(clipped)
-    split = np.arange(least, count - least + 1)
+    split = np.arange(least, count - since + 1)
     total = np.cumsum(clipped)
     left = total[split - 1]
     mean_before, mean_after = left / split, (total[-1] - left) / (count - split)

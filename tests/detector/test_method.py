@@ -7,7 +7,7 @@ from detector.assessment import Assessment, Finding
 from detector.calibration import Strictness
 from detector.episode import Telling
 from detector.method import Method, coarse, five_minutes
-from detector.online import State, empty, step
+from detector.online import fit, step
 from detector.transform import logarithmic, usual_size
 from storage.history import Flags, Floats
 from tests.detector.shapes import PER_DAY, autoregressive, daily
@@ -33,10 +33,14 @@ def steady(seed: int = 1, days: int = 9, phi: float = 0.5, noise: float = 0.05) 
 
 
 def windows_at_once(method: Method, histories: Floats, learnt: Flags | None = None) -> Assessment:
-    state: State = empty(method, len(histories), FIRST - 1)
+    fitted = histories.shape[1] // 2
+    state = fit(
+        method, histories[:, :fitted], FIRST, None if learnt is None else learnt[:, :fitted]
+    )
     recent = np.full((len(histories), method.reach), np.nan)
+    recent = np.concatenate([recent, histories[:, :fitted]], axis=1)[:, -method.reach :]
     ticks = []
-    for column in range(histories.shape[1]):
+    for column in range(fitted, histories.shape[1]):
         recent = np.concatenate([recent[:, 1:], histories[:, column : column + 1]], axis=1)
         state, tick = step(method, state, recent, None if learnt is None else learnt[:, column])
         ticks.append(tick)
@@ -177,7 +181,8 @@ def test_a_window_at_a_time_gives_the_same_bits_as_the_whole_history() -> None:
                 whole = method.judge(history, FIRST, None if mask is None else mask[row])
                 for part in ("agreeing", "suspecting", "effect", "least"):
                     ticks = getattr(online, part)[row]
-                    assert np.array_equal(ticks, getattr(whole, part), equal_nan=True), part
+                    expected = getattr(whole, part)[:, count // 2 :]
+                    assert np.array_equal(ticks, expected, equal_nan=True), part
 
 
 def test_what_comes_later_never_changes_what_was_said() -> None:
@@ -207,3 +212,29 @@ def test_what_is_not_learnt_does_not_raise_the_threshold() -> None:
     deaf = METHOD.judge(values, FIRST).least[2, 8 * PER_DAY]
     hearing = METHOD.judge(values, FIRST, learnt).least[2, 8 * PER_DAY]
     assert hearing < deaf
+
+
+def test_references_that_cannot_see_as_much_have_no_say() -> None:
+    windows = 9 * PER_DAY
+    noise = 0.02 * np.random.default_rng(31).normal(size=windows)
+    values = daily(windows, 1.0) + noise
+    values[WEEK + 60 :] += 0.15
+    everyone = replace(METHOD, comparable=1e9, agreement=0.9)
+    assert told(values)[0] + 12 * 6 < told(values, everyone)[0]
+
+
+def test_a_change_does_not_hide_itself_after_half_a_day() -> None:
+    def hours_seen(method: Method) -> int:
+        values = steady(noise=0.01, days=9)
+        values[WEEK + 10 :] += 0.1
+        return int(method.judge(values, FIRST).changed[WEEK:].sum()) // 12
+
+    hasty = replace(METHOD, memory=replace(METHOD.memory, left_out=0))
+    assert hours_seen(METHOD) > hours_seen(hasty) + 6
+
+
+def test_the_largest_of_few_values_is_trusted_less() -> None:
+    values = steady(days=9)
+    careless = replace(METHOD, strictness=Strictness(scarcity=0.0))
+    wide, narrow = (method.judge(values, FIRST).least[:, WEEK] for method in (METHOD, careless))
+    assert wide[-1] / narrow[-1] > wide[0] / narrow[0]
