@@ -80,7 +80,6 @@ def found(
     judged = windows(timestamps.astype(np.int64), values.astype(np.float64))
     upwards = scaled(judged)
     method = five_minutes() if judged.seconds == JUDGED_SECONDS else coarse(judged.seconds)
-    same = same_hours(upwards, method.per_day, method.around)
     result: Found = []
     for sign in {"up": (1.0,), "down": (-1.0,), "both": (1.0, -1.0)}[direction]:
         assessment = method.judge(sign * upwards, judged.first)
@@ -88,6 +87,7 @@ def found(
         if not seen.any():
             continue
         span = assessment.span
+        same = same_hours(upwards, method.per_day, method.around)
         for column in Telling().told(seen, assessment.size, judged.at, judged.seconds):
             began = beginning(upwards, same, column, method.spans[span[column]])
             result.append((float(judged.at[column]), float(judged.at[began])))

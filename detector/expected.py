@@ -32,13 +32,12 @@ def ordered(values: Floats) -> Floats:
 def middle(in_order: Floats) -> Floats:
     """The median along the last axis of sorted values with the NaNs last; NaN if there is none."""
     last = in_order.shape[-1] - 1
-    result: Floats
-    if not np.isnan(in_order[..., last]).any():
-        result = in_order[..., last // 2]
-        return result
-    known = last + 1 - np.isnan(in_order).sum(axis=-1)
-    position = np.maximum(known - 1, 0) // 2
-    result = np.take_along_axis(in_order, position[..., None], axis=-1)[..., 0]
+    result: Floats = np.array(in_order[..., last // 2])
+    partly = np.isnan(in_order[..., last])
+    if partly.any():
+        rows = in_order[partly]
+        known = last + 1 - np.isnan(rows).sum(axis=-1)
+        result[partly] = rows[np.arange(len(rows)), np.maximum(known - 1, 0) // 2]
     return result
 
 

@@ -48,7 +48,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """The parameters of the method for one length of window; `FIVE_MINUTES` and `coarse` are it.
+    """The parameters of the method for one length of window; `five_minutes` and `coarse` make it.
 
     `suspicion`: the share of a threshold that is suspected.
     `comparable`: a reference counts if its threshold is at most so many times the best of the span;
@@ -141,10 +141,10 @@ class Method:
 
     def _in_blocks(self, values: Floats, first_slot: int, learnt: Flags | None) -> Floats:
         """`[statistics, blocks, block]` of one history."""
-        memory, windows = self.memory, values.shape[-1]
+        memory, windows, rows = self.memory, values.shape[-1], self.rows
         lead = first_slot % memory.block
         blocks = -(-(lead + windows) // memory.block)
-        result = np.full((self.rows[-1].stop, blocks * memory.block), np.nan)
+        result = np.full((rows[-1].stop, blocks * memory.block), np.nan)
         into = result[:, lead : lead + windows]
         for season in (0, 1):
             residual = values - same_hours(values, self.per_day, self.around) if season else values
@@ -156,7 +156,7 @@ class Method:
                 quartile = lower_quartile(in_order, span)
                 quartiles.append(held(quartile, first_slot, span.piece, windows))
             for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
-                row = self.rows[number].start + season * self.levels(number)
+                row = rows[number].start + season * self.levels(number)
                 known = masked(quartile, learnt)
                 median = medians(in_blocks(known, first_slot, memory.block)[..., :: memory.stride])
                 week = usual(before(median, memory.level_blocks, memory.left_out, np.nan), 2)
