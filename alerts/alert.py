@@ -17,6 +17,7 @@ class Reason(StrEnum):
     WORSE = "worse"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+    MERGED = "merged"
     NO_RECEIVER = "no_receiver"
     MUTED = "muted"
     BELOW_MIN_SEVERITY = "below_min_severity"

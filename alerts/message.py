@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from alerts.mrkdwn import clean, code, cut, escape, link, plain
 from detector import units
+from detector.finding import Check, Correlation, OriginReason, OriginVerdict
 from detector.regression import Incident, Phase, Regression, Severity
 from storage.series import Labels
 
@@ -22,7 +23,7 @@ FIELD_LIMIT = 2000
 TEXT_LIMIT = 3000  # Slack takes 40,000 but advises to stay below 4,000
 OTHERS_LISTED = 10
 
-GREEN = "#2eb67d"
+GREEN, GREY = "#2eb67d", "#8d949e"
 COLOURS = {Severity.INFO: "#439fe0", Severity.WARNING: "#e8a317", Severity.CRITICAL: "#d32f2f"}
 EVENT_TYPE = "plimsoll_incident"
 REPEAT = (
@@ -36,17 +37,41 @@ PLACES = ("route", "path", "page", "handler", "endpoint", "operation", "query", 
 
 def render(incident: Incident, public_url: str) -> dict[str, Any]:
     """The message about an incident as it is now, ready for `chat.postMessage`."""
-    first, *others = by_weight(incident.regressions)
+    if incident.finding.merged_into:
+        return merged(incident, public_url)
+    first, *others = in_order(incident)
+    attachment = {
+        "color": colour(incident),
+        "fallback": plain_head(incident, first, len(others)),
+        "blocks": numbered(body(incident, first, others, public_url), incident.version),
+    }
+    blocks = [head(incident, plain_head(incident, first, len(others)))]
+    return message(incident, sentence(incident, public_url), blocks, attachment)
+
+
+def merged(incident: Incident, public_url: str) -> dict[str, Any]:
+    """What stays in the place of an incident that proved to be part of another one."""
+    title = "Part of another incident"
+    told = "Its regressions are told with those of the incident that they proved to belong to"
+    address = incident_page(incident.finding.merged_into, public_url)
+    parts: list[dict[str, Any]] = [
+        {"type": "section", "text": mrkdwn(f"{told}.", SECTION_LIMIT)},
+        {"type": "section", "text": mrkdwn(link(address, "That incident"), SECTION_LIMIT)},
+        {"type": "context", "elements": [mrkdwn(small_print(incident), FIELD_LIMIT)]},
+    ]
+    attachment = {"color": GREY, "fallback": title, "blocks": numbered(parts, incident.version)}
+    text = f"{title}: {told[:1].lower()}{told[1:]}. {escape(address)}"
+    return message(incident, text, [head(incident, title)], attachment)
+
+
+def message(
+    incident: Incident, text: str, blocks: list[dict[str, Any]], attachment: dict[str, Any]
+) -> dict[str, Any]:
+    """The parts of a message, with what it is recognised by."""
     return {
-        "text": sentence(incident, public_url),
-        "blocks": [head(incident, first, len(others))],
-        "attachments": [
-            {
-                "color": colour(incident),
-                "fallback": plain_head(incident, first, len(others)),
-                "blocks": numbered(body(incident, first, others, public_url), incident.version),
-            }
-        ],
+        "text": text,
+        "blocks": blocks,
+        "attachments": [attachment],
         "metadata": {
             "event_type": EVENT_TYPE,
             "event_payload": {"incident": incident.id, "version": incident.version},
@@ -56,14 +81,14 @@ def render(incident: Incident, public_url: str) -> dict[str, Any]:
     }
 
 
-def head(incident: Incident, first: Regression, others: int) -> dict[str, Any]:
+def head(incident: Incident, text: str) -> dict[str, Any]:
     """The header block; `emoji` is off, or a route like `/a/:id:` would become a picture."""
     return {
         "type": "header",
         "block_id": f"head.{incident.version}",
         "text": {
             "type": "plain_text",
-            "text": plain_head(incident, first, others),
+            "text": text,
             "emoji": False,
         },
     }
@@ -86,6 +111,8 @@ def body(
 ) -> list[dict[str, Any]]:
     """Everything below the header, beside the bar of colour."""
     links = [link(page(first, public_url), "Chart and evidence")]
+    if others:
+        links.append(link(incident_page(incident.id, public_url), "Incident"))
     if first.runbook:
         links.append(link(first.runbook, "Runbook"))
     if incident.deployment is not None and incident.deployment.url:
@@ -120,6 +147,8 @@ def fields(incident: Incident, first: Regression) -> list[str]:
     rows.append(f"*Severity*\n{state_word(incident)}")
     if incident.deployment is not None:
         rows.append(f"*Deployment*\n{escape(correlated(incident))}")
+    if len(incident.regressions) > 1:
+        rows.append(f"*Probable origin*\n{cut(escape(origin(incident)), 300)}")
     return rows
 
 
@@ -182,7 +211,7 @@ def decision(incident: Incident) -> str:
 
 def sentence(incident: Incident, public_url: str) -> str:
     """The whole news in one sentence: what, how much, since when, after which deployment."""
-    first, *others = by_weight(incident.regressions)
+    first, *others = in_order(incident)
     title = cut(escape(first.title or first.signal), 100)
     place = f" on {cut(escape(where(first.labels)), 300)}" if where(first.labels) else ""
     owner = next((first.labels.get(name) for name in OWNERS if first.labels.get(name)), "")
@@ -196,6 +225,10 @@ def sentence(incident: Incident, public_url: str) -> str:
         told += f", since {began}"
     if others:
         told += f", with {len(others)} more regression{'s' if len(others) > 1 else ''}"
+        if incident.finding.storm:
+            told += " of many services at once"
+        elif named(incident) is not None:
+            told += " after it"
     if incident.deployment is not None:
         told += f", {cut(escape(correlated(incident)), 300)}"
     address = escape(page(first, public_url))
@@ -221,6 +254,11 @@ def page(regression: Regression, public_url: str) -> str:
     return f"{public_url}/regressions/{quote(clean(regression.id)[:100], safe='')}"
 
 
+def incident_page(incident_id: str, public_url: str) -> str:
+    """Where an incident is shown with its regressions and its origin."""
+    return f"{public_url}/incidents/{quote(clean(incident_id)[:100], safe='')}"
+
+
 def against(regression: Regression) -> str:
     """`+42 % against 571 ms`, or against the limit."""
     if regression.baseline is None:
@@ -241,7 +279,58 @@ def correlated(incident: Incident) -> str:
     day = min((r.began_lo_ms for r in incident.regressions), default=incident.opened_ms)
     same_day = moment(day)[:10] == moment(deployment.at_ms)[:10]
     at = moment(deployment.at_ms)[11:] if same_day else moment(deployment.at_ms)
-    return f"correlated with {deployment.service} {deployment.version}, deployed {at}"
+    told = f"correlated with {deployment.service} {deployment.version}, deployed {at}"
+    return f"{told} (probable: {compared(fit)})" if (fit := correlation(incident)) else told
+
+
+def correlation(incident: Incident) -> Correlation | None:
+    """The named deployment's correlation where both comparisons passed; None where not."""
+    found = incident.finding.correlations
+    named = incident.deployment.id if incident.deployment else ""
+    return next((one for one in found if one.deployment_id == named and one.probable), None)
+
+
+def compared(one: Correlation) -> str:
+    """What the two comparisons of a correlation say."""
+    slots, peers = one.slots, one.peers
+    days = f"{slots.days} day{'' if slots.days == 1 else 's'}"
+    elsewhere = f"{peers.moved} of {peers.count} peers moved"
+    match slots.check:
+        case Check.PASSED:
+            told = f"unlike the same time of {days} before"
+        case Check.FAILED:
+            told = f"like the same time of {days} before"
+        case _:
+            told = "not yet compared with the same time of the days before"
+    return f"{told}, {elsewhere}" if peers.count else f"{told}, no peers to compare with"
+
+
+def named(incident: Incident) -> Regression | None:
+    """The regression where an incident of several probably began; None where nobody can say."""
+    began = incident.finding.origin
+    if began.verdict is not OriginVerdict.PROBABLE:
+        return None
+    return next((one for one in incident.regressions if one.id == began.regression_id), None)
+
+
+REASONS = {
+    OriginReason.EARLIEST: "it changed first",
+    OriginReason.DEEPEST: "the others rest on it",
+    OriginReason.DEPLOYMENT_FITS: "a deployment of its service fits",
+}
+
+
+def origin(incident: Incident) -> str:
+    """`Cache hit rate on products: it changed first`, or that it was not told apart."""
+    first = named(incident)
+    if first is None:
+        if incident.finding.origin.verdict is OriginVerdict.ONLY_ONE:
+            return "one thing by several measures"
+        storm = ": many services at once" if incident.finding.storm else ""
+        return f"not told apart{storm}"
+    place = f" on {where(first.labels)}" if where(first.labels) else ""
+    reasons = ", ".join(REASONS[one] for one in incident.finding.origin.reasons)
+    return f"{first.title or first.signal}{place}: {reasons}"
 
 
 def since(regression: Regression) -> str:
@@ -290,6 +379,14 @@ def state_word(incident: Incident) -> str:
 def colour(incident: Incident) -> str:
     """Green when it is over, else that of the severity."""
     return GREEN if incident.phase is Phase.RESOLVED else COLOURS[incident.severity]
+
+
+def in_order(incident: Incident) -> list[Regression]:
+    """The probable origin first as long as it lasts, then the worst first."""
+    rows, first = by_weight(incident.regressions), named(incident)
+    if first is None or (first.phase is not rows[0].phase):
+        return rows
+    return [first, *(one for one in rows if one.id != first.id)]
 
 
 def by_weight(regressions: Iterable[Regression]) -> list[Regression]:

@@ -1,8 +1,8 @@
 """THE list: what happens to an alert between the incident and the outbox, in this order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlmodel import Session
 
@@ -79,6 +79,8 @@ class Compare:
         if told.digest == digest(payload):
             return alert.stop(Reason.NOTHING_CHANGED)
         reason = news(told, alert.incident)
+        if reason is Reason.MERGED:
+            return merge(alert, told, payload)
         muted = alert.incident.is_muted
         if muted and (told.phase is None or not alert.receiver.edits):
             return alert.stop(Reason.MUTED)
@@ -133,8 +135,24 @@ def pipeline(
     )
 
 
+def merge(alert: Alert, told: Told, payload: Mapping[str, Any]) -> Alert:
+    """What becomes of the message of an incident that is part of another one now.
+
+    Whoever heard nothing of it hears nothing; a message that can be edited leads to the other.
+    """
+    if not told.digest:
+        return alert.stop(Reason.MERGED)
+    if told.waiting and told.phase is None:
+        return alert.send(Action.POST, Reason.MERGED, payload)
+    if not alert.receiver.edits:
+        return alert.stop(Reason.CANNOT_EDIT)
+    return alert.send(Action.UPDATE, Reason.MERGED, payload)
+
+
 def news(told: Told, incident: Incident) -> Reason:
     """What is new in the incident for someone who knows what was told."""
+    if incident.finding.merged_into:
+        return Reason.MERGED
     over = incident.phase is Phase.RESOLVED
     if told.phase is None or told.severity is None:
         return Reason.RESOLVED if over else Reason.OPENED

@@ -10,8 +10,9 @@ from api import errors
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import overview, regressions, signals, whynot
+from api.pages import incidents, overview, regressions, signals, whynot
 from api.routes import backup, deployments, health, judgements, rules, targets
+from api.routes import incidents as incidents_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
@@ -22,6 +23,7 @@ FILES = Path(__file__).parent / "static"
 
 ROUTERS = (
     regressions_routes.routes,
+    incidents_routes.routes,
     signals_routes.routes,
     deployments.routes,
     judgements.routes,
@@ -31,6 +33,7 @@ ROUTERS = (
     health.routes,
     overview.routes,
     regressions.routes,
+    incidents.routes,
     signals.routes,
     whynot.routes,
 )

@@ -25,9 +25,13 @@ from api.settings import Settings
 from collector.config import Target
 from collector.meters import CollectorMeters
 from collector.run import Collector, sources
+from detector.around import Past
 from detector.book import Book
+from detector.dependencies import Dependencies
+from detector.findings import Looking
+from detector.incidents import Incidents
 from detector.ledger import Ledger
-from detector.meters import DetectorMeters
+from detector.meters import DetectorMeters, IncidentMeters
 from detector.run import Detector
 from detector.windowing import Keeping
 from storage.backup import finish, sweep
@@ -52,7 +56,14 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     history = DuckHistory(file)
     state = State(settings.storage.url())
     state.migrate()
-    book, ledger = Book(), Ledger(file)
+    signals, declared = settings.definitions.signals, settings.dependencies
+    looking = Looking(
+        kinds={name: one.form.kind for name, one in signals.items()},
+        dependencies=Dependencies(declared.needs, declared.guess),
+        around=Past(history, signals),
+    )
+    book = Book(Incidents(looking, IncidentMeters(registry)))
+    ledger = Ledger(file)
     own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
     return House(
         settings=settings,

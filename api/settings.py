@@ -13,9 +13,9 @@ from pydantic_core import ErrorDetails
 from alerts.config import AlertsConfig
 from api.config import ServerConfig
 from api.document import Document, Fault, read
-from collector.config import CollectorConfig
+from collector.config import RESERVED_NAMES, CollectorConfig
 from dashboards.config import DashboardsConfig
-from detector.config import SIGNAL, DetectorConfig, shipped
+from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, shipped
 from detector.increase import LOOKBACK_MS
 from detector.rule import Rule
 from detector.run import Definitions
@@ -29,6 +29,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "storage": StorageConfig,
     "collector": CollectorConfig,
     "detector": DetectorConfig,
+    "dependencies": DependenciesConfig,
     "alerts": AlertsConfig,
     "dashboards": DashboardsConfig,
 }
@@ -53,6 +54,7 @@ class Settings:
     storage: StorageConfig = field(default_factory=StorageConfig)
     collector: CollectorConfig = field(default_factory=CollectorConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    dependencies: DependenciesConfig = field(default_factory=DependenciesConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
     definitions: Definitions = field(default_factory=lambda: Definitions({}, {}))
@@ -108,6 +110,9 @@ def build(document: Document) -> Settings:
     if isinstance(collector, CollectorConfig):
         faults += too_short(document, definitions, collector.interval)
         faults += too_rare(document, collector)
+        dependencies = sections["dependencies"]
+        if isinstance(dependencies, DependenciesConfig):
+            faults += unknown_services(document, dependencies, collector)
     if faults:
         raise SettingsError(None, faults)
     return Settings(**sections, definitions=definitions)  # type: ignore[arg-type]
@@ -228,6 +233,25 @@ def too_rare(document: Document, collector: CollectorConfig) -> Iterable[Fault]:
             reason = f"counters read every {written(interval)} would never grow: that is a gap"
             hint = f"Collect at least every {written(longest)}."
             yield Fault(".".join(path), reason, hint, document.line(path))
+
+
+def unknown_services(
+    document: Document, dependencies: DependenciesConfig, collector: CollectorConfig
+) -> Iterable[Fault]:
+    """Names among the dependencies that are no target and no service: most are misspelt."""
+    known = {*RESERVED_NAMES, *dependencies.services}
+    for target in collector.targets:
+        known |= {target.name, target.labels.get("service", "")} - {""}
+    for name, needed in dependencies.needs.items():
+        path = ("dependencies", "needs", name)
+        for one in dict.fromkeys((name, *needed)):
+            if one not in known:
+                near = difflib.get_close_matches(one, sorted(known), 1)
+                hint = "A service that is only a label on a page belongs into `services`."
+                if near:
+                    hint = f"Did you mean {near[0]}? {hint}"
+                reason = f"there is no target or service {one!r}"
+                yield Fault(".".join(path), reason, hint, document.line(path))
 
 
 def fault(

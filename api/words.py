@@ -198,7 +198,8 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
     if asked.effect is not None:
         told.append(f"beyond {asked.effect:g} x what is usual at this hour")
     if asked.significance is not None:
-        told.append(f"two hours beyond {several(asked.significance, 'deviation')} of the usual")
+        share = units.text(asked.significance, units.Unit.RATIO)
+        told.append(f"beyond what it did in two weeks, in {share} of the comparisons")
     if asked.fdr is not None:
         told.append(f"at most {units.text(asked.fdr, units.Unit.RATIO)} of what fires is chance")
     if asked.went_away is not None:
@@ -328,9 +329,11 @@ def refused(judgement: Judgement, rule: Rule | None, unit: units.Unit) -> str:
         case Reason.EXPECTED:
             return f"beyond {units.text(judgement.threshold, unit)}, but usual at this hour"
         case Reason.EFFECT:
-            return "too close to what is usual at this hour"
+            return "too close to what is usual"
         case Reason.SIGNIFICANCE:
-            return "within what such hours usually differ by"
+            return "it did as much by itself in the last two weeks"
+        case Reason.AWAITING_EVIDENCE:
+            return "too many candidates at once; it is looked at in the next ticks"
         case Reason.FDR:
             return "among so many series this may be chance"
         case _:

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
-from detector.deployments import BEFORE_MS, correlated
-from detector.group import incident_for, is_news, subject
-from detector.lifecycle import identity
+from detector.finding import Finding
+from detector.incidents import Incidents
+from detector.lifecycle import Taken
 from detector.regression import (
     HOLDING,
     Deployment,
@@ -35,22 +35,9 @@ from detector.tables import (
     RegressionRow,
     TransitionRow,
 )
-from storage.series import Labels
 
 EVERYTHING = 10_000
 WATCHED = (*HOLDING, Phase.SUSPECTED)
-# What a person who was told of the incident should hear of, or see in the message.
-NEWS = frozenset(
-    {
-        Step.ESCALATED,
-        Step.REOPENED,
-        Step.ACKNOWLEDGED,
-        Step.ACCEPTED,
-        Step.MUTED,
-        Step.UNMUTED,
-        Step.FALSE_POSITIVE,
-    }
-)
 WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
 
 
@@ -83,7 +70,10 @@ class Page:
 
 
 class Book:
-    """What the detector has concluded."""
+    """What the detector has concluded; `grouping` says what belongs together."""
+
+    def __init__(self, grouping: Incidents | None = None) -> None:
+        self.grouping = grouping or Incidents()
 
     def open_regressions(self, session: Session) -> list[Regression]:
         """All that are confirmed and not over, oldest first; no improvements."""
@@ -145,61 +135,52 @@ class Book:
         return [row.domain() for row in rows]
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
-        """Store a new regression in the incident it belongs to; one with its id stays as it was.
+        """Store one new regression, in the incident it belongs to, if to any."""
+        return self.open_all(session, [(regression, (step,))], regression.opened_ms)[0]
 
-        A suspicion or an improvement belongs to none.
+    def settle(self, session: Session, found: Sequence[Taken], now_ms: int) -> None:
+        """At the end of a tick: store what it opened, and look at young incidents anew."""
+        self.open_all(session, found, now_ms)
+        self.grouping.review(session, now_ms)
+
+    def open_all(self, session: Session, found: Sequence[Taken], now_ms: int) -> list[Regression]:
+        """Store what one tick opened or confirmed, each in its incident, in whatever order.
+
+        A suspicion or an improvement belongs to none. What is stored already stays as it was.
         """
-        known = session.get(RegressionRow, regression.id)
-        if known is not None:
-            return known.domain()
-        stored = self.placed(session, regression)
-        session.add(RegressionRow.of(stored))
+        rows = {one.id: session.get(RegressionRow, one.id) for one, _ in found}
+        fresh = [one for one, _ in found if self.is_fresh(session, one, rows[one.id])]
+        told = [one for one in fresh if is_told(one)]
+        homes = self.grouping.place(session, told, now_ms)
+        stored = {one.id: replace(one, incident_id=homes.get(one.id, "")) for one in fresh}
+        for one in stored.values():
+            session.merge(RegressionRow.of(one))
         session.flush()
-        session.add(TransitionRow.of(step))
-        return stored
+        taken = [step for one, steps in found if one.id in stored for step in steps]
+        session.add_all(TransitionRow.of(one) for one in taken)
+        for id_ in sorted(set(homes.values())):
+            mine = [one.id for one in told if homes[one.id] == id_]
+            self.grouping.conclude(session, id_, now_ms, mine)
+        known = {id_: row.domain() for id_, row in rows.items() if row and id_ not in stored}
+        return [(stored | known)[one.id] for one, _ in found]
 
-    def placed(self, session: Session, regression: Regression) -> Regression:
-        """The same with its incident: one that is open, or a new one.
+    def is_fresh(self, session: Session, one: Regression, row: RegressionRow | None) -> bool:
+        """Whether it is not stored yet, or is stored and comes into an incident now."""
+        if row is None:
+            return True
+        return not self.is_placed(session, replace(one, incident_id=row.incident_id or ""))
 
-        None for what nobody is told of, a suspicion or an improvement.
+    def is_placed(self, session: Session, regression: Regression) -> bool:
+        """Whether it is in the incident that tells of it, or nobody is told of it at all.
+
+        What comes back to an incident that is part of another one now has to find its place anew.
         """
-        if regression.kind is Kind.IMPROVEMENT or not regression.phase.holds:
-            return regression
-        incident = self.incident_of(session, regression)
-        deployment = self.deployment_for(session, regression)
-        if incident is None:
-            row = IncidentRow(
-                id=identity(
-                    "inc", regression.id, *([regression.version] * (regression.version > 1))
-                ),
-                labels=subject(regression.labels).as_dict(),
-                phase=Phase.OPEN,
-                severity=regression.severity,
-                opened_ms=regression.held_since_ms or regression.opened_ms,
-                resolved_ms=None,
-                version=1,
-                deployment_id=deployment.id if deployment else None,
-            )
-            session.add(row)
-            session.flush()
-        else:
-            row = session.get_one(IncidentRow, incident.id)
-            row.severity = max(regression.severity, incident.severity, key=lambda s: s.rank)
-            linked = row.deployment_id is None and deployment is not None
-            if linked and deployment:
-                row.deployment_id = deployment.id
-            row.version += 1 if linked or is_news(regression, incident) else 0
-            session.add(row)
-        return replace(regression, incident_id=row.id)
-
-    def incident_of(self, session: Session, regression: Regression) -> Incident | None:
-        """The open incident that a new regression belongs to; None when it begins one."""
-        chosen = select(IncidentRow.id, IncidentRow.labels).where(IncidentRow.phase == Phase.OPEN)
-        in_order = chosen.order_by(col(IncidentRow.opened_ms), IncidentRow.id)
-        mine = incident_for(
-            regression, ((id_, Labels.of(labels)) for id_, labels in session.exec(in_order))
-        )
-        return self.incident(session, mine) if mine is not None else None
+        if not is_told(regression):
+            return True
+        if regression.phase is Phase.REOPENED and regression.incident_id:
+            found = self.grouping.findings(session, [regression.incident_id])
+            return not any(one.merged_into for one in found.values())
+        return regression.incident_id != ""
 
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
         """Store a known regression after a tick or an action, with its steps.
@@ -207,16 +188,16 @@ class Book:
         One that is confirmed comes into an incident. The incident gets a new version when something
         in it is to be told, or it is over as a whole, or open again.
         """
+        if not self.is_placed(session, regression):
+            self.open_all(session, [(regression, tuple(steps))], regression.updated_ms)
+            return
         before = session.get(RegressionRow, regression.id)
         by_severity = before is not None and before.severity != regression.severity
-        joins = not regression.incident_id and regression.phase.holds
-        if joins:
-            regression = self.placed(session, regression)
         session.merge(RegressionRow.of(regression))
         session.add_all(TransitionRow.of(one) for one in steps)
         session.flush()
-        if steps and regression.incident_id and not joins:
-            self.renew(session, regression, {one.step for one in steps} & NEWS, by_severity)
+        if steps and regression.incident_id:
+            self.grouping.renew(session, regression, {one.step for one in steps}, by_severity)
 
     def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
         """Do what a person wishes; None when there is no such regression.
@@ -236,43 +217,9 @@ class Book:
             self.save(session, after, steps)
         return self.regression(session, regression_id)
 
-    def renew(
-        self, session: Session, regression: Regression, told: set[Step], by_severity: bool
-    ) -> None:
-        """Bring an incident up to date with its regressions, and note whether that is news.
-
-        A severity that the incident has already is none, and nothing that was muted gets worse.
-        """
-        row = session.get_one(IncidentRow, regression.incident_id)
-        members = self.of_incident(session, row.id)
-        severity = max((one.severity for one in members), key=lambda s: s.rank)
-        if by_severity or regression.phase is Phase.MUTED:
-            told = told - {Step.ESCALATED}
-        if severity != row.severity:
-            row.severity = severity
-            if regression.phase is not Phase.MUTED:
-                told = told | {Step.ESCALATED}
-        holding = any(one.phase.holds for one in members)
-        if row.phase == Phase.RESOLVED and holding:
-            deployment = self.deployment_for(session, regression)
-            row.phase, row.resolved_ms = Phase.OPEN, None
-            row.deployment_id = deployment.id if deployment else row.deployment_id
-            told = told | {Step.REOPENED}
-        if row.phase == Phase.OPEN and not holding:
-            row.phase = Phase.RESOLVED
-            row.resolved_ms = max(one.resolved_ms or 0 for one in members)
-            told = told | {Step.RESOLVED}
-        row.version += 1 if told else 0
-        session.add(row)
-
     def of_incident(self, session: Session, incident_id: str) -> list[Regression]:
         """The regressions of one incident, oldest first."""
-        rows = session.exec(
-            select(RegressionRow)
-            .where(RegressionRow.incident_id == incident_id)
-            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
-        )
-        return [row.domain() for row in rows]
+        return self.grouping.members(session, incident_id)
 
     def incidents(
         self, session: Session, condition: ColumnElement[bool] | bool, limit: int = EVERYTHING
@@ -284,11 +231,13 @@ class Book:
             .order_by(col(IncidentRow.opened_ms), IncidentRow.id)
             .limit(limit)
         ).all()
+        findings = self.grouping.findings(session, [row.id for row in rows])
         result = []
         for row in rows:
             found = session.get(DeploymentRow, row.deployment_id) if row.deployment_id else None
             members = tuple(self.of_incident(session, row.id))
-            result.append(row.domain(members, found.domain() if found else None))
+            one = row.domain(members, found.domain() if found else None)
+            result.append(replace(one, finding=findings.get(row.id, Finding())))
         return result
 
     def incident(self, session: Session, incident_id: str) -> Incident | None:
@@ -339,8 +288,7 @@ class Book:
     def add_deployment(self, session: Session, deployment: Deployment) -> bool:
         """Store a deployment; False when the same service, version and time is known.
 
-        Open incidents that began about then and have none yet are linked to it: CI often reports
-        after the fact.
+        Open incidents that began about then are looked at anew: CI often reports after the fact.
         """
         same = select(DeploymentRow.id).where(
             DeploymentRow.service == deployment.service,
@@ -352,16 +300,7 @@ class Book:
         values = {name: getattr(deployment, name) for name in DeploymentRow.model_fields}
         session.add(DeploymentRow(**values))
         session.flush()
-        unlinked = and_(
-            col(IncidentRow.phase) == Phase.OPEN, col(IncidentRow.deployment_id).is_(None)
-        )
-        for incident in self.incidents(session, unlinked):
-            for one in incident.regressions:
-                if correlated([deployment], one.labels, one.began_lo_ms, one.began_hi_ms):
-                    row = session.get_one(IncidentRow, incident.id)
-                    row.deployment_id, row.version = deployment.id, row.version + 1
-                    session.add(row)
-                    break
+        self.grouping.deployed(session, deployment)
         return True
 
     def deployments(self, session: Session, since_ms: int, until_ms: int) -> list[Deployment]:
@@ -372,12 +311,6 @@ class Book:
             .order_by(col(DeploymentRow.at_ms), DeploymentRow.id)
         )
         return [row.domain() for row in rows]
-
-    def deployment_for(self, session: Session, regression: Regression) -> Deployment | None:
-        """The deployment that fits a regression in time."""
-        lo_ms, hi_ms = regression.began_lo_ms, regression.began_hi_ms
-        near = self.deployments(session, lo_ms - BEFORE_MS, hi_ms)
-        return correlated(near, regression.labels, lo_ms, hi_ms)
 
     def count_open(self, session: Session) -> int:
         """How many regressions are open."""
@@ -394,6 +327,11 @@ class Book:
     def advance(self, session: Session, name: str, at_ms: int) -> None:
         """Note how far a loop has come, with what it did in the same unit of work."""
         session.merge(ProgressRow(name=name, at_ms=at_ms))
+
+
+def is_told(regression: Regression) -> bool:
+    """Whether people are told of it: of what is worse, confirmed and not over."""
+    return regression.kind is Kind.REGRESSION and regression.phase.holds
 
 
 def conditions(query: Query) -> list[ColumnElement[bool]]:

@@ -5,8 +5,9 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
+from detector.dependencies import cycle
 from detector.rule import Rule
 from detector.signal import AnySignal, Signal
 from storage.duration import Seconds
@@ -27,6 +28,34 @@ class DetectorConfig(BaseModel):
         "finds no room has no baseline.",
     )
     shipped: bool = Field(default=True, description="Whether the shipped signals and rules run.")
+
+
+class DependenciesConfig(BaseModel):
+    """What rests on what: regressions of one time that hang together are one incident."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="For a service or target those that it calls: `shop: [sessions, orders-db]`.",
+    )
+    services: tuple[str, ...] = Field(
+        default=(),
+        description="Services that are no target and no label of one: values of the label "
+        "`service` on the collected pages.",
+    )
+    guess: bool = Field(
+        default=True,
+        description="Whether cache, database, api and web in this order are taken to rest on each "
+        "other where nothing is declared and one of the two is nothing else.",
+    )
+
+    @field_validator("needs")
+    @classmethod
+    def _no_circle(cls, needs: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if circle := cycle(needs):
+            raise ValueError(f"goes round in a circle: {' -> '.join(circle)}")
+        return needs
 
 
 SIGNAL: TypeAdapter[AnySignal] = TypeAdapter(AnySignal)

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     EXPECTED = "expected"
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
+    AWAITING_EVIDENCE = "awaiting_evidence"
     FDR = "fdr"
     WARMING = "warming"
     WENT_AWAY = "went_away"
@@ -70,23 +71,44 @@ class Judged:
 class Assessment:
     """What the statistical stages say of each series; NaN where one has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `score` is the
-    distance of the newest block of an hour in scales, `agreeing` that of the block before; positive
-    is worse. `kept` is the share of the step that the last two hours keep. `q` is the smallest
-    false-discovery rate at which the series would be among those that fire.
+    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is the
+    change against the past, as a share. `agreeing` is the share of comparisons with the past that
+    are beyond their thresholds, `suspecting` the same with the lower ones of a suspicion, both
+    where the effect is worth a notice; `unusual` however small it is. `kept` is the share of the
+    step that the last two hours keep. `q` is the smallest false-discovery rate at which the series
+    would be among those that fire; no stage gives it yet. The span that says so has `span_seconds`;
+    the change set in between `began_lo_ms` and `began_hi_ms`, from the median `before` to that
+    `after`, the difference known to a standard error of `error`. `awaiting`: nobody has looked yet.
     """
 
     expected: Floats
     scale: Floats
-    score: Floats
+    effect: Floats
     agreeing: Floats
+    suspecting: Floats
+    unusual: Floats
     kept: Floats
     q: Floats
+    span_seconds: Floats
+    began_lo_ms: Floats
+    began_hi_ms: Floats
+    before: Floats
+    after: Floats
+    error: Floats
+    awaiting: Flags
 
     @classmethod
     def nothing(cls, count: int) -> "Assessment":
         """Every stage abstains."""
-        return cls(**{name: np.full(count, np.nan) for name in cls.__slots__})
+        columns = {name: np.full(count, np.nan) for name in STAGES}
+        return cls(**columns, awaiting=np.zeros(count, np.bool_))
+
+    def row(self, i: int) -> tuple[tuple[str, float], ...]:
+        """The numbers of one series by name."""
+        return tuple((name, float(getattr(self, name)[i])) for name in STAGES)
+
+
+STAGES = tuple(one for one in Assessment.__slots__ if one != "awaiting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +204,7 @@ class Verdicts:
     critical: Flags
     clear: Flags
     began_lo_ms: Ints
-    each_ms: int
+    began_hi_ms: Ints
     upwards: bool = True
     assessment: Assessment | None = None
 
@@ -211,12 +233,10 @@ class Verdicts:
             critical=bool(self.critical[i]),
             clear=bool(self.clear[i]),
             began_lo_ms=int(self.began_lo_ms[i]),
-            began_hi_ms=int(self.began_lo_ms[i]) + self.each_ms,
+            began_hi_ms=int(self.began_hi_ms[i]),
             typical=median(self.judged.values[i]),
             leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
-            stages=()
-            if assessed is None
-            else tuple((name, float(getattr(assessed, name)[i])) for name in Assessment.__slots__),
+            stages=() if assessed is None else assessed.row(i),
         )
 
     def rows(self) -> list[Judgement]:
@@ -282,6 +302,8 @@ def conclude(
     is_better = verdict == VERDICTS.index(Verdict.IMPROVED)
     moved = np.where(is_better[:, None], better, breach)
     start_ms = judged.end_ms - span.total_ms
+    began_ms = start_ms + np.argmax(moved, axis=1) * span.each_ms
+    began_lo_ms, began_hi_ms = dated(began_ms, began_ms + span.each_ms, assessed, verdict)
     limits = shown(levels.worse, up)
     if levels.better is not None and is_better.any():
         level = np.where(is_better, shown(levels.better, not up).threshold, limits.threshold)
@@ -298,10 +320,20 @@ def conclude(
         breaches=moved.sum(axis=1).astype(np.int64),
         critical=beyond_critical(levels, judged.values, up) & said,
         clear=cleared(levels.worse, newest, up) & said,
-        began_lo_ms=(start_ms + np.argmax(moved, axis=1) * span.each_ms).astype(np.int64),
-        each_ms=span.each_ms,
+        began_lo_ms=began_lo_ms,
+        began_hi_ms=began_hi_ms,
         upwards=up,
         assessment=assessment,
+    )
+
+
+def dated(lo_ms: Ints, hi_ms: Ints, assessed: Assessment, verdict: Ints) -> tuple[Ints, Ints]:
+    """When it began: the interval found in the past of the series, else the first breach."""
+    holds = np.isin(verdict, [VERDICTS.index(Verdict.REGRESSED), VERDICTS.index(Verdict.SUSPECTED)])
+    known = holds & ~np.isnan(assessed.began_lo_ms)
+    return (
+        np.where(known, np.nan_to_num(assessed.began_lo_ms), lo_ms).astype(np.int64),
+        np.where(known, np.nan_to_num(assessed.began_hi_ms), hi_ms).astype(np.int64),
     )
 
 
@@ -336,7 +368,7 @@ def statistical(
     """
     gates, up, count = rule.gates, rule.upwards, len(judged)
     newest, none = judged.values[:, -1], np.zeros(count, np.bool_)
-    usual = effect = weak = by_chance = away = none
+    usual = effect = weak = doubted = by_chance = away = none
     if gates.expected and levels.expected is not None:
         usual = held(levels.expected, judged.values, up)[:, -1] == 0
     if gates.effect is not None:
@@ -344,8 +376,10 @@ def statistical(
         effect = newest < multiple if up else newest > multiple
     if gates.significance is not None:
         least = gates.significance
-        both = (assessed.score >= least) & (assessed.agreeing >= least)
-        weak = ~(both | (assessed.score >= 2 * least) | np.isnan(assessed.score))
+        surely, maybe = assessed.agreeing >= least, assessed.suspecting >= least
+        effect = effect | (~surely & ~maybe & (assessed.unusual >= least))
+        weak = ~surely & ~maybe & ~np.isnan(assessed.agreeing)
+        doubted = ~surely & maybe
     if gates.fdr is not None:
         by_chance = assessed.q > gates.fdr
     if gates.went_away is not None:
@@ -355,10 +389,12 @@ def statistical(
         # A fixed limit of `any` that holds needs no history.
         warming = ~background.ready & ~(held(fixed(levels.worse), judged.values, up)[:, -1] == 1)
     return (
+        (assessed.awaiting, Verdict.REJECTED, Reason.AWAITING_EVIDENCE),
         (usual, Verdict.REJECTED, Reason.EXPECTED),
         (effect, Verdict.REJECTED, Reason.EFFECT),
         (weak, Verdict.REJECTED, Reason.SIGNIFICANCE),
         (by_chance, Verdict.REJECTED, Reason.FDR),
         (warming, Verdict.REJECTED, Reason.WARMING),
+        (doubted, Verdict.SUSPECTED, Reason.SIGNIFICANCE),
         (away, Verdict.SUSPECTED, Reason.WENT_AWAY),
     )

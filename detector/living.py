@@ -12,6 +12,7 @@ from sqlmodel import Session
 from detector.book import Book
 from detector.judgement import VERDICTS, Judgement, Verdict, Verdicts
 from detector.lifecycle import (
+    Taken,
     continued,
     fingerprint,
     is_hands_off,
@@ -42,6 +43,7 @@ class Lives:
     def live(self, session: Session, all_verdicts: Sequence[Verdicts], now_ms: int) -> None:
         """Open, continue and resolve regressions according to the verdicts of one tick."""
         known = self.begun(session, now_ms)
+        fresh: list[Taken] = []
         for verdicts in all_verdicts:
             rule, signal = self.rules[verdicts.rule], self.signals[verdicts.signal]
             mine = [one for one in known.values() if one.rule == verdicts.rule]
@@ -54,7 +56,8 @@ class Lives:
                     if moved is None:  # asked only where something begins
                         moved = frozenset(np.flatnonzero(shifted(signal, verdicts)).tolist())
                     tags = (Tag.COST_SHIFT,) if i in moved else ()
-                self.apply(session, signal, rule, judgement, known, tags)
+                fresh += self.apply(session, signal, rule, judgement, known, tags)
+        self.book.settle(session, fresh, now_ms)
 
     def begun(self, session: Session, now_ms: int) -> dict[str, Regression]:
         """What is watched, by its fingerprint, after what the time alone has done to it."""
@@ -83,22 +86,35 @@ class Lives:
         judgement: Judgement,
         known: Mapping[str, Regression],
         tags: Sequence[Tag] = (),
-    ) -> None:
-        """What one judgement means for the book."""
+    ) -> list[Taken]:
+        """What one judgement means for the book: what goes on is stored, what is to open is given.
+
+        What opens in one tick is put into incidents together, so that its order says nothing.
+        """
+        fresh: list[Taken] = []
         for kind in Kind:
             print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels, kind)
             if print_ in known:
-                self.book.save(session, *continued(known[print_], rule, judgement))
+                fresh += self.kept(session, continued(known[print_], rule, judgement))
             elif judgement.verdict in OPENING and kind_of(judgement) is kind:
                 over = self.book.latest(session, print_)
                 if over is not None and is_hands_off(over, judgement.at_ms):
                     continue
                 if over is None or not reopens(over, judgement.at_ms):
-                    self.book.open(session, *opened(signal, rule, judgement, tags))
+                    regression, step = opened(signal, rule, judgement, tags)
+                    fresh.append((regression, (step,)))
                 elif judgement.verdict is Verdict.SUSPECTED:
                     self.book.save(session, *suspected_again(over, judgement))
                 else:
-                    self.book.save(session, *reopened(over, rule, judgement))
+                    fresh += self.kept(session, reopened(over, rule, judgement))
+        return fresh
+
+    def kept(self, session: Session, taken: Taken) -> list[Taken]:
+        """Store what goes on; what comes into an incident only now is given back."""
+        if not self.book.is_placed(session, taken[0]):
+            return [taken]
+        self.book.save(session, *taken)
+        return []
 
 
 def rows(verdicts: Verdicts, watched: set[Labels]) -> list[int]:

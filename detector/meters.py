@@ -30,6 +30,12 @@ class DetectorMeters:
             ["signal", "reason"],
             registry=registry,
         )
+        self.candidates = Counter(
+            "plimsoll_candidates",
+            "Candidates for a regression by what their past says of them.",
+            ["signal", "outcome"],
+            registry=registry,
+        )
         self.recent_bytes = Gauge(
             "plimsoll_recent_windows_bytes",
             "Memory of the judged windows that are held for baselines.",
@@ -38,5 +44,33 @@ class DetectorMeters:
         self.last_tick = Gauge(
             "plimsoll_tick_last_end_timestamp_seconds",
             "End of the last window that was judged.",
+            registry=registry,
+        )
+
+
+class IncidentMeters:
+    """Metrics of grouping, registered once."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.joined = Counter(
+            "plimsoll_incident_joins",
+            "Regressions that joined an incident, by what ties them to it.",
+            ["bond"],
+            registry=registry,
+        )
+        self.limited = Counter(
+            "plimsoll_incident_limits",
+            "How often a limit kept a regression out of an incident, by limit.",
+            ["limit"],
+            registry=registry,
+        )
+        self.merged = Counter(
+            "plimsoll_incidents_merged",
+            "Incidents that proved to be part of another one.",
+            registry=registry,
+        )
+        self.storms = Counter(
+            "plimsoll_incident_storms",
+            "Incidents that came to hold so many services that no origin is named.",
             registry=registry,
         )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from detector import units
+from detector.finding import Finding
 from storage.series import Labels
 
 
@@ -175,7 +176,8 @@ class Incident:
 
     `version` rises with every change that a person should hear of; whoever tells it claims a
     version. `labels` are those that all its regressions share. `deployment` is the one whose time
-    fits, by correlation only.
+    fits, by correlation only. `finding` says where it probably began, and all that it correlates
+    with.
     """
 
     id: str
@@ -187,6 +189,7 @@ class Incident:
     version: int
     regressions: tuple[Regression, ...]
     deployment: Deployment | None = None
+    finding: Finding = field(default_factory=Finding)
 
     @property
     def is_muted(self) -> bool:

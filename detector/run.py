@@ -1,6 +1,7 @@
 """One tick, written once, in order.
 
-windows -> baselines -> trigger, sustain, gates -> ledger -> lifecycle, grouping, deployment
+windows -> baselines -> trigger, sustain, gates -> the past of candidates -> ledger -> lifecycle,
+grouping, deployment
 
 A tick belongs to a time, not to the clock: the same history and state give the same result, so a
 tick that was cut off by a crash is run again as a whole.
@@ -18,6 +19,8 @@ from sqlmodel import Session
 from detector import evaluate
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat, nothing
 from detector.book import Book
+from detector.change import MEMORY_DAYS
+from detector.confirming import Confirming, Draft
 from detector.exclusion import frozen, left_out, restarted
 from detector.facts import FactFinder
 from detector.judgement import REASONS, VERDICTS, Judged, Verdicts, conclude
@@ -80,12 +83,14 @@ class Detector:
     keeping: Keeping = field(default_factory=Keeping)
     readings: Readings = field(default_factory=Readings)
     facts: FactFinder = field(init=False)
+    confirming: Confirming = field(init=False)
     _windowing: Windowing | None = None
     _baselines: dict[str, tuple[int, int, int, Flat]] = field(default_factory=dict)
     _counted_ms: int = 0
 
     def __post_init__(self) -> None:
         self.facts = FactFinder(self.history)
+        self.confirming = Confirming(self.history, self.meters)
 
     @property
     def windowing(self) -> Windowing:
@@ -126,10 +131,11 @@ class Detector:
         self.windowing.step(signals, now_ms)
         with self.state.reading() as session:
             done = self.is_done(session, now_ms)
-            since_ms = baseline_end_ms(now_ms) - DAYS * DAY_MS
+            since_ms = baseline_end_ms(now_ms) - MEMORY_DAYS * DAY_MS
             open_ = self.book.watched(session)
             spans = [*self.book.spans(session, since_ms), *self.book.accepted(session, since_ms)]
-        verdicts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
+        drafts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
+        verdicts = self.confirming.confirm(drafts, now_ms, open_, spans)
         if done:
             return verdicts
         self.ledger.write(now_ms, verdicts)
@@ -192,11 +198,12 @@ class Detector:
     def forget_baselines(self) -> None:
         """Read the baselines anew at the next tick: somebody has put a past into the history."""
         self._baselines.clear()
+        self.confirming.forget()
 
     def judge(
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
-    ) -> list[Verdicts]:
-        """The verdicts of all rules on one signal, and its newest readings."""
+    ) -> list[Draft]:
+        """What all rules on one signal say without its past; its newest readings are noted."""
         held = self.windowing.held[signal.name]
         current, baseline = held.current, self.baseline(signal, now_ms, spans)
         newest = current.matrix(Span(current.over_ms, 1, 1))
@@ -214,7 +221,11 @@ class Detector:
             background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
             facts = self.facts.find(signal, rule, span, judged, held.recent.version)
             levels = judge_of(rule).judge(background, facts)
-            result.append(conclude(name, rule, span, judged, background, levels))
+            verdicts = conclude(name, rule, span, judged, background, levels)
+            version = held.recent.version
+            result.append(
+                Draft(name, rule, signal, span, judged, background, facts, verdicts, version)
+            )
         return result
 
     def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:

@@ -37,7 +37,9 @@ def queues() -> Iterator[tuple[list[int], str]]:
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            lines = [f'queue_length{{route="q{i}"}} {n}' for i, n in enumerate(lengths)]
+            lines = [
+                f'queue_length{{service="q{i}",route="q{i}"}} {n}' for i, n in enumerate(lengths)
+            ]
             body = ("\n".join(lines) + "\n").encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -69,7 +71,7 @@ def configuration(directory: Path, port: int, page: str, slack: FakeSlack) -> Pa
             "queue_length": {
                 "form": "gauge",
                 "metric": "queue_length",
-                "by": ["target", "route"],
+                "by": ["service", "route"],  # of one service they would be one incident
                 "window": "1s",
                 "over": "2s",
             }

@@ -27,7 +27,7 @@ from api.serve import run
 from api.settings import Settings, build
 from detector import units
 from detector.config import shipped
-from detector.regression import Incident, Phase
+from detector.regression import Incident, Phase, Regression
 from detector.run import milliseconds
 from plimsoll_client.deployments import report
 from storage.duration import written
@@ -202,7 +202,7 @@ class Teller:
         until = monotonic() + PATIENCE_SECONDS
         while monotonic() < until:
             for one in await asyncio.to_thread(incidents, house):
-                if one.labels.get("route") == SUBJECT and wanted(one):
+                if of_subject(one) is not None and wanted(one):
                     return one
             await asyncio.sleep(1)
         return None
@@ -216,8 +216,8 @@ class Teller:
 
     async def show(self, house: House, incident: Incident) -> None:
         """The regression with chart, size, time and deployment."""
-        worst = incident.regressions[0]
-        chart = await asyncio.to_thread(sparkline, house, worst.signal, incident)
+        worst = of_subject(incident) or incident.regressions[0]
+        chart = await asyncio.to_thread(sparkline, house, worst)
         began = moment(worst.began_lo_ms), moment(worst.began_hi_ms)
         deployment = incident.deployment
         lines = [
@@ -244,14 +244,20 @@ def incidents(house: House) -> list[Incident]:
         return house.book.incidents(session, True)
 
 
-def sparkline(house: House, signal: str, incident: Incident) -> str:
+def of_subject(incident: Incident) -> Regression | None:
+    """The first regression of the slowed route; others of the shop may have joined it."""
+    rows = incident.regressions
+    return next((one for one in rows if one.labels.get("route") == SUBJECT), None)
+
+
+def sparkline(house: House, worst: Regression) -> str:
     """The last windows of the slowed series as bars, from zero to the largest."""
     now_ms = milliseconds(house.now())
+    signal = worst.signal
     seconds = house.settings.definitions.signals[signal].form.window
     back_ms = round(SHOWN_WINDOWS * seconds * 1000)
-    labels = incident.regressions[0].labels
     windows = house.history.windows(
-        signal, now_ms - back_ms, now_ms, labels, seconds=seconds, counts=False
+        signal, now_ms - back_ms, now_ms, worst.labels, seconds=seconds, counts=False
     )
     values = windows.values.tolist()
     top = max(values, default=0.0) or 1.0

@@ -39,6 +39,7 @@ PAGES = {
     "/": "The overview, a page for people.",
     "/regressions": "The history of regressions, a page for people.",
     "/regressions/{regression_id}": "One regression, a page for people.",
+    "/incidents/{incident_id}": "One incident, a page for people.",
     "/why-not": "What broke a trigger and was not told, a page for people.",
     "/signals/{name}": "One signal, a page for people.",
     "/metrics": "Metrics in the Prometheus text format.",

@@ -6,6 +6,7 @@ import pytest
 
 from alerts.alert import Action, Outcome, Reason
 from alerts.message import REPEAT
+from detector.finding import Finding
 from detector.regression import Incident, Phase, Severity
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import changed, decided, incident, minutes, resolved, worse
@@ -537,3 +538,47 @@ def test_the_numbers_tell_what_waits_and_what_was_done(desk: Desk) -> None:
     name = "plimsoll_notifications_total"
     assert desk.metric(name, **called, outcome="rate_limited") == 1
     assert desk.metric(name, **called, outcome="sent") == 1
+
+
+# --- what became part of another incident ---
+
+
+def merged(before: Incident) -> Incident:
+    """The next version of an incident whose regressions have gone to another."""
+    return replace(
+        before,
+        version=before.version + 1,
+        phase=Phase.RESOLVED,
+        regressions=(),
+        finding=Finding(merged_into="inc-0"),
+    )
+
+
+def test_a_message_of_what_became_part_of_another_is_edited_to_lead_there(desk: Desk) -> None:
+    desk.tell(incident())
+    (alert,) = desk.announce(merged(incident()))
+    assert (alert.action, alert.reason) == (Action.UPDATE, Reason.MERGED)
+    desk.deliver()
+    (message,) = desk.slack.messages()
+    assert message.text.startswith("Part of another incident")
+
+
+def test_who_heard_nothing_of_it_hears_nothing(desk: Desk) -> None:
+    (alert,) = desk.announce(merged(incident()))
+    assert (alert.action, alert.reason) == (Action.NOTHING, Reason.MERGED)
+    assert desk.deliver() == []
+
+
+def test_a_message_that_still_waits_is_replaced_by_where_to_look(desk: Desk) -> None:
+    desk.announce(incident())
+    desk.announce(merged(incident()))
+    desk.deliver()
+    (message,) = desk.slack.messages()
+    assert message.text.startswith("Part of another incident")
+
+
+def test_a_webhook_tells_nothing_of_it(desk: Desk) -> None:
+    desk.reconfigure(desk.by_webhook())
+    desk.tell(incident())
+    (alert,) = desk.announce(merged(incident()))
+    assert (alert.action, alert.reason) == (Action.NOTHING, Reason.CANNOT_EDIT)

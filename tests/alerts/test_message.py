@@ -12,8 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.message import as_repeat, digest, for_terminal, is_only_text, only_text, render
+from alerts.message import (
+    as_repeat,
+    compared,
+    digest,
+    for_terminal,
+    is_only_text,
+    only_text,
+    origin,
+    render,
+)
 from alerts.mrkdwn import cut, escape, link
+from detector.finding import (
+    Check,
+    Correlation,
+    Finding,
+    Match,
+    Origin,
+    OriginReason,
+    OriginVerdict,
+    Peers,
+    Slots,
+)
 from detector.regression import Deployment, Incident, Phase, Severity
 from detector.units import Unit
 from storage.series import Labels
@@ -331,3 +351,114 @@ def test_what_only_some_decided_is_said_of_nobody() -> None:
     payload = shown(incident(regressions=(mixed, POOL)))
     assert "ada" not in "\n".join(strings(payload))
     assert "(muted)" in "\n".join(strings(payload))
+
+
+# --- incidents of several things ---
+
+
+def found(*reasons: OriginReason, **changes: Any) -> Finding:
+    """The pool is the origin of a slow cart."""
+    probable = Origin(OriginVerdict.PROBABLE, POOL.id, reasons or (OriginReason.DEEPEST,))
+    return replace(Finding(origin=probable), **changes)
+
+
+def fit(slots: Check, peers: Peers, id_: str = "dep-1") -> Correlation:
+    """A correlation with the release."""
+    return Correlation(
+        deployment_id=id_, service="shop", version="1.4.2", at_ms=minutes(1), url="",
+        regression_id=CART.id, match=Match.SAME_SERVICE, score=0.9,
+        slots=Slots(slots, 1.4, 1.0, 0.02, 7), peers=peers,
+    )  # fmt: skip
+
+
+BOTH = (replace(CART, severity=Severity.CRITICAL), POOL)
+
+
+def test_the_probable_origin_comes_first_however_bad_the_others_are() -> None:
+    plain_one = shown(incident(regressions=BOTH))
+    assert plain_one["blocks"][0]["text"]["text"].startswith("API p95 +42 %")
+    told = shown(incident(regressions=BOTH, finding=found()))
+    assert told["blocks"][0]["text"]["text"] == "Database p95 at 160 ms on select_cart and 1 more"
+    assert "with 1 more regression after it" in told["text"]
+    said = list(strings(told))
+    assert "*Probable origin*\nDatabase p95 on select_cart: the others rest on it" in said
+    assert any("• API p95 +42 %" in text for text in said)
+    check_message(told)
+
+
+def test_every_reason_of_an_origin_is_told() -> None:
+    told = incident(regressions=BOTH, finding=found(*OriginReason))
+    assert origin(told) == (
+        "Database p95 on select_cart: it changed first, the others rest on it, "
+        "a deployment of its service fits"
+    )
+
+
+def test_an_origin_that_is_over_does_not_hide_what_is_open() -> None:
+    over = replace(POOL, phase=Phase.RESOLVED)
+    told = shown(incident(regressions=(CART, over), finding=found()))
+    assert told["blocks"][0]["text"]["text"].startswith("API p95 +42 %")
+    both_over = tuple(replace(one, phase=Phase.RESOLVED) for one in (CART, POOL))
+    told = shown(incident(regressions=both_over, phase=Phase.RESOLVED, finding=found()))
+    assert told["blocks"][0]["text"]["text"].startswith("Resolved: Database p95")
+
+
+def test_what_is_not_told_apart_is_not_named_and_a_storm_is_called_one() -> None:
+    unknown = Finding(origin=Origin(OriginVerdict.NOT_TOLD_APART))
+    said = list(strings(shown(incident(regressions=BOTH, finding=unknown))))
+    assert "*Probable origin*\nnot told apart" in said
+    storm = shown(incident(regressions=BOTH, finding=replace(unknown, storm=True)))
+    assert "with 1 more regression of many services at once" in storm["text"]
+    assert "*Probable origin*\nnot told apart: many services at once" in list(strings(storm))
+    one_thing = Finding(origin=Origin(OriginVerdict.ONLY_ONE, CART.id))
+    said = list(strings(shown(incident(regressions=BOTH, finding=one_thing))))
+    assert "*Probable origin*\none thing by several measures" in said
+    assert not any("Probable origin" in text for text in strings(shown(incident())))
+
+
+def test_a_correlation_is_probable_only_when_both_comparisons_passed() -> None:
+    steady = Peers(Check.PASSED, 3, 0)
+    probable = incident(finding=Finding(correlations=(fit(Check.PASSED, steady),)))
+    assert (
+        "correlated with shop 1.4.2, deployed 12:01 UTC (probable: unlike the same time of 7 days "
+        "before, 0 of 3 peers moved)."
+    ) in shown(probable)["text"]
+    for one in (
+        fit(Check.FAILED, steady),
+        fit(Check.PASSED, Peers()),
+        fit(Check.PASSED, steady, "dep-2"),
+    ):
+        told = shown(incident(finding=Finding(correlations=(one,))))["text"]
+        assert "deployed 12:01 UTC. " in told
+        assert "probable" not in told
+
+
+@pytest.mark.parametrize(
+    ("slots", "peers", "words"),
+    [
+        (Check.PASSED, Peers(), "unlike the same time of 7 days before, no peers to compare with"),
+        (Check.FAILED, Peers(), "like the same time of 7 days before, no peers to compare with"),
+        (
+            Check.UNKNOWN,
+            Peers(Check.FAILED, 4, 2),
+            "not yet compared with the same time of the days before, 2 of 4 peers moved",
+        ),
+    ],
+)
+def test_comparisons_are_told_as_they_came_out(slots: Check, peers: Peers, words: str) -> None:
+    assert compared(fit(slots, peers)) == words
+
+
+def test_an_incident_of_several_links_to_its_page() -> None:
+    text = "\n".join(strings(shown(incident(regressions=BOTH))))
+    assert f"<{URL}/incidents/inc-1|Incident>" in text
+    assert "/incidents/" not in "\n".join(strings(shown(incident())))
+
+
+def test_what_became_part_of_another_incident_leads_there() -> None:
+    gone = incident(regressions=(), phase=Phase.RESOLVED, finding=Finding(merged_into="inc-0"))
+    payload = shown(gone)
+    check_message(payload)
+    assert payload["text"].startswith("Part of another incident: its regressions are told with")
+    assert payload["text"].endswith(f"{URL}/incidents/inc-0")
+    assert f"<{URL}/incidents/inc-0|That incident>" in list(strings(payload))

@@ -120,6 +120,12 @@ def regression_page(page: Page) -> str:
     return path
 
 
+def incident_page(page: Page) -> str:
+    found = page.evaluate("fetch('/api/v1/incidents?state=open').then((a) => a.json())")
+    path: str = found["items"][0]["links"]["page"]
+    return path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_every_page_draws_fits_and_asks_nobody_else(
@@ -128,8 +134,9 @@ def test_every_page_draws_fits_and_asks_nobody_else(
     size = {"width": width, "height": height}
     with opened(browser, address, viewport=size, color_scheme=scheme) as watched:
         page = watched.open("/regressions")
-        charts = ("/", regression_page(page), "/signals/api_p95", "/signals/api_p95?span=7d")
-        for path in (*charts, "/why-not", "/why-not?gate=fdr", "/regressions"):
+        own = regression_page(page), incident_page(page)
+        charts = ("/", own[0], "/signals/api_p95", "/signals/api_p95?span=7d")
+        for path in (*charts, own[1], "/why-not", "/why-not?gate=fdr", "/regressions"):
             watched.open(path)
             if path in charts:
                 drawn(page)

@@ -175,7 +175,11 @@ def test_regressions_of_one_thing_are_one_incident(state: State) -> None:
     post = CART.plus(method="POST")
     assert opened(state, 2, labels=post).incident_id == first.incident_id
     assert only(state).labels == Labels.of(target="shop", route="/cart")
-    assert opened(state, 3, labels=SEARCH).incident_id != first.incident_id
+    assert opened(state, 3, labels=SEARCH).incident_id == first.incident_id
+    assert only(state).labels == Labels.of(target="shop")
+    till = CART.plus(target="till")
+    assert opened(state, 3, labels=till).incident_id != first.incident_id
+    assert opened(state, 60, labels=SEARCH.plus(route="/late")).incident_id != first.incident_id
 
 
 def test_a_resolved_incident_takes_no_more_regressions(state: State) -> None:
@@ -291,9 +295,8 @@ def test_a_bad_minute_opens_many_without_reading_all_of_them_each_time(state: St
         state.engine, "before_cursor_execute", lambda *args: statements.append(args[2])
     )
     with state.unit() as session:
-        for i in range(40):
-            one = regression(0, labels=CART.plus(route=f"/{i}"))
-            BOOK.open(session, one, step(one))
+        found = [regression(0, labels=CART.plus(target=f"shop-{i}")) for i in range(40)]
+        BOOK.open_all(session, [(one, (step(one),)) for one in found], NOON_MS)
     assert len(incidents(state)) == 40
     assert len(statements) < 40 * 10
 

@@ -129,7 +129,8 @@ class Life(RuleBasedStateMachine):
                     self.book.save(session, awake, steps)
                     known[each.fingerprint] = awake
                 lives = Lives(self.book, definitions_.signals, definitions_.rules)
-                lives.apply(session, lives.signals["level"], lives.rules["r"], one, known)
+                fresh = lives.apply(session, lives.signals["level"], lives.rules["r"], one, known)
+                self.book.settle(session, fresh, self.now_ms)
             self.count = len(self.transitions())
         assert before == self.count, "a repeated judgement took a step"
 

@@ -223,8 +223,8 @@ def told_whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]
         ("history", "put_windows", 8),  # windows without judgements
         ("ledger", "write", 8),  # judgements without regressions
         ("book", "watched", 9),
-        ("book", "open", 1),  # in the middle of the unit of work
-        ("book", "open", 2),
+        ("book", "settle", 3),  # in the middle of the unit of work, one opens
+        ("book", "settle", 5),
         ("book", "save", 5),
         ("book", "advance", 5),  # all but the end
         ("book", "advance", 11),

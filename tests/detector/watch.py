@@ -154,7 +154,10 @@ class Watch:
             ).fetchall()
             found[table] = sorted(map(repr, rows))
         with self.state.engine.connect() as connection:
-            for table in ("regression", "incident", "transition", "deployment", "progress"):
+            for table in (
+                "regression", "incident", "incident_finding", "incident_step", "transition",
+                "deployment", "progress",
+            ):  # fmt: skip
                 all_ = connection.exec_driver_sql(f"SELECT * FROM {table}").fetchall()
                 found[table] = sorted(repr(tuple(row)) for row in all_)
         return found

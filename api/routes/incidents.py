@@ -1,0 +1,105 @@
+"""`/incidents`: regressions that belong together, where they began, what they correlate with."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
+from sqlmodel import Session, col, or_, select
+
+from api.errors import ProblemError, ProblemType, missing
+from api.incident_shapes import IncidentSummary, WholeIncident
+from api.moments import Moment, maybe_milliseconds
+from api.rooms import Asked, Limited, Rooms
+from api.routes.router import router
+from api.shapes import Shape
+from detector.book import BadCursorError, read, written
+from detector.regression import Incident, Phase, Severity
+from detector.tables import IncidentRow
+
+routes = router("incidents")
+
+
+class IncidentsAsked(Limited):
+    """Which incidents; each filter narrows the answer."""
+
+    state: Phase | None = Field(None, description="`open` or `resolved`.")
+    severity: Severity | None = Field(None, description="`info`, `warning` or `critical`.")
+    since: Moment | None = Field(None, description="Found at this time or later, RFC 3339.")
+    until: Moment | None = Field(None, description="Found at this time or earlier, RFC 3339.")
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+
+
+class IncidentsPage(Shape):
+    """One page, newest first."""
+
+    items: list[IncidentSummary]
+    """The incidents."""
+    next_cursor: str | None
+    """Pass it as `cursor` for the next page; null on the last."""
+
+
+def find(house: Rooms, asked: IncidentsAsked) -> tuple[list[Incident], str | None]:
+    """One page of incidents, newest first, and the cursor of the next."""
+    with house.state.reading() as session:
+        try:
+            rows = chosen(session, asked)
+        except (BadCursorError, OverflowError):
+            raise ProblemError(
+                400,
+                "This cursor was not handed out by this API; begin again without one.",
+                type_=ProblemType.BAD_CURSOR,
+            ) from None
+        shown = rows[: asked.limit]
+        ids = [id_ for id_, _ in shown]
+        found = house.book.incidents(session, col(IncidentRow.id).in_(ids)) if ids else []
+    place = {id_: i for i, id_ in enumerate(ids)}
+    found.sort(key=lambda one: place[one.id])
+    more = len(rows) > len(shown)
+    return found, written(shown[-1][1], shown[-1][0]) if more else None
+
+
+def chosen(session: Session, asked: IncidentsAsked) -> list[tuple[str, int]]:
+    """Ids and times of the incidents that are asked for, one more than a page holds."""
+    row, conditions = IncidentRow, []
+    if asked.state is not None:
+        conditions.append(col(row.phase) == asked.state)
+    if asked.severity is not None:
+        conditions.append(col(row.severity) == asked.severity)
+    since_ms, until_ms = maybe_milliseconds(asked.since), maybe_milliseconds(asked.until)
+    if since_ms is not None:
+        conditions.append(col(row.opened_ms) >= since_ms)
+    if until_ms is not None:
+        conditions.append(col(row.opened_ms) <= until_ms)
+    if asked.cursor is not None:
+        at_ms, id_ = read(asked.cursor)
+        same = (col(row.opened_ms) == at_ms) & (col(row.id) < id_)
+        conditions.append(or_(col(row.opened_ms) < at_ms, same))
+    rows = session.exec(
+        select(row.id, row.opened_ms)
+        .where(*conditions)
+        .order_by(col(row.opened_ms).desc(), col(row.id).desc())
+        .limit(asked.limit + 1)
+    )
+    return [(id_, opened_ms) for id_, opened_ms in rows]
+
+
+def find_whole(house: Rooms, incident_id: str) -> WholeIncident:
+    """One incident with everything; a 404 problem when there is none."""
+    with house.state.reading() as session:
+        one = house.book.incident(session, incident_id)
+        if one is None:
+            raise missing(f"incident {incident_id}")
+        return WholeIncident.whole(one, house.book.grouping.steps(session, incident_id))
+
+
+@routes.get("/incidents", summary="Incidents, newest first")
+def incidents(house: Rooms, asked: Annotated[IncidentsAsked, Query()]) -> IncidentsPage:
+    """One that became part of another is `resolved` and says so in `merged_into`."""
+    found, cursor = find(house, asked)
+    return IncidentsPage(items=[IncidentSummary.of(one) for one in found], next_cursor=cursor)
+
+
+@routes.get("/incidents/{incident_id}", summary="One incident, whole")
+def incident(house: Rooms, incident_id: str, asked: Annotated[Asked, Query()]) -> WholeIncident:
+    """With its regressions in the order of change, its origin, deployments that fit, its steps."""
+    return find_whole(house, incident_id)
