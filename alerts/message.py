@@ -384,7 +384,7 @@ def colour(incident: Incident) -> str:
 def in_order(incident: Incident) -> list[Regression]:
     """The probable origin first as long as it lasts, then the worst first."""
     rows, first = by_weight(incident.regressions), named(incident)
-    if first is None or (first.phase is not rows[0].phase):
+    if first is None or first.phase.is_over is not rows[0].phase.is_over:
         return rows
     return [first, *(one for one in rows if one.id != first.id)]
 

@@ -149,12 +149,17 @@ class Book:
         A suspicion or an improvement belongs to none. What is stored already stays as it was.
         """
         rows = {one.id: session.get(RegressionRow, one.id) for one, _ in found}
-        fresh = [one for one, _ in found if self.is_fresh(session, one, rows[one.id])]
+        fresh = [
+            one for one, _ in found if rows[one.id] is None or not self.is_placed(session, one)
+        ]
         told = [one for one in fresh if is_told(one)]
         homes = self.grouping.place(session, told, now_ms)
         stored = {one.id: replace(one, incident_id=homes.get(one.id, "")) for one in fresh}
+        session.add_all(RegressionRow.of(one) for one in stored.values() if rows[one.id] is None)
+        session.flush()
         for one in stored.values():
-            session.merge(RegressionRow.of(one))
+            if rows[one.id] is not None:
+                session.merge(RegressionRow.of(one))
         session.flush()
         taken = [step for one, steps in found if one.id in stored for step in steps]
         session.add_all(TransitionRow.of(one) for one in taken)
@@ -164,35 +169,25 @@ class Book:
         known = {id_: row.domain() for id_, row in rows.items() if row and id_ not in stored}
         return [(stored | known)[one.id] for one, _ in found]
 
-    def is_fresh(self, session: Session, one: Regression, row: RegressionRow | None) -> bool:
-        """Whether it is not stored yet, or is stored and comes into an incident now."""
-        if row is None:
-            return True
-        return not self.is_placed(session, replace(one, incident_id=row.incident_id or ""))
-
     def is_placed(self, session: Session, regression: Regression) -> bool:
-        """Whether it is in the incident that tells of it, or nobody is told of it at all.
-
-        What comes back to an incident that is part of another one now has to find its place anew.
-        """
-        if not is_told(regression):
-            return True
-        if regression.phase is Phase.REOPENED and regression.incident_id:
-            found = self.grouping.findings(session, [regression.incident_id])
-            return not any(one.merged_into for one in found.values())
-        return regression.incident_id != ""
+        """Whether it is in the incident that tells of it, or nobody is told of it at all."""
+        row = session.get(RegressionRow, regression.id)
+        return not is_told(regression) or (row is not None and row.incident_id is not None)
 
     def save(self, session: Session, regression: Regression, steps: Sequence[Transition]) -> None:
         """Store a known regression after a tick or an action, with its steps.
 
         One that is confirmed comes into an incident. The incident gets a new version when something
-        in it is to be told, or it is over as a whole, or open again.
+        in it is to be told, or it is over as a whole, or open again. Which incident that is stands
+        in the book: it may have become part of another one since the regression was read.
         """
         if not self.is_placed(session, regression):
             self.open_all(session, [(regression, tuple(steps))], regression.updated_ms)
             return
         before = session.get(RegressionRow, regression.id)
         by_severity = before is not None and before.severity != regression.severity
+        if before is not None:
+            regression = replace(regression, incident_id=before.incident_id or "")
         session.merge(RegressionRow.of(regression))
         session.add_all(TransitionRow.of(one) for one in steps)
         session.flush()

@@ -87,9 +87,7 @@ class Incidents:
     def home(self, session: Session, joined: Joined, now_ms: int) -> str:
         """The stored incident that newcomers go into; what it takes over is moved there."""
         first = joined.newcomers[0]
-        # What is placed again, because its incident is part of another one, begins one of its own.
-        again = [first.version] if first.version > 1 else []
-        id_ = joined.incident_id or identity("inc", first.id, *again)
+        id_ = joined.incident_id or identity("inc", first.id)
         if not joined.incident_id:
             session.add(
                 IncidentRow(

@@ -98,7 +98,10 @@ class Lives:
                 fresh += self.kept(session, continued(known[print_], rule, judgement))
             elif judgement.verdict in OPENING and kind_of(judgement) is kind:
                 over = self.book.latest(session, print_)
-                if over is not None and is_hands_off(over, judgement.at_ms):
+                if over is not None and (
+                    judgement.at_ms <= over.updated_ms  # what it says has been counted
+                    or is_hands_off(over, judgement.at_ms)
+                ):
                     continue
                 if over is None or not reopens(over, judgement.at_ms):
                     regression, step = opened(signal, rule, judgement, tags)

@@ -65,7 +65,7 @@ def test_what_cannot_be_edited_is_not_told_of_a_mute_nor_while_it_lasts(desk: De
     desk.deliver()
     assert len(desk.rows()) == 1
     decision = "plimsoll_alert_decisions_total"
-    assert desk.metric(decision, receiver="slack", action="nothing", reason="muted") == 2
+    assert desk.metric(decision, receiver="slack-webhook", action="nothing", reason="muted") == 2
 
 
 def worse_but_muted(before: Incident) -> Incident:

@@ -15,7 +15,9 @@ from api.document import Document
 from api.house import House
 from api.serve import build
 from api.settings import build as settings_of
-from storage.history import Floats, Ints
+from detector.increase import Seen
+from detector.signal import Signal
+from storage.history import Floats, Ints, Windows
 from storage.series import Labels
 from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS, Clock, deployment, windows
 
@@ -70,6 +72,13 @@ def chain_house(
             values = course(ends, level, since_ms, times, rng)
             n = np.full(len(ends), 900.0)
             house.history.put_windows(windows(signals[name], labels, ends, seconds, values, n))
+
+    def stored(signal: Signal, seen: Seen, now_ms: int) -> Windows:
+        # There are no samples that these windows could be made of.
+        start_ms = now_ms - signal.form.window_ms
+        return house.history.windows(signal.name, start_ms, now_ms, seconds=signal.form.window)
+
+    house.detector.windowing.evaluate = stored  # type: ignore[method-assign]
     return house
 
 

@@ -16,7 +16,7 @@ from detector.group import STORM_SERVICES
 from detector.incident_tables import Step
 from detector.incidents import Incidents
 from detector.meters import IncidentMeters
-from detector.regression import Incident, Phase, Regression
+from detector.regression import Incident, Kind, Phase, Regression
 from detector.regression import Step as Taken
 from detector.shape import NOTHING_KNOWN, Agreement, Likeness
 from storage.state import State
@@ -272,3 +272,95 @@ def test_without_any_past_nothing_is_alike_and_nothing_probable(state: State) ->
         first, second = book.incidents(session, True)
     assert first.finding.correlations[0].slots.check is Check.UNKNOWN
     assert second.finding.origin.verdict is OriginVerdict.ONLY_ONE
+
+
+# --- what comes back, and what is confirmed later ---
+
+
+def again(desk: Desk, regression_id: str, minute: int) -> Regression:
+    """A regression that is over, as it is when it comes back."""
+    with desk.state.reading() as session:
+        found = desk.book.regression(session, regression_id)
+    assert found is not None
+    at_ms = NOON_MS + minute * MINUTE_MS
+    return replace(
+        found, phase=Phase.REOPENED, version=found.version + 1, resolved_ms=None,
+        began_lo_ms=at_ms - 15 * MINUTE_MS, began_hi_ms=at_ms - 10 * MINUTE_MS,
+        held_since_ms=at_ms, updated_ms=at_ms,
+    )  # fmt: skip
+
+
+def test_what_comes_back_opens_its_own_incident_again_with_the_deployment_of_this_time(
+    desk: Desk,
+) -> None:
+    desk.tick(15, CACHE)
+    desk.resolve(CACHE.id, 50)
+    (over,) = desk.all()
+    assert over.phase is Phase.RESOLVED
+    back = again(desk, CACHE.id, 600)
+    with desk.state.unit() as session:
+        desk.book.add_deployment(session, deployment(580, "sessions", "9.9"))
+        desk.book.save(session, back, [step(back, Taken.REOPENED)])
+    (incident,) = desk.all()
+    assert (incident.id, incident.phase, incident.resolved_ms) == (over.id, Phase.OPEN, None)
+    assert incident.version == over.version + 1
+    assert incident.deployment is not None
+    assert incident.deployment.version == "9.9"
+    assert desk.steps(incident.id)[-2:] == [Step.REOPENED, Step.CORRELATED]
+
+
+def test_what_came_back_is_tested_as_a_young_incident_is(state: State) -> None:
+    desk = Desk(state)
+    desk.tick(15, CACHE)
+    desk.resolve(CACHE.id, 50)
+    back = again(desk, CACHE.id, 600)
+    with state.unit() as session:
+        desk.book.add_deployment(session, deployment(580, "sessions", "9.9"))
+        desk.book.save(session, back, [step(back, Taken.REOPENED)])
+    asked = desk.around.asked
+    asked.clear()
+    desk.tick(610)
+    assert asked == [CACHE.id]
+    desk.tick(800)
+    assert asked == [CACHE.id]
+
+
+def test_what_comes_back_to_a_part_of_another_incident_opens_that_one(desk: Desk) -> None:
+    desk.tick(15, CACHE)
+    desk.tick(33, API)
+    desk.tick(35, DB)
+    winner, loser = desk.all()
+    for each in (CACHE, DB, API):
+        desk.resolve(each.id, 60)
+    # As it was read before the two became one.
+    lost = replace(again(desk, API.id, 600), incident_id=loser.id)
+    with desk.state.unit() as session:
+        desk.book.save(session, lost, [step(lost, Taken.REOPENED)])
+    after = {one.id: one for one in desk.all()}
+    assert after[loser.id] == loser
+    assert after[winner.id].phase is Phase.OPEN
+    assert API.id in {one.id for one in after[winner.id].regressions}
+
+
+def test_suspicions_and_improvements_have_no_incident_until_they_are_confirmed(
+    desk: Desk,
+) -> None:
+    doubted = replace(DB, phase=Phase.SUSPECTED)
+    better = one(18, "prices", "api_p95", kind=Kind.IMPROVEMENT)
+    desk.tick(15, CACHE, doubted, better)
+    (incident,) = desk.all()
+    assert [each.id for each in incident.regressions] == [CACHE.id]
+    at_ms = NOON_MS + 24 * MINUTE_MS
+    desk.tick(24, replace(DB, held_since_ms=at_ms, updated_ms=at_ms), API)
+    (incident,) = desk.all()
+    assert {each.id for each in incident.regressions} == {CACHE.id, DB.id, API.id}
+
+
+@pytest.mark.parametrize("phase", [Phase.ACKNOWLEDGED, Phase.ESCALATED, Phase.MUTED])
+def test_whatever_is_not_over_is_known_to_be_regressed(desk: Desk, phase: Phase) -> None:
+    desk.tick(15, one(0, id="reg-mean", rule="mean", phase=phase))
+    # Three hours later only the same thing can tie it.
+    desk.tick(200, one(180, id="reg-p95", rule="p95"))
+    (incident,) = desk.all()
+    assert len(incident.regressions) == 2
+    assert incident.version == 1  # the same thing by another rule is no news
