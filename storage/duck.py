@@ -384,9 +384,12 @@ def store_windows(
     for name, mask in (("plain", plain), ("wide", ~plain)):
         part = {key: column[mask] for key, column in chosen.items()}
         cursor.register(name, {"row": row[mask], **part, "layout": layout[row][mask]})
-    cursor.execute(
-        "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, NULL FROM plain"
-    )
+    if plain.any():
+        # Not of no rows: what is inserted after it in one transaction, if it is more than a row
+        # group, is not read again before the next checkpoint (DuckDB 2.0.0).
+        cursor.execute(
+            "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, NULL FROM plain"
+        )
     if plain.all():
         return
     cursor.register(
