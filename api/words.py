@@ -3,6 +3,7 @@
 The parts of the sentence about a regression are those of the messages that were sent about it.
 """
 
+from collections.abc import Mapping
 from alerts.message import against, correlated, since, where
 from detector import units
 from detector.baseline import DAYS, DAYS_NEEDED
@@ -272,7 +273,28 @@ def why(regression: Regression, rule: Rule | None, signal: Signal | None) -> str
         told += f"; {counted(count)} observations in the last of them"
     if regression.baseline is not None and evidence.get("days"):
         told += f"; the average rests on {evidence['days']} of {DAYS} days"
-    return f"{told}."
+    return f"{told}.{past(evidence.get('stages') or {}, unit)}"
+
+
+def past(stages: Mapping[str, float], unit: units.Unit) -> str:
+    """What the past of the series said of it, from the numbers kept; empty if nothing."""
+    told = ""
+    if "expected" in stages:
+        told = f" Usual at this hour is {units.text(stages['expected'], unit)}."
+    if "effect" in stages and "span_seconds" in stages:
+        share = units.text(stages["agreeing"], units.Unit.RATIO)
+        told += (
+            f" Over the last {units.duration(stages['span_seconds'])} it is "
+            f"{stages['effect']:+.0%} against its last two weeks, beyond what it did by itself in "
+            f"{share} of the comparisons"
+        )
+        if "after" in stages:
+            levels = (units.text(stages[name], unit) for name in ("before", "after"))
+            told += f"; median {' before and '.join(levels)} after"
+            if "error" in stages:
+                told += f" (the difference to {units.text(stages['error'], unit)})"
+        told += "."
+    return told
 
 
 def verdict(judgement: Judgement, rule: Rule | None, signal: Signal | None) -> str:

@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.change import beginning
 from detector.episode import Telling
-from detector.evidence import Span
 from detector.expected import same_hours
-from detector.localise import localise
 from detector.method import coarse, five_minutes
 from detector.transform import linear, logarithmic, usual_size
 from storage.history import Floats, Ints
@@ -90,23 +89,9 @@ def found(
         same = same_hours(upwards, method.per_day, method.around)
         for column in Telling().told(seen, assessment.size, judged.at, judged.seconds):
             began = beginning(upwards, same, column, method.spans[span[column]])
-            result.append((float(judged.at[column]), float(judged.at[began])))
+            best = column if began is None else began.first + began.change.best
+            result.append((float(judged.at[column]), float(judged.at[best])))
     return sorted(result)
-
-
-def beginning(values: Floats, same: Floats, column: int, span: Span) -> int:
-    """The column at which the change began that this span sees at this column.
-
-    Looked for in what is steadier from window to window: the values, or what is left of them
-    against the same hours.
-    """
-    first = max(column + 1 - 3 * max(span.windows, 4), 0)
-    recent, left = values[first : column + 1], (values - same)[first : column + 1]
-    steps, steps_left = np.abs(np.diff(recent)), np.abs(np.diff(left))
-    known = np.isfinite(left).all()
-    part = left if known and np.median(steps_left) < np.median(steps) else recent
-    change = localise(part, since=span.windows - span.rank * span.piece)
-    return column if change is None else first + change.best
 
 
 def detect(timestamps: NDArray[Any], values: NDArray[Any], direction: str) -> Found:

@@ -33,8 +33,8 @@ from storage.history import Flags, Floats, History, Windows
 from storage.series import Labels
 
 MOST_CANDIDATES = 200
-"""So many are looked at in one tick: about 1.5 CPU-s and 3 s the first time they are read. More at
-once means that something common to all has changed, and the first 200 will say so."""
+"""So many are looked at in one tick: about 1.4 CPU-s, and 5 when none was read before. More at once
+means that something common to all has changed, and the first 200 will say so."""
 
 MOST_PASTS = 4 * MOST_CANDIDATES
 """Pasts that are held in memory, of 68 KiB each with windows of five minutes."""
