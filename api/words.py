@@ -4,6 +4,7 @@ The parts of the sentence about a regression are those of the messages that were
 """
 
 from collections.abc import Mapping
+
 from alerts.message import against, correlated, since, where
 from detector import units
 from detector.baseline import DAYS, DAYS_NEEDED
@@ -285,7 +286,7 @@ def past(stages: Mapping[str, float], unit: units.Unit) -> str:
         share = units.text(stages["agreeing"], units.Unit.RATIO)
         told += (
             f" Over the last {units.duration(stages['span_seconds'])} it is "
-            f"{stages['effect']:+.0%} against its last two weeks, beyond what it did by itself in "
+            f"{stages['effect'] * 100:+.0f} % against its last two weeks, beyond what it did by itself in "
             f"{share} of the comparisons"
         )
         if "after" in stages:
