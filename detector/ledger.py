@@ -57,7 +57,10 @@ NUMBERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which judgements: each given condition narrows the answer."""
+    """Which judgements: each given condition narrows the answer.
+
+    `last` leaves only the newest of each rule on each series.
+    """
 
     rule: str | None = None
     signal: str | None = None
@@ -66,6 +69,7 @@ class Wanted:
     reason: Reason | None = None
     since_ms: int = 0
     until_ms: int = 2**62
+    last: bool = False
     limit: int = 100
 
 
@@ -189,13 +193,10 @@ class Ledger:
         `step_ms` is the distance of ticks. A rule that is not among them did not judge the series.
         """
         since_ms = at_ms - REPEAT_MS - step_ms + 1
-        rows = self.read(
-            Wanted(signal=signal, labels=labels, since_ms=since_ms, until_ms=at_ms, limit=10_000)
+        wanted = Wanted(
+            signal=signal, labels=labels, since_ms=since_ms, until_ms=at_ms, last=True, limit=10_000
         )
-        newest: dict[str, Judgement] = {}
-        for one in rows:
-            newest.setdefault(one.rule, one)
-        return [newest[rule] for rule in sorted(newest)]
+        return sorted(self.read(wanted), key=lambda one: one.rule)
 
     def read(self, wanted: Wanted) -> list[Judgement]:
         """Judgements, newest first."""
@@ -212,11 +213,13 @@ class Ledger:
             ids = [id_ for one in rules for id_ in self.series.find(one, lambda s: s == labels)]
             conditions.append(f"series IN ({', '.join(map(str, ids or [-1]))})")
         conditions += [f"{name} = ?" for name in given]
+        last = "QUALIFY row_number() OVER (PARTITION BY series ORDER BY at_ms DESC) = 1"
         rows = (
             self.file.cursor()
             .execute(
                 f"SELECT rule, labels, {COLUMNS} FROM judgements JOIN judged_series ON series = id "
-                f"WHERE {' AND '.join(conditions)} ORDER BY at_ms DESC, rule, id LIMIT ?",
+                f"WHERE {' AND '.join(conditions)} {last if wanted.last else ''} "
+                "ORDER BY at_ms DESC, rule, id LIMIT ?",
                 [*values, *given.values(), wanted.limit],
             )
             .fetchall()

@@ -11,17 +11,25 @@ from starlette.responses import Response
 from api.pages.charts import of_series
 from api.pages.render import render
 from api.rooms import Asked, Rooms
-from api.routes.judgements import JudgementsAsked
-from api.routes.judgements import find as find_judgements
 from api.routes.signals import known_signal
 from api.signal_shapes import JudgementShape, SeriesShape, SignalShape
-from api.standing import standing
+from api.standing import series_id, standing
+from detector.judgement import Verdict
+from detector.ledger import REPEAT_MS, Wanted
 from detector.run import TICK
 
 routes = APIRouter(include_in_schema=False)
 
 MOST_SERIES = 40
 MOST_JUDGEMENTS = 200
+TELLING = (
+    Verdict.REGRESSED,
+    Verdict.SUSPECTED,
+    Verdict.REJECTED,
+    Verdict.IMPROVED,
+    Verdict.UNKNOWN,
+    Verdict.STEADY,
+)
 
 
 class Span(StrEnum):
@@ -67,15 +75,25 @@ def signal(house: Rooms, name: str, asked: Annotated[SignalAsked, Query()]) -> R
             "spans": list(Span),
             "span": asked.span,
             "tick_ms": tick_ms,
-            "judgements": newest(house, name),
+            "judgements": newest(house, name, tick_ms or 0),
         },
     )
 
 
-def newest(house: Rooms, name: str) -> list[JudgementShape]:
-    """The judgements of the newest tick that judged this signal, the telling ones first."""
-    asked = JudgementsAsked(signal=name, limit=MOST_JUDGEMENTS)
-    found = find_judgements(house, asked)
-    last = [one for one in found if one.at == found[0].at]
-    order = ("regressed", "rejected", "unknown", "steady")
-    return sorted(last, key=lambda one: (order.index(one.verdict), one.rule, one.name))
+def newest(house: Rooms, name: str, tick_ms: int) -> list[JudgementShape]:
+    """What the rules say of the series of a signal, the telling ones first.
+
+    What does not change is written once an hour, so that the last of each within an hour holds.
+    """
+    definitions = house.detector.definitions
+    wanted = Wanted(
+        signal=name,
+        since_ms=tick_ms - REPEAT_MS - definitions.step_ms + 1,
+        last=True,
+        limit=MOST_JUDGEMENTS,
+    )
+    found = [
+        JudgementShape.of_judgement(one, series_id(one.labels), definitions)
+        for one in house.ledger.read(wanted)
+    ]
+    return sorted(found, key=lambda one: (TELLING.index(one.verdict), one.rule, one.name))

@@ -15,11 +15,17 @@ from api.document import Document
 from api.house import House
 from api.serve import build
 from api.settings import build as settings_of
-from detector.increase import Seen
-from detector.signal import Signal
-from storage.history import Floats, Ints, Windows
+from storage.history import Floats, Ints
 from storage.series import Labels
-from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS, Clock, deployment, windows
+from tests.api.shop import (
+    DAY_MS,
+    MINUTE_MS,
+    NOW_MS,
+    Clock,
+    deployment,
+    take_as_stored,
+    windows,
+)
 
 # The next day is as the days before; the story begins at noon.
 DEPLOYED_MS = NOW_MS
@@ -72,13 +78,7 @@ def chain_house(
             values = course(ends, level, since_ms, times, rng)
             n = np.full(len(ends), 900.0)
             house.history.put_windows(windows(signals[name], labels, ends, seconds, values, n))
-
-    def stored(signal: Signal, seen: Seen, now_ms: int) -> Windows:
-        # There are no samples that these windows could be made of.
-        start_ms = now_ms - signal.form.window_ms
-        return house.history.windows(signal.name, start_ms, now_ms, seconds=signal.form.window)
-
-    house.detector.windowing.evaluate = stored  # type: ignore[method-assign]
+    take_as_stored(house)
     return house
 
 

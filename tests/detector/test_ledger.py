@@ -240,3 +240,12 @@ def test_dropping_what_is_old_loses_no_series_of_a_tick_that_is_written(ledger: 
         forgetting.join()
     assert errors == []
     assert len(ledger.read(Wanted(limit=1000))) == ticks
+
+
+def test_the_last_of_each_rule_and_series_can_be_asked_for(ledger: Ledger) -> None:
+    for minute in range(3):
+        at_ms = END_MS + minute * MINUTE_MS
+        ledger.write(at_ms, [said(STEADY, at_ms, "a"), said(REJECTED, at_ms, "b")])
+    found = ledger.read(Wanted(signal="s", last=True))
+    assert [(one.rule, (one.at_ms - END_MS) // MINUTE_MS) for one in found] == [("b", 2), ("a", 0)]
+    assert ledger.read(Wanted(last=True, since_ms=END_MS + 1, rule="a")) == []
