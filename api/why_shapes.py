@@ -10,8 +10,10 @@ from api.shapes import Shape
 from api.signal_shapes import RuleShape
 from api.standing import series_id
 from detector import units
-from detector.baseline import DAY_MS, DAYS
+from detector.baseline import DAY_MS
+from detector.change import MEMORY_DAYS
 from detector.checks import Check, Measure, Relation
+from detector.confirming import Confirming
 from detector.gates import ASKS, Gate
 from detector.judgement import Judgement, Reason, Verdict
 from detector.ledger import Wanted
@@ -273,12 +275,12 @@ def number(value: float, measure: Measure, unit: units.Unit) -> str:
 
 def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape:
     """Everything about one series at a time, from the history, the book and the ledger."""
-    since_ms = at_ms - (DAYS + 2) * DAY_MS
+    since_ms = at_ms - (MEMORY_DAYS + 1) * DAY_MS
     with house.state.reading() as session:
         known = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
     known = list({one.id: one for one in known}.values())
     rules = house.detector.definitions.rules_of(signal.name)
-    assess = house.detector.assess
+    assess = Confirming(house.history).confirm
     why = explain(house.history, signal, rules, labels, at_ms, known, assess)
     step_ms = house.detector.definitions.step_ms
     in_force = house.ledger.in_force(signal.name, labels, why.at_ms, step_ms)

@@ -3,6 +3,8 @@
 The parts of the sentence about a regression are those of the messages that were sent about it.
 """
 
+from collections.abc import Mapping
+
 from alerts.message import against, correlated, since, where
 from detector import units
 from detector.baseline import DAYS, DAYS_NEEDED
@@ -198,7 +200,8 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
     if asked.effect is not None:
         told.append(f"beyond {asked.effect:g} x what is usual at this hour")
     if asked.significance is not None:
-        told.append(f"two hours beyond {several(asked.significance, 'deviation')} of the usual")
+        share = units.text(asked.significance, units.Unit.RATIO)
+        told.append(f"beyond what it did in two weeks, in {share} of the comparisons")
     if asked.fdr is not None:
         told.append(f"at most {units.text(asked.fdr, units.Unit.RATIO)} of what fires is chance")
     if asked.went_away is not None:
@@ -271,7 +274,28 @@ def why(regression: Regression, rule: Rule | None, signal: Signal | None) -> str
         told += f"; {counted(count)} observations in the last of them"
     if regression.baseline is not None and evidence.get("days"):
         told += f"; the average rests on {evidence['days']} of {DAYS} days"
-    return f"{told}."
+    return f"{told}.{past(evidence.get('stages') or {}, unit)}"
+
+
+def past(stages: Mapping[str, float], unit: units.Unit) -> str:
+    """What the past of the series said of it, from the numbers kept; empty if nothing."""
+    told = ""
+    if "expected" in stages:
+        told = f" Usual at this hour is {units.text(stages['expected'], unit)}."
+    if "effect" in stages and "span_seconds" in stages:
+        share = units.text(stages["agreeing"], units.Unit.RATIO)
+        told += (
+            f" Over the last {units.duration(stages['span_seconds'])} it is at least "
+            f"{stages['effect'] * 100:+.0f} % against its last two weeks, beyond what it did by "
+            f"itself in {share} of the comparisons"
+        )
+        if "after" in stages:
+            levels = (units.text(stages[name], unit) for name in ("before", "after"))
+            told += f"; median {' before and '.join(levels)} after"
+            if "error" in stages:
+                told += f" (the difference to {units.text(stages['error'], unit)})"
+        told += "."
+    return told
 
 
 def verdict(judgement: Judgement, rule: Rule | None, signal: Signal | None) -> str:
@@ -328,9 +352,11 @@ def refused(judgement: Judgement, rule: Rule | None, unit: units.Unit) -> str:
         case Reason.EXPECTED:
             return f"beyond {units.text(judgement.threshold, unit)}, but usual at this hour"
         case Reason.EFFECT:
-            return "too close to what is usual at this hour"
+            return "too close to what is usual"
         case Reason.SIGNIFICANCE:
-            return "within what such hours usually differ by"
+            return "it did as much by itself in the last two weeks"
+        case Reason.AWAITING_EVIDENCE:
+            return "too many candidates at once; it is looked at in the next ticks"
         case Reason.FDR:
             return "among so many series this may be chance"
         case _:

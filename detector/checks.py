@@ -258,15 +258,32 @@ def of_effect(case: Case) -> Checks:
 
 
 def of_significance(case: Case) -> Checks:
-    """The distances of the two newest hours; twice as much in the newest is enough alone."""
+    """The share of comparisons with its past that are beyond the thresholds of a suspicion."""
 
     def checks(i: int) -> tuple[Check, ...]:
         least = case.rule.gates.significance or np.nan
-        parts = (("last hour", case.assessed.score), ("hour before", case.assessed.agreeing))
-        return tuple(
-            Check(name, float(one[i]), Relation.AT_LEAST, least, Measure.DEVIATIONS)
-            for name, one in parts
-        )
+        saw = float(case.assessed.suspecting[i])
+        return (Check("nearly beyond its past", saw, Relation.AT_LEAST, least, Measure.SHARE),)
+
+    return checks
+
+
+def of_certainty(case: Case) -> Checks:
+    """The share of comparisons with its past that are beyond their thresholds for sure."""
+
+    def checks(i: int) -> tuple[Check, ...]:
+        least = case.rule.gates.significance or np.nan
+        saw = float(case.assessed.agreeing[i])
+        return (Check("beyond its past", saw, Relation.AT_LEAST, least, Measure.SHARE),)
+
+    return checks
+
+
+def of_evidence(case: Case) -> Checks:
+    """Nothing to count: its turn comes, or has come."""
+
+    def checks(i: int) -> tuple[Check, ...]:
+        return ()
 
     return checks
 

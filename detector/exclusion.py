@@ -4,13 +4,13 @@ A regression is judged against the baseline from before it, as long as it lasts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, DAYS_NEEDED, baseline_end_ms
 from detector.judgement import Background
-from detector.regression import Regression
+from detector.regression import Phase, Regression
 from storage.series import Labels
 
 
@@ -33,6 +33,42 @@ def left_out(spans: Sequence[Regression], now_ms: int) -> dict[Labels, list[tupl
             mine = [span for span in one.spans(now_ms) if span[0] >= since_ms]
             found.setdefault(one.labels, []).extend(mine)
     return {labels: sorted(set(each)) for labels, each in found.items() if each}
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What the method may not take for the past of a series, in milliseconds.
+
+    Windows until `until_ms` are from before a new normal, those in `over` from regressions that are
+    over: both are no past at all. From `since_ms` on something is open: judged, and not learnt.
+    """
+
+    until_ms: int = 0
+    over: tuple[tuple[int, int], ...] = ()
+    since_ms: int | None = None
+
+
+def apart(spans: Sequence[Regression], now_ms: int) -> dict[Labels, Apart]:
+    """What is no past, by series, of the regressions on one signal.
+
+    What was never confirmed and went away again is learnt: the series does that.
+    """
+    found: dict[Labels, Apart] = {}
+    for one in spans:
+        if one.accepted_from_ms is not None:
+            known = found.get(one.labels, Apart())
+            found[one.labels] = Apart(max(known.until_ms, one.accepted_from_ms))
+    for one in spans:
+        if not one.freezes or one.phase is Phase.TRANSIENT:
+            continue
+        known = found.get(one.labels, Apart())
+        over, since_ms = list(one.spans(now_ms)), known.since_ms
+        if one.resolved_ms is None:
+            began_ms, _ = over.pop()
+            since_ms = began_ms if since_ms is None else min(since_ms, began_ms)
+        mine = tuple(span for span in over if span[0] >= known.until_ms)
+        found[one.labels] = Apart(known.until_ms, known.over + mine, since_ms)
+    return found
 
 
 def restarted(

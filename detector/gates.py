@@ -15,11 +15,13 @@ from detector.bounds import Levels, Limits, beyond_critical, cleared, fixed, hel
 from detector.checks import (
     Case,
     Checks,
+    of_certainty,
     of_count,
     of_data,
     of_distance,
     of_effect,
     of_events,
+    of_evidence,
     of_expected,
     of_fdr,
     of_history,
@@ -41,7 +43,7 @@ from detector.judgement import (
     Verdicts,
 )
 from detector.rule import Gates, Rule, Span
-from storage.history import Flags, Floats
+from storage.history import Flags, Floats, Ints
 
 
 class Gate(StrEnum):
@@ -55,11 +57,13 @@ class Gate(StrEnum):
     SUSTAIN = "sustain"
     MIN_DELTA = "min_delta"
     MIN_EVENTS = "min_events"
+    EVIDENCE = "evidence"
     EXPECTED = "expected"
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
     FDR = "fdr"
     WARMING = "warming"
+    SUSPICION = "suspicion"
     WENT_AWAY = "went_away"
 
 
@@ -72,11 +76,13 @@ ASKS: Mapping[Gate, str] = {
     Gate.SUSTAIN: "Enough of the judged windows are beyond it.",
     Gate.MIN_DELTA: "It is far enough from the 7-day average for a person to notice.",
     Gate.MIN_EVENTS: "Enough events are behind the newest value.",
+    Gate.EVIDENCE: "Its own past has been looked at; of very many candidates some wait a tick.",
     Gate.EXPECTED: "It is beyond the threshold of this hour, too.",
     Gate.EFFECT: "It is far enough from what is usual at this hour.",
-    Gate.SIGNIFICANCE: "It differs by more than hours usually differ.",
+    Gate.SIGNIFICANCE: "Its own past of two weeks holds nothing like it, or hardly.",
     Gate.FDR: "Among all series that are tested at once it is hardly chance.",
     Gate.WARMING: "Enough of the seven days have data for anybody to be told.",
+    Gate.SUSPICION: "It is beyond the thresholds of its past for sure; until then suspected.",
     Gate.WENT_AWAY: "The last two hours have kept enough of the step.",
 }
 """What each stage asks for, in a sentence."""
@@ -122,7 +128,8 @@ def conclude(
     said = verdict != VERDICTS.index(Verdict.UNKNOWN)
     is_better = verdict == VERDICTS.index(Verdict.IMPROVED)
     moved = np.where(is_better[:, None], case.better, case.breach)
-    start_ms = judged.end_ms - span.total_ms
+    began_ms = judged.end_ms - span.total_ms + np.argmax(moved, axis=1) * span.each_ms
+    began_lo_ms, began_hi_ms = dated(began_ms, began_ms + span.each_ms, case.assessed, verdict)
     limits = shown(levels.worse, up)
     if levels.better is not None and is_better.any():
         level = np.where(is_better, shown(levels.better, not up).threshold, limits.threshold)
@@ -139,8 +146,8 @@ def conclude(
         breaches=moved.sum(axis=1).astype(np.int64),
         critical=beyond_critical(levels, judged.values, up) & said,
         clear=cleared(levels.worse, case.newest, up) & said,
-        began_lo_ms=(start_ms + np.argmax(moved, axis=1) * span.each_ms).astype(np.int64),
-        each_ms=span.each_ms,
+        began_lo_ms=began_lo_ms,
+        began_hi_ms=began_hi_ms,
         upwards=up,
         assessment=assessment,
     )
@@ -214,7 +221,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
-    usual = effect = weak = by_chance = away = warming = none
+    usual = effect = weak = doubted = by_chance = away = warming = none
     expected = case.levels.expected
     if gates.expected and expected is not None:
         usual = held(expected, values, up)[:, -1] == 0
@@ -223,8 +230,10 @@ def statistical(case: Case) -> tuple[Stage, ...]:
         effect = newest < multiple if up else newest > multiple
     if gates.significance is not None:
         least = gates.significance
-        both = (assessed.score >= least) & (assessed.agreeing >= least)
-        weak = ~(both | (assessed.score >= 2 * least) | np.isnan(assessed.score))
+        surely, maybe = assessed.agreeing >= least, assessed.suspecting >= least
+        effect = effect | (~surely & ~maybe & (assessed.unusual >= least))
+        weak = ~surely & ~maybe & ~np.isnan(assessed.agreeing)
+        doubted = ~surely & maybe
     if gates.fdr is not None:
         by_chance = assessed.q > gates.fdr
     if gates.went_away is not None:
@@ -235,9 +244,22 @@ def statistical(case: Case) -> tuple[Stage, ...]:
         warming = ~case.background.ready & ~alone
     rejected = Verdict.REJECTED
     return (
+        Stage(
+            Gate.EVIDENCE,
+            assessed.awaiting,
+            rejected,
+            Reason.AWAITING_EVIDENCE,
+            of_evidence(case),
+            gates.ask_the_past and rule.is_statistical,
+        ),
         Stage(Gate.EXPECTED, usual, rejected, Reason.EXPECTED, of_expected(case), gates.expected),
         Stage(
-            Gate.EFFECT, effect, rejected, Reason.EFFECT, of_effect(case), gates.effect is not None
+            Gate.EFFECT,
+            effect,
+            rejected,
+            Reason.EFFECT,
+            of_effect(case),
+            gates.effect is not None or gates.significance is not None,
         ),
         Stage(
             Gate.SIGNIFICANCE,
@@ -257,6 +279,14 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             gates.warming and rule.is_statistical,
         ),
         Stage(
+            Gate.SUSPICION,
+            doubted,
+            Verdict.SUSPECTED,
+            Reason.SIGNIFICANCE,
+            of_certainty(case),
+            gates.significance is not None,
+        ),
+        Stage(
             Gate.WENT_AWAY,
             away,
             Verdict.SUSPECTED,
@@ -264,6 +294,16 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             of_kept(case),
             gates.went_away is not None,
         ),
+    )
+
+
+def dated(lo_ms: Ints, hi_ms: Ints, assessed: Assessment, verdict: Ints) -> tuple[Ints, Ints]:
+    """When it began: the interval found in the past of the series, else the first breach."""
+    holds = np.isin(verdict, [VERDICTS.index(Verdict.REGRESSED), VERDICTS.index(Verdict.SUSPECTED)])
+    known = holds & ~np.isnan(assessed.began_lo_ms)
+    return (
+        np.where(known, np.nan_to_num(assessed.began_lo_ms), lo_ms).astype(np.int64),
+        np.where(known, np.nan_to_num(assessed.began_hi_ms), hi_ms).astype(np.int64),
     )
 
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
+from detector.confirming import Draft
 from detector.current import Current, Members
 from detector.exclusion import frozen, left_out, restarted
 from detector.facts import FactFinder
 from detector.gates import conclude
-from detector.judgement import Assessment, Background, Judged, Verdicts
+from detector.judgement import Verdicts
 from detector.judging import judge_of
 from detector.recent import Recent
 from detector.regression import Regression
-from detector.rule import Rule, Span
+from detector.rule import Rule
 from detector.signal import Signal, weights_are_counts
 
 
@@ -79,18 +80,25 @@ class Normals:
 
 
 class Assess(Protocol):
-    """The statistical stages of one rule at one tick; None where there is nothing to say."""
+    """Those who look at the past of candidates: `confirming.Confirming.confirm`."""
 
     def __call__(
-        self, signal: Signal, rule: Rule, span: Span, judged: Judged, background: Background
-    ) -> Assessment | None:
-        """What the stages say of each judged series, in their order."""
+        self,
+        drafts: Sequence[Draft],
+        now_ms: int,
+        open_: Sequence[Regression],
+        spans: Sequence[Regression],
+    ) -> list[Verdicts]:
+        """The verdicts of these drafts, with the gates that ask the past."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """Everything that the rules of one signal are judged on at one tick."""
+    """Everything that the rules of one signal are judged on at one tick.
+
+    Without `assess` nobody looks at the past of candidates, and the gates that ask it abstain.
+    """
 
     signal: Signal
     current: Current
@@ -99,14 +107,14 @@ class Hearing:
     version: int = 0
     assess: Assess | None = None
 
-    def verdicts(
+    def drafts(
         self,
         rules: Mapping[str, Rule],
         now_ms: int,
         watched: Sequence[Regression],
         spans: Sequence[Regression],
-    ) -> list[Verdicts]:
-        """What each rule says; those that have no series to judge say nothing.
+    ) -> list[Draft]:
+        """What each rule says without the past; those that have no series to judge say nothing.
 
         `watched` are the regressions that go on, `spans` those that baselines may not hold.
         """
@@ -122,9 +130,21 @@ class Hearing:
             normal = restarted(self.baseline.background(series), series, signal.name, spans, now_ms)
             background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
             facts = self.facts.find(signal, rule, span, judged, self.version)
-            assessment = None
-            if self.assess is not None:
-                assessment = self.assess(signal, rule, span, judged, background)
-            levels = judge_of(rule).judge(background, facts, assessment)
-            result.append(conclude(name, rule, span, judged, background, levels, assessment))
+            levels = judge_of(rule).judge(background, facts)
+            said = conclude(name, rule, span, judged, background, levels)
+            draft = Draft(name, rule, signal, span, judged, background, facts, said, self.version)
+            result.append(draft)
         return result
+
+    def verdicts(
+        self,
+        rules: Mapping[str, Rule],
+        now_ms: int,
+        watched: Sequence[Regression],
+        spans: Sequence[Regression],
+    ) -> list[Verdicts]:
+        """What each rule says in the end."""
+        drafts = self.drafts(rules, now_ms, watched, spans)
+        if self.assess is None:
+            return [one.verdicts for one in drafts]
+        return self.assess(drafts, now_ms, watched, spans)

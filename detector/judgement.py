@@ -34,6 +34,7 @@ class Reason(StrEnum):
     EXPECTED = "expected"
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
+    AWAITING_EVIDENCE = "awaiting_evidence"
     FDR = "fdr"
     WARMING = "warming"
     WENT_AWAY = "went_away"
@@ -59,23 +60,45 @@ class Judged:
 class Assessment:
     """What the statistical stages say of each series; NaN where one has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `score` is the
-    distance of the newest block of an hour in scales, `agreeing` that of the block before; positive
-    is worse. `kept` is the share of the step that the last two hours keep. `q` is the smallest
-    false-discovery rate at which the series would be among those that fire.
+    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is by how
+    much three quarters of the span are beyond the past at least, as a share. `agreeing` is the
+    share of comparisons with the past that are beyond their thresholds, `suspecting` the same with
+    the lower ones of a suspicion, both where the effect is worth a notice; `unusual` however small
+    it is. `kept` is the share of the step that the last two hours keep. `q` is the smallest
+    false-discovery rate at which the series would be among those that fire; no stage gives it yet.
+    The span that says so has `span_seconds`; the change set in between `began_lo_ms` and
+    `began_hi_ms`, from the median `before` to that `after`, the difference known to a standard
+    error of `error`. `awaiting`: nobody has looked yet.
     """
 
     expected: Floats
     scale: Floats
-    score: Floats
+    effect: Floats
     agreeing: Floats
+    suspecting: Floats
+    unusual: Floats
     kept: Floats
     q: Floats
+    span_seconds: Floats
+    began_lo_ms: Floats
+    began_hi_ms: Floats
+    before: Floats
+    after: Floats
+    error: Floats
+    awaiting: Flags
 
     @classmethod
     def nothing(cls, count: int) -> "Assessment":
         """Every stage abstains."""
-        return cls(**{name: np.full(count, np.nan) for name in cls.__slots__})
+        columns = {name: np.full(count, np.nan) for name in STAGES}
+        return cls(**columns, awaiting=np.zeros(count, np.bool_))
+
+    def row(self, i: int) -> tuple[tuple[str, float], ...]:
+        """The numbers of one series by name."""
+        return tuple((name, float(getattr(self, name)[i])) for name in STAGES)
+
+
+STAGES = tuple(one for one in Assessment.__slots__ if one != "awaiting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +198,7 @@ class Verdicts:
     critical: Flags
     clear: Flags
     began_lo_ms: Ints
-    each_ms: int
+    began_hi_ms: Ints
     upwards: bool = True
     assessment: Assessment | None = None
 
@@ -204,12 +227,10 @@ class Verdicts:
             critical=bool(self.critical[i]),
             clear=bool(self.clear[i]),
             began_lo_ms=int(self.began_lo_ms[i]),
-            began_hi_ms=int(self.began_lo_ms[i]) + self.each_ms,
+            began_hi_ms=int(self.began_hi_ms[i]),
             typical=median(self.judged.values[i]),
             leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
-            stages=()
-            if assessed is None
-            else tuple((name, float(getattr(assessed, name)[i])) for name in Assessment.__slots__),
+            stages=() if assessed is None else assessed.row(i),
         )
 
     def rows(self) -> list[Judgement]:

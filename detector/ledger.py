@@ -39,7 +39,7 @@ COLUMNS = (
 INSERT = (
     "INSERT INTO judgements SELECT ?, series, signal, verdict, reason, value, n, threshold, "
     "baseline, deviation, baseline_n, days, breaches, of_windows, critical, clear, began_lo_ms, "
-    "began_lo_ms + each_ms FROM judged"
+    "began_hi_ms FROM judged"
 )
 Column = NDArray[Any]
 
@@ -248,12 +248,12 @@ def columns(verdicts: Verdicts, rows: Ints) -> dict[str, Column]:
         "critical": verdicts.critical,
         "clear": verdicts.clear,
         "began_lo_ms": verdicts.began_lo_ms,
+        "began_hi_ms": verdicts.began_hi_ms,
     }
     count = len(rows)
     return {
         "signal": np.full(count, verdicts.signal, object),
         "of_windows": np.full(count, verdicts.judged.values.shape[1]),
-        "each_ms": np.full(count, verdicts.each_ms),
         "verdict": np.array(VERDICTS, object)[verdicts.verdict[rows]],
         "reason": np.array(REASONS, object)[verdicts.reason[rows]],
         **{name: column[rows] for name, column in every.items()},

@@ -30,6 +30,12 @@ class DetectorMeters:
             ["signal", "reason"],
             registry=registry,
         )
+        self.candidates = Counter(
+            "plimsoll_candidates",
+            "Candidates for a regression by what their past says of them.",
+            ["signal", "outcome"],
+            registry=registry,
+        )
         self.recent_bytes = Gauge(
             "plimsoll_recent_windows_bytes",
             "Memory of the judged windows that are held for baselines.",

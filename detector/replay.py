@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detector.baseline import DAY_MS, DAYS, baseline_end_ms
+from detector.baseline import DAY_MS, baseline_end_ms
+from detector.change import MEMORY_DAYS
 from detector.facts import FactFinder
 from detector.hearing import Assess, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Reason, Verdict, Verdicts
@@ -132,7 +133,7 @@ class Replay:
     """Rules over a span of a history; `run` does it, `report` tells what came of it.
 
     `known` are regressions of the real book: those of rules that are not replayed, and those that
-    were over before, stay out of baselines. `assess` gives the statistical stages, as to a tick.
+    were over before, stay out of baselines. `assess` looks at the past of candidates, as in a tick.
     """
 
     signals: Mapping[str, Signal]
@@ -298,7 +299,7 @@ class Life:
         end_ms = baseline_end_ms(at_ms)
         key = (end_ms, self.paper.version)
         if self._spans[0] != key:
-            mine = self.paper.spans(end_ms - DAYS * DAY_MS)
+            mine = self.paper.spans(end_ms - MEMORY_DAYS * DAY_MS)
             self._spans = (key, [*as_of(self.known, at_ms - 1), *mine])
         return self._spans[1]
 

@@ -56,9 +56,10 @@ class Gates(Part):
     )
     significance: float | None = Field(
         None,
-        gt=0,
-        description="Deviations of the newest hour and the one before from what is usual; twice "
-        "as many in the newest are enough alone.",
+        ge=0.5,
+        le=1,
+        description="Share of the comparisons with the past of the series that must be beyond what "
+        "it did by itself in two weeks; what is nearly so is suspected.",
     )
     went_away: float | None = Field(
         None,
@@ -67,11 +68,21 @@ class Gates(Part):
         description="Share of the step that the last two hours must keep; until then suspected.",
     )
     fdr: float | None = Field(
-        None, gt=0, lt=1, description="Most false discoveries among all that fires in one tick."
+        None,
+        gt=0,
+        lt=1,
+        description="Most false discoveries among all that fires in one tick. Abstains in this "
+        "version: see how detection works.",
     )
     warming: bool = Field(
         True, description="Nothing is opened while fewer days have data than a baseline needs."
     )
+
+    @property
+    def ask_the_past(self) -> bool:
+        """Whether any of them needs evidence from the past of a series."""
+        numbers = (self.effect, self.significance, self.went_away)
+        return self.expected or any(one is not None for one in numbers)
 
 
 OFF = Gates(warming=False)

@@ -1,6 +1,7 @@
 """One tick, written once, in order.
 
-windows -> baselines -> trigger, sustain, gates -> ledger -> lifecycle, grouping, deployment
+windows -> baselines -> trigger, sustain, gates -> the past of candidates -> ledger -> lifecycle,
+grouping, deployment
 
 A tick belongs to a time, not to the clock: the same history and state give the same result, so a
 tick that was cut off by a crash is run again as a whole.
@@ -16,10 +17,12 @@ import numpy as np
 from sqlmodel import Session
 
 from detector import evaluate
-from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, nothing
+from detector.baseline import DAY_MS, Flat, baseline_end_ms, nothing
 from detector.book import Book
+from detector.change import MEMORY_DAYS
+from detector.confirming import Confirming, Draft
 from detector.facts import FactFinder
-from detector.hearing import Assess, Days, Hearing, Normals
+from detector.hearing import Days, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Judged, Verdicts
 from detector.ledger import Ledger
 from detector.living import Lives
@@ -80,12 +83,13 @@ class Detector:
     readings: Readings = field(default_factory=Readings)
     facts: FactFinder = field(init=False)
     normals: Normals = field(default_factory=Normals)
-    assess: Assess | None = None
+    confirming: Confirming = field(init=False)
     _windowing: Windowing | None = None
     _counted_ms: int = 0
 
     def __post_init__(self) -> None:
         self.facts = FactFinder(self.history)
+        self.confirming = Confirming(self.history, self.meters)
 
     @property
     def windowing(self) -> Windowing:
@@ -126,10 +130,11 @@ class Detector:
         self.windowing.step(signals, now_ms)
         with self.state.reading() as session:
             done = self.is_done(session, now_ms)
-            since_ms = baseline_end_ms(now_ms) - DAYS * DAY_MS
+            since_ms = baseline_end_ms(now_ms) - MEMORY_DAYS * DAY_MS
             open_ = self.book.watched(session)
             spans = [*self.book.spans(session, since_ms), *self.book.accepted(session, since_ms)]
-        verdicts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
+        drafts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
+        verdicts = self.confirming.confirm(drafts, now_ms, open_, spans)
         if done:
             return verdicts
         self.ledger.write(now_ms, verdicts)
@@ -171,17 +176,19 @@ class Detector:
     def forget_baselines(self, signal: str | None = None) -> None:
         """Read baselines anew at the next tick: somebody has put a past into the history."""
         self.normals.forget(signal)
+        self.confirming.forget()
 
     def judge(
         self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
-    ) -> list[Verdicts]:
-        """The verdicts of all rules on one signal, and its newest readings."""
-        baseline, held = self.baseline(signal, now_ms, spans), self.windowing.held[signal.name]
+    ) -> list[Draft]:
+        """What all rules on one signal say without its past; its newest readings are noted."""
+        held = self.windowing.days(signal.name, now_ms)
+        days = Days(signal, held.members, held.recent)
+        baseline = self.normals.flat(days, now_ms, spans)
         newest = held.current.matrix(Span(held.over_ms, 1, 1))
         self.readings.later(signal.name, newest, baseline.background(newest.series))
-        version = held.recent.version
-        hearing = Hearing(signal, held.current, baseline, self.facts, version, self.assess)
-        return hearing.verdicts(self.definitions.rules_of(signal.name), now_ms, open_, spans)
+        hearing = Hearing(signal, held.current, baseline, self.facts, held.recent.version)
+        return hearing.drafts(self.definitions.rules_of(signal.name), now_ms, open_, spans)
 
     def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
         """The flat baselines of a signal, without the regressions that are known on it."""

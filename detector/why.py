@@ -91,16 +91,14 @@ def explain(
 ) -> Why:
     """Judge the last tick at or before a time again, and tell each gate.
 
-    `known` are the regressions of the book on this signal. `assess` is given all series of the
-    signal, because some stages compare them.
+    `known` are the regressions of the book on this signal.
     """
     stretch = stretch_at(history, signal, list(rules.values()), at_ms)
     if stretch.is_coarse:
         rules = {name: coarse_rule(rule, signal) for name, rule in rules.items()}
     rules = {name: rule.model_copy(update={"enabled": True}) for name, rule in rules.items()}
-    chosen = labels if assess is None else None
     back = back_ms(stretch.signal, list(rules.values()))
-    sweep = Sweep(history, stretch, back, chosen)
+    sweep = Sweep(history, stretch, back, labels)
     sweep.begin()
     (tick_ms,) = sweep.steps()
     before = as_of([one for one in known if one.signal == signal.name], tick_ms - 1)

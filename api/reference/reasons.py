@@ -58,8 +58,12 @@ JUDGEMENTS = {
     "`gates.min_ratio`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
     Reason.EXPECTED: "Rejected: the trigger does not hold against what is usual at this hour.",
-    Reason.EFFECT: "Rejected: closer to what is usual at this hour than `gates.effect`.",
-    Reason.SIGNIFICANCE: "Rejected: within `gates.significance` deviations of what is usual.",
+    Reason.EFFECT: "Rejected: closer to what is usual at this hour than `gates.effect`, or unusual "
+    "for the series, but less than is worth a notice after so short a time.",
+    Reason.SIGNIFICANCE: "Rejected: the series did as much by itself in the last two weeks. "
+    "Suspected: it nearly did.",
+    Reason.AWAITING_EVIDENCE: "Rejected: more candidates than one tick looks at; its turn comes in "
+    "the next ticks.",
     Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",
     Reason.WARMING: "Rejected: fewer than 5 of 7 days have data; see `gates.warming`.",
     Reason.WENT_AWAY: "Suspected: the last two hours have not kept `gates.went_away` of the step.",

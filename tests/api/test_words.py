@@ -163,3 +163,22 @@ def test_a_place_is_what_a_person_would_look_at(labels: dict[str, str], told: st
 )
 def test_small_drifts_are_not_worth_a_word(value: float, expected: float, told: str) -> None:
     assert words.drift(value, expected) == told
+
+
+def test_what_the_past_said_is_told_with_levels_and_error() -> None:
+    stages = {
+        "expected": 0.21,
+        "effect": 0.38,
+        "agreeing": 1.0,
+        "span_seconds": 1200.0,
+        "before": 0.213,
+        "after": 0.297,
+        "error": 0.004,
+    }
+    told = words.past(stages, Unit.SECONDS)
+    assert told == (
+        " Usual at this hour is 210 ms. Over the last 20 min it is at least +38 % against its "
+        "last two weeks, beyond what it did by itself in 100 % of the comparisons; median 213 ms "
+        "before and 297 ms after (the difference to 4 ms)."
+    )
+    assert words.past({}, Unit.SECONDS) == ""

@@ -79,7 +79,11 @@ def judged(case: dict[str, Any]) -> Verdicts:
     step_ms, weigh_by_n = round(OVER_SECONDS * 1000), "weigh_by_n" in case
     usual = flat({SERIES: 0}, [past(case)], END_MS, step_ms, {}, weigh_by_n=weigh_by_n)
     background = usual.background((SERIES,))
-    stages = {name: np.array([float(value)]) for name, value in case.get("stages", {}).items()}
+    stages: dict[str, Any] = {
+        name: np.array([float(value)]) for name, value in case.get("stages", {}).items()
+    }
+    if "awaiting" in stages:
+        stages["awaiting"] = stages["awaiting"] > 0
     assessment = replace(Assessment.nothing(1), **stages)
     levels = judge_of(rule).judge(background, assessment=assessment)
     rows = Judged((SERIES,), values[None, :], n[None, :], END_MS)

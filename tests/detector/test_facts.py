@@ -259,8 +259,8 @@ def test_a_moved_histogram_is_found_on_the_history(
     signal = watch.detector.definitions.signals["t95"]
     windowing = watch.detector.windowing
     windowing.follow(windowing.held["t95"], NOON_MS + MINUTE_MS)
-    verdicts = watch.detector.judge(signal, NOON_MS, [], [])
-    (row,) = verdicts[0].rows()
+    (draft,) = watch.detector.judge(signal, NOON_MS, [], [])
+    (row,) = draft.verdicts.rows()
     assert (row.verdict == "regressed") is held
     if "any" in trigger:
         assert [one.trigger for one in row.leaves] == ["any.0.absolute", "any.1.distribution"]

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from detector.config import build_rules
-from detector.judgement import Assessment, Background, Judged, Reason
+from detector.confirming import Draft, concluded
+from detector.judgement import Assessment, Verdicts
 from detector.noise import Noise
 from detector.paper import as_of
-from detector.regression import Phase
+from detector.regression import Phase, Regression
 from detector.replay import Replay, Report, literal
-from detector.rule import Rule, Span
 from detector.run import Definitions
-from detector.signal import Signal
 from detector.sweep import by_end, only
 from detector.window import ending
 from storage.history import Windows
@@ -254,16 +253,20 @@ def test_what_finds_no_room_in_memory_is_counted(
     assert replayed(watch, NOON_MS + 8 * DAY_MS, NOON_MS + 9 * DAY_MS).lost > 2000
 
 
-def test_the_stages_of_a_tick_are_asked_at_every_tick_of_a_replay(watch: Watch) -> None:
+def test_the_past_of_candidates_is_asked_at_every_tick_of_a_replay(watch: Watch) -> None:
     spiky(watch)
     asked = []
 
     def nothing_is_left(
-        signal: Signal, rule: Rule, span: Span, judged: Judged, background: Background
-    ) -> Assessment:
-        asked.append(judged.end_ms)
-        gone = replace(Assessment.nothing(len(judged)), kept=np.zeros(len(judged)))
-        return gone
+        drafts: Sequence[Draft], now_ms: int, open_: Sequence[Regression], spans: object
+    ) -> list[Verdicts]:
+        asked.append(now_ms)
+        return [
+            concluded(
+                one, replace(Assessment.nothing(len(one.judged)), kept=np.zeros(len(one.judged)))
+            )
+            for one in drafts
+        ]
 
     rules = build_rules({"noisy": {**NOISY, "gates": {"went_away": 0.5}}})
     span = (NOON_MS + 8 * DAY_MS, NOON_MS + 9 * DAY_MS)

@@ -1,0 +1,109 @@
+"""What is unusual for a series, learnt from its own last two weeks. Pure.
+
+Each statistic is summed up in blocks of half a day: its largest value and its median. The threshold
+is the largest value of the memory, measured from the usual one, times a margin. So autocorrelation,
+heavy tails, bursts and a badly fitting expectation are in the threshold, without a model of any of
+them: whatever the statistic did by itself in the last weeks, it may do again. The margin buys the
+distance between "as bad as ever in two weeks" and "worse than chance would make it".
+
+A statistic with few independent values in the memory (a day's level: fourteen) has a largest value
+that says little; there the spread of the blocks guards: `guard` robust standard deviations.
+
+The newest complete block is left out, so that a change does not hide itself.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from detector.expected import middle, ordered
+from storage.history import Floats
+
+NORMAL_MAD = 1.4826  # 1 / the 3/4 quantile of the standard normal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """How long is remembered. `block` windows, of which every `stride`-th counts for the median."""
+
+    block: int
+    stride: int
+    blocks: int = 28
+    level_blocks: int = 14
+    least: int = 4
+    left_out: int = 1
+
+    @property
+    def kept(self) -> int:
+        """How many complete blocks have to be kept."""
+        return self.blocks + self.left_out
+
+
+def in_blocks(values: Floats, first_slot: int, block: int) -> Floats:
+    """`[..., windows]` as `[..., blocks, block]` on the grid of the epoch, padded with NaN."""
+    lead, shape = first_slot % block, values.shape
+    tail = -(lead + shape[-1]) % block
+    padded = np.full((*shape[:-1], lead + shape[-1] + tail), np.nan)
+    padded[..., lead : lead + shape[-1]] = values
+    return padded.reshape(*shape[:-1], -1, block)
+
+
+def tops(blocks: Floats) -> Floats:
+    """The largest value of each block; minus infinity where there is none."""
+    largest: Floats = np.fmax.reduce(blocks, axis=-1, initial=-np.inf)
+    return largest
+
+
+def medians(sampled: Floats) -> Floats:
+    """The median of each block's sampled values."""
+    return middle(ordered(sampled))
+
+
+def before(blocks: Floats, count: int, left_out: int, absent: float) -> Floats:
+    """For each block the `count` blocks before it, the newest `left_out` of them not counted."""
+    pad = np.full((*blocks.shape[:-1], count + left_out), absent)
+    padded = np.concatenate([pad, blocks], axis=-1)
+    return sliding_window_view(padded, count, axis=-1)[..., : blocks.shape[-1], :]
+
+
+def usual(past: Floats, least: int) -> Floats:
+    """The median of past block medians on the last axis; NaN with fewer than `least`."""
+    in_order = ordered(past)
+    return np.where(np.isnan(in_order[..., least - 1]), np.nan, middle(in_order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strictness:
+    """How far beyond the memory is unusual.
+
+    `margin`: so many times its largest value. `scarcity`: and by this over the number of
+    independent values more, because the largest of few is a poor guide. `guard`: at least so many
+    robust standard deviations of the blocks' medians.
+    """
+
+    margin: float = 1.55
+    scarcity: float = 2.0
+    guard: float = 4.0
+
+
+def thresholds(
+    past_tops: Floats,
+    past_medians: Floats,
+    least: int,
+    per_block: Floats,
+    strictness: Strictness,
+) -> tuple[Floats, Floats]:
+    """The usual value of a statistic and how far beyond it is unusual, from past blocks.
+
+    `per_block`: how many independent values a block holds, of each statistic (shaped to go with
+    the result). The second result is infinite where fewer than `least` blocks are known.
+    """
+    centre = usual(past_medians, least)
+    known = np.maximum(np.isfinite(past_medians).sum(axis=-1), 1)
+    largest = past_tops.max(axis=-1) - centre
+    spread = NORMAL_MAD * middle(ordered(np.abs(past_medians - centre[..., None])))
+    margin = strictness.margin * (1.0 + strictness.scarcity / (known * per_block))
+    with np.errstate(invalid="ignore"):
+        beyond = np.maximum(margin * largest, strictness.guard * spread)
+    return centre, np.where(np.isfinite(beyond), beyond, np.inf)

@@ -1,0 +1,310 @@
+"""The candidates of a tick against their own past: what of a literal breach is beyond chance.
+
+Only series whose trigger, sustain and plain gates hold, and that have no open regression, are
+looked at. Everything follows from the history and the time: a process that has just started says
+the same.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from detector.change import DAY_SECONDS, MEMORY_DAYS, Evidence, examined, method_for
+from detector.exclusion import Apart, apart
+from detector.gates import conclude
+from detector.judgement import VERDICTS, Assessment, Background, Judged, Verdict, Verdicts
+from detector.judging import Facts, judge_of
+from detector.meters import DetectorMeters
+from detector.method import Method
+from detector.regression import Kind, Phase, Regression
+from detector.rule import Rule, Span
+from detector.signal import Signal
+from storage.history import Flags, Floats, History, Windows
+from storage.series import Labels
+
+MOST_CANDIDATES = 200
+"""So many are looked at in one tick: about 1.4 CPU-s, and 5 when none was read before. More at once
+means that something common to all has changed, and the first 200 will say so."""
+
+MOST_PASTS = 4 * MOST_CANDIDATES
+"""Pasts that are held in memory, of 68 KiB each with windows of five minutes."""
+
+ONE_BY_ONE = 40
+"""Up to so many series are read one by one; beyond, one scan over all of them is cheaper."""
+
+SAME_AGAIN_MS = 86_400_000  # a past that was not asked for so long is read anew
+MINUTE_MS = 60_000
+
+
+class Outcome(StrEnum):
+    """What became of a candidate: the findings of the method, or why it was not asked."""
+
+    UNKNOWN = "unknown"  # too short a past
+    STEADY = "steady"
+    SMALL = "small"
+    SUSPECTED = "suspected"
+    CHANGED = "changed"
+    NO_METHOD = "no_method"  # windows of a length that no method is for
+    NEGATIVE = "negative"  # values below zero: there is no logarithm
+    AWAITING = "awaiting"  # more candidates than one tick looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The verdicts of one rule as the literal rule and its plain gates give them."""
+
+    name: str
+    rule: Rule
+    signal: Signal
+    span: Span
+    judged: Judged
+    background: Background
+    facts: Facts
+    verdicts: Verdicts
+    version: int  # of what is held of the signal: another when somebody wrote into its past
+
+    def candidates(self, open_: Iterable[Regression]) -> list[int]:
+        """The rows that would open; one that is open already is not asked for its past."""
+        if not (self.rule.gates.ask_the_past and self.rule.is_statistical):
+            return []
+        known = {
+            one.labels
+            for one in open_
+            if one.rule == self.name
+            and one.signal == self.signal.name
+            and one.kind is Kind.REGRESSION
+            and one.phase is not Phase.SUSPECTED
+        }
+        rows = np.flatnonzero(self.verdicts.verdict == VERDICTS.index(Verdict.REGRESSED)).tolist()
+        return [row for row in rows if self.judged.series[row] not in known]
+
+
+@dataclass(slots=True)
+class Past:
+    """The judged windows of one series until `end_ms`: the newest last, NaN where none is."""
+
+    end_ms: int
+    version: int
+    values: Floats
+    n: Floats
+
+
+@dataclass(slots=True)
+class Confirming:
+    """Looks at the past of candidates, on a history. `most` is `MOST_CANDIDATES` but in tests.
+
+    Whoever only asks what would be (a replay, an explanation) has no meters: nothing is counted.
+    """
+
+    history: History
+    meters: DetectorMeters | None = None
+    most: int = MOST_CANDIDATES
+    _pasts: OrderedDict[tuple[str, Labels], Past] = field(default_factory=OrderedDict)
+
+    def forget(self) -> None:
+        """Read everything anew: somebody has put a past into the history."""
+        self._pasts.clear()
+
+    def confirm(
+        self,
+        drafts: Sequence[Draft],
+        now_ms: int,
+        open_: Sequence[Regression],
+        spans: Sequence[Regression],
+    ) -> list[Verdicts]:
+        """The verdicts of these rules, with the gates that ask the past."""
+        wanted = {at: draft.candidates(open_) for at, draft in enumerate(drafts)}
+        all_ = [(at, row) for at, rows in wanted.items() for row in rows]
+        looked = set(turn(all_, now_ms // MINUTE_MS, self.most))
+        result = []
+        for at, draft in enumerate(drafts):
+            rows = wanted[at]
+            if not rows:
+                result.append(draft.verdicts)
+                continue
+            mine = [one for one in spans if one.signal == draft.signal.name]
+            chosen = [row for row in rows if (at, row) in looked]
+            assessment = self.assess(draft, chosen, now_ms, apart(mine, now_ms))
+            later = [row for row in rows if (at, row) not in looked]
+            assessment.awaiting[later] = True
+            self.count(draft, Outcome.AWAITING, len(later))
+            result.append(concluded(draft, assessment))
+        return result
+
+    def assess(
+        self, draft: Draft, rows: Sequence[int], now_ms: int, left_out: Mapping[Labels, Apart]
+    ) -> Assessment:
+        """What the past says of these rows; of the others nothing."""
+        assessment = Assessment.nothing(len(draft.judged))
+        form = draft.signal.form
+        method = method_for(form.over)
+        if method is None:
+            self.count(draft, Outcome.NO_METHOD, len(rows))
+            return assessment
+        over_ms = round(form.over * 1000)
+        end_ms = now_ms // over_ms * over_ms
+        pasts = self.pasts(draft, [draft.judged.series[row] for row in rows], end_ms)
+        for row in rows:
+            labels = draft.judged.series[row]
+            values = windows_of(draft, row, pasts[labels], over_ms)
+            if (values < 0).any():
+                self.count(draft, Outcome.NEGATIVE, 1)
+                continue
+            evidence = look(draft, method, values, end_ms, left_out.get(labels, Apart()))
+            self.count(draft, Outcome(evidence.finding), 1)
+            put(assessment, row, evidence, draft, now_ms)
+        return assessment
+
+    def count(self, draft: Draft, outcome: Outcome, number: int) -> None:
+        """Note what became of so many candidates."""
+        if number and self.meters is not None:
+            self.meters.candidates.labels(draft.signal.name, outcome).inc(number)
+
+    def pasts(self, draft: Draft, wanted: Sequence[Labels], end_ms: int) -> dict[Labels, Past]:
+        """The last `MEMORY_DAYS` of these series until `end`: what is held, and the rest read."""
+        name, over = draft.signal.name, draft.signal.form.over
+        found: dict[Labels, Past] = {}
+        for labels in wanted:
+            held = self._pasts.get((name, labels))
+            fits = held is not None and held.version == draft.version
+            if held and fits and 0 <= end_ms - held.end_ms < SAME_AGAIN_MS:
+                found[labels] = held
+        read = reader(self.history, name, over)
+        behind = {labels: past for labels, past in found.items() if past.end_ms < end_ms}
+        if behind:
+            start_ms = min(past.end_ms for past in behind.values())
+            fill(behind, read(start_ms, end_ms, None), end_ms, over)
+        missing = [labels for labels in wanted if labels not in found]
+        slots = round(MEMORY_DAYS * DAY_SECONDS / over)
+        start_ms = end_ms - slots * round(over * 1000)
+        new = {
+            labels: Past(start_ms, draft.version, np.full(slots, np.nan), np.zeros(slots))
+            for labels in missing
+        }
+        if len(missing) <= ONE_BY_ONE:
+            for labels in missing:
+                fill({labels: new[labels]}, read(start_ms, end_ms, labels), end_ms, over)
+        else:
+            fill(new, read(start_ms, end_ms, None), end_ms, over)
+        found |= new
+        for labels, past in found.items():
+            self._pasts[name, labels] = past
+            self._pasts.move_to_end((name, labels))
+        while len(self._pasts) > MOST_PASTS:
+            self._pasts.popitem(last=False)
+        return found
+
+
+def turn(candidates: Sequence[tuple[int, int]], tick: int, most: int) -> Sequence[tuple[int, int]]:
+    """Those whose turn it is: all, or `most` of them, the next ones at each tick.
+
+    By the time alone, so that a tick that is repeated looks at the same ones.
+    """
+    count = len(candidates)
+    if count <= most:
+        return candidates
+    first = tick * most % count
+    return [candidates[(first + step) % count] for step in range(most)]
+
+
+def reader(
+    history: History, signal: str, over: float
+) -> Callable[[int, int, Labels | None], Windows]:
+    """Reads the judged windows of one series of a signal, or of all."""
+
+    def read(start_ms: int, end_ms: int, labels: Labels | None) -> Windows:
+        return history.windows(signal, start_ms, end_ms, labels, seconds=over, counts=False)
+
+    return read
+
+
+def fill(pasts: Mapping[Labels, Past], windows: Windows, end_ms: int, over: float) -> None:
+    """Move these pasts on to `end` and put the windows into them."""
+    over_ms = round(over * 1000)
+    for past in pasts.values():
+        steps = min((end_ms - past.end_ms) // over_ms, len(past.values))
+        if steps:
+            past.values[: -steps or None] = past.values[steps:]
+            past.n[: -steps or None] = past.n[steps:]
+            past.values[-steps:], past.n[-steps:] = np.nan, 0.0
+        past.end_ms = end_ms
+    place = np.full(len(windows.series), -1, np.int64)
+    order: list[Past] = []
+    for row, labels in enumerate(windows.series):
+        if labels in pasts:
+            place[row] = len(order)
+            order.append(pasts[labels])
+    which = place[windows.index]
+    on_grid = (which >= 0) & (windows.end_ms % over_ms == 0)
+    for number, past in enumerate(order):
+        mine = on_grid & (which == number)
+        at = len(past.values) - 1 - (end_ms - windows.end_ms[mine]) // over_ms
+        inside = at >= 0
+        past.values[at[inside]] = windows.values[mine][inside]
+        past.n[at[inside]] = windows.n[mine][inside]
+
+
+def windows_of(draft: Draft, row: int, past: Past, over_ms: int) -> Floats:
+    """The past with the windows that the rule judged as the newest of it.
+
+    These end at the tick and at distances of `over` before it, so a change is seen as soon as
+    enough of them lie behind it, and not only where the grid has one. Windows with too few
+    observations are left out.
+    """
+    values, n = past.values.copy(), past.n.copy()
+    if draft.span.each_ms == over_ms:
+        values[-draft.span.of :] = draft.judged.values[row]
+        n[-draft.span.of :] = draft.judged.n[row]
+    values[~np.isfinite(values) | (n < draft.rule.gates.min_count)] = np.nan
+    return values
+
+
+def look(draft: Draft, method: Method, values: Floats, end_ms: int, left_out: Apart) -> Evidence:
+    """The evidence at the last window, without what is no past."""
+    over_ms = round(draft.signal.form.over * 1000)
+    ends = end_ms - over_ms * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
+    gone: Flags = ends <= left_out.until_ms
+    for lo_ms, hi_ms in left_out.over:
+        gone |= (ends > lo_ms) & (ends - over_ms < hi_ms)
+    learnt = np.ones(len(values), np.bool_)
+    if left_out.since_ms is not None:
+        learnt = ends <= left_out.since_ms
+    # What is judged now is no past of its own, whatever was open a moment ago.
+    gone[-max(draft.span.total_ms // over_ms, 1) :] = False
+    first_slot = end_ms // over_ms - len(values) + 1
+    return examined(
+        method, np.where(gone, np.nan, values), first_slot, learnt, upwards=draft.rule.upwards
+    )
+
+
+def put(assessment: Assessment, row: int, evidence: Evidence, draft: Draft, now_ms: int) -> None:
+    """Write the evidence of one series into its row."""
+    for name in ("expected", "scale", "effect", "agreeing", "suspecting", "unusual", "kept"):
+        getattr(assessment, name)[row] = getattr(evidence, name)
+    if evidence.began_lo < 0:
+        return
+    for name in ("before", "after", "error"):
+        getattr(assessment, name)[row] = getattr(evidence, name)
+    over_ms = round(draft.signal.form.over * 1000)
+    assessment.span_seconds[row] = evidence.span_windows * over_ms / 1000
+    # The new level may begin anywhere in its first window.
+    assessment.began_lo_ms[row] = ended_ms(draft, evidence.began_lo, now_ms) - over_ms
+    assessment.began_hi_ms[row] = ended_ms(draft, evidence.began_hi, now_ms)
+
+
+def ended_ms(draft: Draft, back: int, now_ms: int) -> int:
+    """When the window so many before the newest ended: judged ones at the tick, others on the grid."""
+    over_ms = round(draft.signal.form.over * 1000)
+    at_tick = draft.span.each_ms == over_ms and back < draft.span.of
+    return (now_ms if at_tick else now_ms // over_ms * over_ms) - back * over_ms
+
+
+def concluded(draft: Draft, assessment: Assessment) -> Verdicts:
+    """The verdicts of the rule with what the past says."""
+    levels = judge_of(draft.rule).judge(draft.background, draft.facts, assessment)
+    return conclude(
+        draft.name, draft.rule, draft.span, draft.judged, draft.background, levels, assessment
+    )

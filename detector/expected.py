@@ -1,0 +1,84 @@
+"""What each window was expected to be: the same hours of the last days. Pure.
+
+Arrays are `[..., windows]`, one window per slot, NaN where a window is missing. Everything at a
+slot reads that slot and earlier ones only, so a longer array never changes what was said before.
+Medians are the lower middle value, an element of the data: the same bits however it is computed.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from storage.history import Floats
+
+SAME_HOURS_DAYS = 7
+LEAST_DAYS = 2
+
+
+def trailing(values: Floats, count: int, stride: int = 1) -> Floats:
+    """The last `count` values at every slot, `stride` apart, oldest first: `[..., windows, count]`.
+
+    Slots before the beginning are NaN.
+    """
+    reach = (count - 1) * stride
+    padded = np.concatenate([np.full((*values.shape[:-1], reach), np.nan), values], axis=-1)
+    return sliding_window_view(padded, reach + 1, axis=-1)[..., ::stride]
+
+
+def ordered(values: Floats) -> Floats:
+    """The values sorted along the last axis, the NaNs last."""
+    return np.sort(values, axis=-1)
+
+
+def middle(in_order: Floats) -> Floats:
+    """The median along the last axis of sorted values with the NaNs last; NaN if there is none."""
+    last = in_order.shape[-1] - 1
+    result: Floats = np.array(in_order[..., last // 2])
+    partly = np.isnan(in_order[..., last])
+    if partly.any():
+        rows = in_order[partly]
+        known = last + 1 - np.isnan(rows).sum(axis=-1)
+        result[partly] = rows[np.arange(len(rows)), np.maximum(known - 1, 0) // 2]
+    return result
+
+
+def shifted(values: Floats, slots: int) -> Floats:
+    """The values of `slots` windows ago; NaN before the beginning."""
+    result = np.full_like(values, np.nan)
+    if slots < values.shape[-1]:
+        result[..., slots:] = values[..., : values.shape[-1] - slots]
+    return result
+
+
+def same_hours(values: Floats, per_day: int, around: int) -> Floats:
+    """The median of the last seven days, each the median of the windows about that time of day.
+
+    `around` windows before and after (none: the window of that time itself). A day that is missing
+    counts for nothing; with fewer than two days nothing is expected. The median over the days
+    forgets an odd day, the one over the windows an odd quarter of an hour.
+    """
+    about = middle(ordered(trailing(values, 2 * around))) if around else values
+    return over_days(
+        np.stack(
+            [shifted(about, day * per_day - around) for day in range(1, SAME_HOURS_DAYS + 1)],
+            axis=-1,
+        )
+    )
+
+
+def same_hours_now(recent: Floats, per_day: int, around: int) -> Floats:
+    """`same_hours` of the last slot alone, to the bit; `recent` reaches back as far."""
+    days = []
+    for day in range(1, SAME_HOURS_DAYS + 1):
+        end = recent.shape[-1] - day * per_day + around
+        about = recent[..., max(end - max(2 * around, 1), 0) : max(end, 0)]
+        if about.shape[-1] == 0:
+            days.append(np.full(recent.shape[:-1], np.nan))
+        else:
+            days.append(middle(ordered(about)))
+    return over_days(np.stack(days, axis=-1))
+
+
+def over_days(days: Floats) -> Floats:
+    """The median of the days on the last axis; NaN with fewer than `LEAST_DAYS`."""
+    in_order = ordered(days)
+    return np.where(np.isnan(in_order[..., LEAST_DAYS - 1]), np.nan, middle(in_order))

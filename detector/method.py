@@ -1,0 +1,218 @@
+"""Detection, whole: from windows to the evidence that a series changed for the worse. Pure.
+
+For each of several spans (20 minutes to a day) and references (the same time of the last
+days or none; the level of the week, of the day, of the hour before) there is one statistic: the
+lower quartile of the span minus the reference (`evidence`). Its threshold comes from the series'
+own last two weeks (`calibration`). References whose threshold is far above the best of the span
+cannot see as much and are left aside; of the others at least half must be beyond theirs. One alone
+would not do: the best of several is partly the luckiest.
+
+Values are oriented so that larger is worse, and on a scale on which a change adds (`transform`).
+`Method.judge` takes a whole history at once; `online.step` one window of every series. Both give
+the same, to the bit.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from detector.assessment import Assessment
+from detector.calibration import (
+    Memory,
+    Strictness,
+    before,
+    in_blocks,
+    medians,
+    thresholds,
+    tops,
+    usual,
+)
+from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
+from detector.expected import SAME_HOURS_DAYS, middle, ordered, same_hours, shifted
+from storage.history import Flags, Floats
+
+STRICTNESS = Strictness()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The usual value of every statistic and how far beyond it is unusual: `[..., statistics]`.
+
+    With a last axis of blocks when whole histories are judged.
+    """
+
+    centre: Floats
+    beyond: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """The parameters of the method for one length of window; `five_minutes` and `coarse` make it.
+
+    `suspicion`: the share of a threshold that is suspected.
+    `comparable`: a reference counts if its threshold is at most so many times the best of the span;
+    `agreement`: this share of those that count must be beyond.
+    """
+
+    per_day: int
+    around: int
+    spans: tuple[Span, ...]
+    short: int  # the first so many spans are also compared with the hour before
+    hour: int
+    day_every: int
+    memory: Memory
+    strictness: Strictness = STRICTNESS
+    suspicion: float = 0.8
+    comparable: float = 2.0
+    agreement: float = 0.5
+
+    @property
+    def reach(self) -> int:
+        """How many windows `online.step` wants of `recent`, the newest among them."""
+        return SAME_HOURS_DAYS * self.per_day + self.around + 1
+
+    @property
+    def rows(self) -> tuple[slice, ...]:
+        """Where the statistics of each span stand: by season, then by level."""
+        ends = np.cumsum([0] + [2 * self.levels(number) for number in range(len(self.spans))])
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+
+    def levels(self, number: int) -> int:
+        """With how many levels a span is compared."""
+        return 3 if number < self.short else 2
+
+    @property
+    def per_block(self) -> Floats:
+        """How many spans without overlap a block of the memory holds, of each statistic."""
+        each = [self.memory.block / span.windows for span in self.spans]
+        return np.repeat(each, [rows.stop - rows.start for rows in self.rows])
+
+    @property
+    def floors(self) -> Floats:
+        """The least change worth a notice, of each span."""
+        return np.array([span.floor for span in self.spans])[:, None]
+
+    def judge(self, values: Floats, first_slot: int, learnt: Flags | None = None) -> Assessment:
+        """The evidence at every window of one history: `[windows]`.
+
+        `first_slot` is the first window's end, in windows since the epoch. Windows where `learnt`
+        is false (a regression is open) are left out of what the thresholds are learnt from.
+        """
+        memory, count, lead = self.memory, len(values), first_slot % self.memory.block
+        blocks = self._in_blocks(values, first_slot, learnt)
+        known = blocks if learnt is None else np.where(grid(learnt, lead, memory), blocks, np.nan)
+        top = before(tops(known), memory.blocks, memory.left_out, -np.inf)
+        past = before(medians(known[..., :: memory.stride]), memory.blocks, memory.left_out, np.nan)
+        limits = Limits(
+            *thresholds(top, past, memory.least, self.per_block[:, None], self.strictness)
+        )
+        shape = (len(self.spans), -1)
+        agreeing, suspecting, effect, least = (
+            part.reshape(shape)[:, lead : lead + count] for part in self.weigh(blocks, limits)
+        )
+        return Assessment(agreeing, suspecting, effect, least, self.floors, self.agreement)
+
+    def weigh(self, values: Floats, limits: Limits) -> tuple[Floats, Floats, Floats, Floats]:
+        """The evidence: agreeing, suspecting, effect and least, each `[spans, ..., windows]`.
+
+        `values` is `[statistics, ..., windows]`, the limits are `[statistics, ...]`.
+        """
+        shape = (len(self.spans), *values.shape[1:])
+        shares, effect, least = np.zeros((2, *shape)), np.full(shape, np.nan), np.empty(shape)
+        for number, rows in enumerate(self.rows):
+            centre, beyond, seen = limits.centre[rows], limits.beyond[rows], values[rows]
+            best = beyond.min(axis=0)
+            chosen = np.isfinite(beyond) & (beyond <= self.comparable * best)
+            count = np.maximum(chosen.sum(axis=0), 1)[..., None]
+            least[number] = best[..., None]
+            for share, part in zip(shares, (1.0, self.suspicion), strict=True):
+                limit = np.where(chosen, centre + part * beyond, np.inf)
+                share[number] = (seen > limit[..., None]).sum(axis=0) / count
+            suspected = shares[1, number] >= self.agreement
+            which = np.nonzero(suspected)[:-1]
+            usually = np.where(chosen, centre, np.nan)
+            above = np.stack(
+                [one[suspected] - usual_[which] for one, usual_ in zip(seen, usually, strict=True)],
+                axis=-1,
+            )
+            effect[number][suspected] = middle(ordered(above))
+        return shares[0], shares[1], effect, least
+
+    def _in_blocks(self, values: Floats, first_slot: int, learnt: Flags | None) -> Floats:
+        """`[statistics, blocks, block]` of one history."""
+        memory, windows, rows = self.memory, values.shape[-1], self.rows
+        lead = first_slot % memory.block
+        blocks = -(-(lead + windows) // memory.block)
+        result = np.full((rows[-1].stop, blocks * memory.block), np.nan)
+        into = result[:, lead : lead + windows]
+        for season in (0, 1):
+            residual = values - same_hours(values, self.per_day, self.around) if season else values
+            day = level(residual, first_slot, self.per_day, self.day_every)
+            quartiles, hour = [], None
+            for span in self.spans:
+                in_order = ordered_pieces(residual, renewed(residual, first_slot, span.piece), span)
+                hour = middle(in_order) if span.windows == self.hour else hour
+                quartile = lower_quartile(in_order, span)
+                quartiles.append(held(quartile, first_slot, span.piece, windows))
+            for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
+                row = rows[number].start + season * self.levels(number)
+                known = masked(quartile, learnt)
+                median = medians(in_blocks(known, first_slot, memory.block)[..., :: memory.stride])
+                week = usual(before(median, memory.level_blocks, memory.left_out, np.nan), 2)
+                into[row] = quartile - np.repeat(week, memory.block)[lead : lead + windows]
+                into[row + 1] = quartile - shifted(day, span.windows)
+                if number < self.short and hour is not None:
+                    into[row + 2] = quartile - shifted(hour, span.windows)
+        return result.reshape(len(result), blocks, memory.block)
+
+
+def grid(learnt: Flags, lead: int, memory: Memory) -> Flags:
+    """The windows to be learnt from on the grid of blocks; what is not there is learnt."""
+    tail = -(lead + len(learnt)) % memory.block
+    return np.pad(learnt, (lead, tail), constant_values=True).reshape(-1, memory.block)
+
+
+def masked(values: Floats, learnt: Flags | None) -> Floats:
+    """The values, NaN where they are not to be learnt from."""
+    return values if learnt is None else np.where(learnt, values, np.nan)
+
+
+def five_minutes() -> Method:
+    """For windows of five minutes: spans of 20 and 30 minutes, 1, 2, 4, 12 and 24 hours.
+
+    The shortest is four windows, all of which must be above: a spike of three, or of three samples
+    that lie in two windows beside an odd one, says nothing.
+    """
+    return Method(
+        per_day=288,
+        around=6,
+        spans=(
+            Span(4, 1, 0.12),
+            Span(6, 1, 0.10),
+            Span(12, 1, 0.08),
+            Span(8, 3, 0.07),
+            Span(16, 3, 0.06),
+            Span(24, 6, 0.06),
+            Span(24, 12, 0.06),
+        ),
+        short=4,
+        hour=12,
+        day_every=6,
+        memory=Memory(block=144, stride=12),
+    )
+
+
+def coarse(window_seconds: int) -> Method:
+    """For windows of 15 minutes to 6 hours: spans of 1, 2, 3, 6, 12 and 24 windows."""
+    per_day = 86_400 // window_seconds
+    floors = zip((1, 2, 3, 6, 12, 24), (0.12, 0.12, 0.10, 0.08, 0.06, 0.06), strict=True)
+    return Method(
+        per_day=per_day,
+        around=0,
+        spans=tuple(Span(count, 1, floor) for count, floor in floors),
+        short=4,
+        hour=6,
+        day_every=1,
+        memory=Memory(block=max(per_day // 2, 1), stride=1),
+    )

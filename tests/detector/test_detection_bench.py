@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from benchmarks.detection import detect, detect_suspected, windows
+from storage.history import Floats, Ints
+
+
+def series(step: int, days: int = 9) -> tuple[Ints, Floats]:
+    generator = np.random.default_rng(step)
+    at = 1_700_000_000 // step * step + np.arange(days * 86_400 // step, dtype=np.int64) * step
+    return at, np.exp(
+        3 + 0.3 * np.sin(at / 86_400 * 2 * np.pi) + generator.normal(0, 0.03, len(at))
+    )
+
+
+@pytest.mark.parametrize("step", [60, 300, 3600])
+@pytest.mark.parametrize("direction", ["up", "down", "both"])
+def test_a_change_in_the_bad_direction_is_told_once_and_where_it_began(
+    step: int, direction: str
+) -> None:
+    at, values = series(step)
+    assert detect(at, values, direction) == []
+    onset = at[0] + 8 * 86_400
+    values = np.where(at >= onset, values * (0.6 if direction == "down" else 1.6), values)
+    notices = detect(at, values, direction)
+    assert len(notices) == 1
+    assert onset <= notices[0][0] <= onset + 4 * 3600
+    assert abs(notices[0][1] - onset) <= max(1800, 2 * step)
+    good = {"up": "down", "down": "up"}.get(direction)
+    assert good is None or detect(at, values, good) == []
+    assert detect_suspected(at, values, direction)[0][0] <= notices[0][0]
+
+
+def test_a_notice_goes_out_only_from_what_was_seen_by_then() -> None:
+    at, values = series(60)
+    values[at >= at[0] + 8 * 86_400] *= 1.6
+    whole = detect(at, values, "up")
+    for count in (len(at) - 1, len(at) - 7, len(at) * 95 // 100):
+        part = detect(at[:count], values[:count], "up")
+        assert part == [one for one in whole if one[0] <= at[count - 1]]
+        assert all(fired <= at[count - 1] for fired, _ in part)
+
+
+def test_minutes_become_windows_of_five() -> None:
+    at = np.arange(1_700_000_100, 1_700_000_100 + 600, 60, dtype=np.int64)
+    judged = windows(at, np.arange(10.0))
+    assert judged.values.tolist() == [2.0, 7.0]
+    assert judged.at.tolist() == [at[4], at[9]]

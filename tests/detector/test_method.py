@@ -1,0 +1,240 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detector.assessment import Assessment, Finding
+from detector.calibration import Strictness
+from detector.episode import Telling
+from detector.method import Method, coarse, five_minutes
+from detector.online import fit, step
+from detector.transform import logarithmic, usual_size
+from storage.history import Flags, Floats
+from tests.detector.shapes import PER_DAY, autoregressive, daily
+
+FIRST = 5_000_001
+METHOD = five_minutes()
+WEEK = 7 * PER_DAY
+STEP_25 = float(np.log(1.25))
+
+
+def told(values: Floats, method: Method = METHOD) -> list[int]:
+    """The columns of the notices, from the end of the first week on."""
+    evidence = method.judge(values, FIRST)
+    at = np.arange(len(values), dtype=np.int64) * 300
+    return [one for one in Telling().told(evidence.changed, evidence.size, at, 300) if one >= WEEK]
+
+
+def steady(seed: int = 1, days: int = 9, phi: float = 0.5, noise: float = 0.05) -> Floats:
+    windows = days * PER_DAY
+    generator = np.random.default_rng(seed)
+    noisy: Floats = daily(windows, 0.3) + autoregressive(generator, 1, windows, phi, noise)[0]
+    return noisy + 3.0
+
+
+def windows_at_once(method: Method, histories: Floats, learnt: Flags | None = None) -> Assessment:
+    fitted = histories.shape[1] // 2
+    state = fit(
+        method, histories[:, :fitted], FIRST, None if learnt is None else learnt[:, :fitted]
+    )
+    recent = np.full((len(histories), method.reach), np.nan)
+    recent = np.concatenate([recent, histories[:, :fitted]], axis=1)[:, -method.reach :]
+    ticks = []
+    for column in range(fitted, histories.shape[1]):
+        recent = np.concatenate([recent[:, 1:], histories[:, column : column + 1]], axis=1)
+        state, tick = step(method, state, recent, None if learnt is None else learnt[:, column])
+        ticks.append(tick)
+    agreeing, suspecting, effect, least = (
+        np.concatenate([getattr(tick, part) for tick in ticks], axis=-1)
+        for part in ("agreeing", "suspecting", "effect", "least")
+    )
+    return Assessment(agreeing, suspecting, effect, least, method.floors, method.agreement)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+def test_steady_noise_raises_at_most_two_alarms_per_hundred_series_and_day(phi: float) -> None:
+    series, days = 60, 14
+    generator = np.random.default_rng(int(phi * 10))
+    noise = autoregressive(generator, series, days * PER_DAY, phi, 0.08)
+    alarms = sum(len(told(row + daily(len(row), 0.3))) for row in noise)
+    assert alarms / (series * (days - 7)) * 100 <= 2.0
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+def test_the_share_of_windows_with_evidence_when_nothing_is_wrong(phi: float) -> None:
+    generator = np.random.default_rng(7)
+    noise = autoregressive(generator, 20, 10 * PER_DAY, phi, 0.08)
+    wrong = np.mean([METHOD.judge(row, FIRST).changed[WEEK:].mean() for row in noise])
+    assert wrong <= 0.015
+
+
+def test_heavy_tails_are_in_the_threshold() -> None:
+    generator = np.random.default_rng(5)
+    rows = 0.05 * generator.standard_t(3, size=(20, 11 * PER_DAY))
+    assert sum(len(told(row)) for row in rows) / (20 * 4) * 100 <= 2.0
+
+
+def test_a_quarter_more_is_found_within_three_hours() -> None:
+    generator = np.random.default_rng(11)
+    found = 0
+    for seed in range(40):
+        values = steady(seed, days=9, noise=0.05)
+        onset = WEEK + int(generator.integers(30, PER_DAY))
+        values[onset:] += STEP_25
+        found += any(onset <= at <= onset + 36 for at in told(values))
+    assert found >= 38
+
+
+@pytest.mark.parametrize("minutes", [5, 10, 15])
+def test_a_spike_is_not_told(minutes: int) -> None:
+    for seed in range(10):
+        values = steady(seed)
+        assert told(values) == []
+        values[WEEK + 100 : WEEK + 100 + minutes // 5] += np.log(5)
+        assert told(values) == []
+
+
+def test_without_the_span_s_quartile_a_spike_would_be_told() -> None:
+    values = steady()
+    values[WEEK + 100] += np.log(5)
+    one = replace(METHOD.spans[0], count=1)
+    hasty = replace(METHOD, spans=(one, *METHOD.spans[1:]))
+    assert told(values, hasty) != []
+
+
+def test_a_transient_of_the_kind_that_the_series_has_is_not_told() -> None:
+    values = steady(days=10)
+    for day in (2.2, 4.7, 5.4):
+        values[int(day * PER_DAY) :][:12] += 0.5
+    spike = values.copy()
+    spike[WEEK + 300 : WEEK + 312] += 0.5
+    assert told(spike) == []
+    assert told(spike, replace(METHOD, strictness=Strictness(margin=0.3, guard=0.0))) != []
+
+
+def test_a_night_job_that_comes_every_night_is_not_told() -> None:
+    values = steady(days=10)
+    for day in range(10):
+        values[day * PER_DAY + 40 :][:24] += 0.6
+    assert told(values) == []
+
+
+def test_the_guard_keeps_quiet_where_the_memory_holds_few_independent_values() -> None:
+    def alarms(method: Method) -> int:
+        generator = np.random.default_rng(23)
+        total = 0
+        for _ in range(12):
+            level = np.repeat(generator.normal(size=22) * 0.08, PER_DAY // 2)
+            noise = 0.005 * generator.normal(size=len(level))
+            total += len(told(level + noise, method))
+        return total
+
+    assert alarms(METHOD) < alarms(replace(METHOD, strictness=Strictness(guard=0.0, scarcity=0.0)))
+
+
+def test_agreement_of_several_references_is_asked_for() -> None:
+    def alarms(method: Method) -> int:
+        generator = np.random.default_rng(29)
+        noise = autoregressive(generator, 12, 11 * PER_DAY, 0.97, 0.15)
+        return sum(len(told(row, method)) for row in noise)
+
+    lenient = replace(METHOD, strictness=Strictness(margin=1.0, guard=0.0))
+    assert alarms(lenient) < alarms(replace(lenient, agreement=0.01))
+
+
+def test_a_change_too_small_to_matter_is_small() -> None:
+    values = steady(noise=0.002)
+    values[WEEK + 50 :] += 0.04
+    evidence = METHOD.judge(values, FIRST)
+    assert told(values) == []
+    careless = replace(METHOD, spans=tuple(replace(span, floor=0.0) for span in METHOD.spans))
+    assert told(values, careless) != []
+    assert Finding.SMALL in set(evidence.finding()[WEEK + 50 :])
+
+
+def test_without_history_nothing_is_known() -> None:
+    evidence = METHOD.judge(steady(days=2), FIRST)
+    assert set(evidence.finding()) == {Finding.UNKNOWN}
+    assert np.isinf(evidence.least).all()
+
+
+def test_a_suspicion_is_never_later_than_the_confirmation() -> None:
+    values = steady()
+    values[WEEK + 60 :] += STEP_25
+    evidence = METHOD.judge(values, FIRST)
+    assert evidence.changed.any()
+    assert (evidence.suspected | ~evidence.changed).all()
+    assert np.argmax(evidence.suspected) <= np.argmax(evidence.changed)
+
+
+def test_a_window_at_a_time_gives_the_same_bits_as_the_whole_history() -> None:
+    generator = np.random.default_rng(3)
+    for method, count in ((coarse(3600), 24 * 14), (coarse(7200), 12 * 14), (METHOD, 5 * 144 + 7)):
+        histories = np.log(10 + np.abs(generator.normal(size=(4, count))))
+        histories[1, count * 3 // 4 :] += 0.4
+        histories[2, generator.random(count) < 0.1] = np.nan
+        histories[3, count // 2 : count // 2 + method.per_day // 3] = np.nan
+        learnt = generator.random((4, count)) < 0.9
+        for mask in (None, learnt):
+            online = windows_at_once(method, histories, mask)
+            for row, history in enumerate(histories):
+                whole = method.judge(history, FIRST, None if mask is None else mask[row])
+                for part in ("agreeing", "suspecting", "effect", "least"):
+                    ticks = getattr(online, part)[row]
+                    expected = getattr(whole, part)[:, count // 2 :]
+                    assert np.array_equal(ticks, expected, equal_nan=True), part
+
+
+def test_what_comes_later_never_changes_what_was_said() -> None:
+    values = steady(days=9)
+    values[WEEK + 60 :] += STEP_25
+    whole = METHOD.judge(values, FIRST)
+    for count in (WEEK + 61, WEEK + 130, len(values) - 1):
+        part = METHOD.judge(values[:count], FIRST)
+        assert np.array_equal(part.agreeing, whole.agreeing[:, :count])
+        assert np.array_equal(part.effect, whole.effect[:, :count], equal_nan=True)
+
+
+def test_the_unit_does_not_matter() -> None:
+    seconds = np.exp(steady())
+    seconds[WEEK + 60 :] *= 1.25
+    first = seconds[: 2 * PER_DAY]
+    at = told(logarithmic(seconds, usual_size(first)))
+    assert at != []
+    assert told(logarithmic(seconds * 1000, usual_size(first * 1000))) == at
+
+
+def test_what_is_not_learnt_does_not_raise_the_threshold() -> None:
+    values = steady(days=11)
+    values[4 * PER_DAY : 5 * PER_DAY] += 1.0
+    learnt = np.ones(len(values), np.bool_)
+    learnt[4 * PER_DAY : 5 * PER_DAY + PER_DAY] = False
+    deaf = METHOD.judge(values, FIRST).least[2, 8 * PER_DAY]
+    hearing = METHOD.judge(values, FIRST, learnt).least[2, 8 * PER_DAY]
+    assert hearing < deaf
+
+
+def test_references_that_cannot_see_as_much_have_no_say() -> None:
+    windows = 9 * PER_DAY
+    noise = 0.02 * np.random.default_rng(31).normal(size=windows)
+    values = daily(windows, 1.0) + noise
+    values[WEEK + 60 :] += 0.15
+    everyone = replace(METHOD, comparable=1e9, agreement=0.9)
+    assert told(values)[0] + 12 * 6 < told(values, everyone)[0]
+
+
+def test_a_change_does_not_hide_itself_after_half_a_day() -> None:
+    def hours_seen(method: Method) -> int:
+        values = steady(noise=0.01, days=9)
+        values[WEEK + 10 :] += 0.1
+        return int(method.judge(values, FIRST).changed[WEEK:].sum()) // 12
+
+    hasty = replace(METHOD, memory=replace(METHOD.memory, left_out=0))
+    assert hours_seen(METHOD) > hours_seen(hasty) + 6
+
+
+def test_the_largest_of_few_values_is_trusted_less() -> None:
+    values = steady(days=9)
+    careless = replace(METHOD, strictness=Strictness(scarcity=0.0))
+    wide, narrow = (method.judge(values, FIRST).least[:, WEEK] for method in (METHOD, careless))
+    assert wide[-1] / narrow[-1] > wide[0] / narrow[0]

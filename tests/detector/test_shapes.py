@@ -1,0 +1,128 @@
+"""The named shapes through real ticks, with the shipped gates and with each of them taken away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from detector.config import shipped
+from detector.ledger import Wanted
+from detector.lifecycle import DETECTOR
+from detector.regression import Step
+from storage.history import NO_LAYOUT, Floats, Ints, Windows
+from storage.series import Labels
+from tests.detector.shapes import autoregressive
+from tests.detector.watch import DAY_MS, HOUR_MS, MINUTE_MS, NOON_MS, Watch, definitions
+
+CASES: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parents[1] / "cases" / "shapes.yaml").read_text(encoding="utf-8")
+)
+RULE = shipped()[1]["api_mean_time_regression"] | {"signal": "level"}
+GATES = RULE["gates"]
+RULES = {
+    "shipped": RULE,
+    "without_significance": RULE
+    | {"gates": {k: v for k, v in GATES.items() if k != "significance"}},
+    "without_expected": RULE | {"gates": {k: v for k, v in GATES.items() if k != "expected"}},
+}
+ONSET_MS, END_MS = NOON_MS + 30 * MINUTE_MS, NOON_MS + 3 * HOUR_MS
+TODAY_MS = NOON_MS // DAY_MS * DAY_MS
+LEVEL_SECONDS = 0.2
+
+
+def course(case: dict[str, Any], ends: Ints, generator: np.random.Generator) -> Floats:
+    """The values of a case at the ends of windows."""
+    deviation, phi = case.get("noise", 0.02), case.get("phi", 0.0)
+    noise = autoregressive(generator, 1, len(ends), phi, deviation)[0]
+    values: Floats = LEVEL_SECONDS * np.exp(np.clip(noise, -3 * deviation, 3 * deviation))
+    times = ends - 1
+    day = (times // DAY_MS + 3) % 7  # the epoch was a Thursday
+    values *= np.where(day >= 5, case.get("weekend", 1.0), 1.0)
+    hour = times % DAY_MS / HOUR_MS + np.where(times >= TODAY_MS, case.get("shifted", 0), 0)
+    first, last = case.get("hours", (0, 0))
+    values *= np.where((hour >= first) & (hour < last), case.get("peak", 1.0), 1.0)
+    if "odd" in case:
+        other = (times // HOUR_MS) % case["odd"] == 0
+        values *= np.where(other & (times < NOON_MS), case["at"], 1.0)
+    values *= case.get("drift", 1.0) ** ((times - NOON_MS) / DAY_MS)
+    values *= np.where(times >= NOON_MS - case.get("since", 0) * DAY_MS, case.get("level", 1.0), 1)
+    since = (times - ONSET_MS) / MINUTE_MS
+    risen = np.clip(since / case["ramp"], 0, 1) if "ramp" in case else 1.0
+    begun = (since >= 0) & (since < case.get("lasts", 10**6))
+    values *= np.where(begun, 1 + (case.get("times", 1.0) - 1) * risen, 1.0)
+    first, last = case.get("missing", (0, 0))
+    clock = times % DAY_MS / HOUR_MS
+    values[(clock >= first) & (clock < last)] = np.nan
+    if "stops" in case:
+        values[times >= ONSET_MS] = np.nan
+    return values
+
+
+def labels(number: int) -> Labels:
+    return Labels.of(target=f"case-{number:02d}")
+
+
+def put(watch: Watch, seconds: int, ends: Ints) -> None:
+    """The windows of all cases, of one length."""
+    for number, case in enumerate(CASES):
+        values = course(case, ends, np.random.default_rng([seconds, number]))
+        there = np.isfinite(values)
+        count = int(there.sum())
+        watch.history.put_windows(
+            Windows(
+                "level",
+                (labels(number),),
+                np.zeros(count, np.int64),
+                ends[there],
+                np.full(count, float(seconds)),
+                values[there],
+                np.full(count, 2.0 * seconds),
+                np.full(count, NO_LAYOUT, np.int64),
+            )
+        )
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    watch = Watch(tmp_path_factory.mktemp("shapes"), definitions(RULES))
+    put(watch, 300, np.arange(NOON_MS - 15 * DAY_MS, END_MS, 5 * MINUTE_MS) + 5 * MINUTE_MS)
+    put(watch, 60, np.arange(NOON_MS - HOUR_MS, END_MS, MINUTE_MS) + MINUTE_MS)
+    for tick_ms in range(NOON_MS, END_MS + 1, 5 * MINUTE_MS):
+        watch.detector.tick(tick_ms)
+    yield watch
+    watch.close()
+
+
+def opened(watch: Watch, number: int, rule: str) -> bool:
+    """Whether a rule has opened a confirmed regression on the series of a case."""
+    with watch.state.reading() as session:
+        return any(
+            step.step is Step.OPENED
+            for one in watch.book.spans(session, 0)
+            if one.rule == rule and one.labels == labels(number) and one.kind == "regression"
+            for step in watch.book.transitions(session, one.id)
+            if step.actor == DETECTOR
+        )
+
+
+NUMBERED = [pytest.param(number, one, id=one["case"]) for number, one in enumerate(CASES)]
+
+
+@pytest.mark.parametrize(("number", "case"), NUMBERED)
+def test_a_shape_opens_or_is_refused_by_its_gate(
+    lived: Watch, number: int, case: dict[str, Any]
+) -> None:
+    found = lived.ledger.read(Wanted(rule="shipped", labels=labels(number), limit=1000))
+    refused = [one.reason for one in found if one.verdict == "rejected"]
+    assert opened(lived, number, "shipped") is (case["opened"] == "yes"), refused
+    if "gate" in case:
+        assert case["gate"] in refused
+    if "without" in case:
+        assert opened(lived, number, f"without_{case['without']}")
+
+
+def test_every_gate_has_a_shape_that_opens_without_it() -> None:
+    assert {one["without"] for one in CASES if "without" in one} == {"significance", "expected"}
