@@ -10,7 +10,7 @@ import pytest
 
 from detector.config import build_rules
 from detector.confirming import Draft, concluded
-from detector.judgement import Assessment, Verdicts
+from detector.judgement import Assessment, Reason, Verdicts
 from detector.noise import Noise
 from detector.paper import as_of
 from detector.regression import Phase, Regression
