@@ -280,10 +280,11 @@ def of_certainty(case: Case) -> Checks:
 
 
 def of_evidence(case: Case) -> Checks:
-    """Nothing to count: its turn comes, or has come."""
+    """Whether its past was looked at in this tick: 1, or 0 for not yet."""
 
     def checks(i: int) -> tuple[Check, ...]:
-        return ()
+        looked = 0.0 if case.assessed.awaiting[i] else 1.0
+        return (Check("looked at", looked, Relation.AT_LEAST, 1.0, Measure.NUMBER),)
 
     return checks
 

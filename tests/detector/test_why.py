@@ -60,6 +60,8 @@ def test_the_first_gate_that_does_not_let_pass_is_that_of_the_verdict(case: dict
         Reason.TOO_FEW_OBSERVATIONS: Gate.MIN_COUNT,
         Reason.TOO_LITTLE_HISTORY: Gate.HISTORY,
     }
+    if (row.verdict, row.reason) == (Verdict.SUSPECTED, Reason.SIGNIFICANCE):
+        names[Reason.SIGNIFICANCE] = Gate.SUSPICION
     if row.verdict is Verdict.IMPROVED:
         assert (gate, found[gate]) == (Gate.IMPROVEMENT, Result.ENDED)
     elif row.verdict is Verdict.STEADY:
