@@ -76,7 +76,7 @@ ASKS: Mapping[Gate, str] = {
     Gate.SUSTAIN: "Enough of the judged windows are beyond it.",
     Gate.MIN_DELTA: "It is far enough from the 7-day average for a person to notice.",
     Gate.MIN_EVENTS: "Enough events are behind the newest value.",
-    Gate.AWAITING_EVIDENCE: "Its own past has been looked at; of very many candidates some wait a tick.",
+    Gate.AWAITING_EVIDENCE: "Its own past has been looked at; of very many candidates some wait.",
     Gate.EXPECTED: "It is beyond the threshold of this hour, too.",
     Gate.EFFECT: "It is far enough from what is usual at this hour.",
     Gate.SIGNIFICANCE: "Its own past of two weeks holds nothing like it, or hardly.",
