@@ -285,9 +285,9 @@ def past(stages: Mapping[str, float], unit: units.Unit) -> str:
     if "effect" in stages and "span_seconds" in stages:
         share = units.text(stages["agreeing"], units.Unit.RATIO)
         told += (
-            f" Over the last {units.duration(stages['span_seconds'])} it is "
-            f"{stages['effect'] * 100:+.0f} % against its last two weeks, beyond what it did by itself in "
-            f"{share} of the comparisons"
+            f" Over the last {units.duration(stages['span_seconds'])} it is at least "
+            f"{stages['effect'] * 100:+.0f} % against its last two weeks, beyond what it did by "
+            f"itself in {share} of the comparisons"
         )
         if "after" in stages:
             levels = (units.text(stages[name], unit) for name in ("before", "after"))

@@ -30,13 +30,13 @@ DAY_SECONDS = 86_400
 class Evidence:
     """What the method found at the newest window; NaN where it has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is the
-    change, as a share (0.3 is 30 % more). `agreeing` is the largest share of comparisons beyond
-    their thresholds, over the spans whose effect is worth a notice; `suspecting` the same with the
-    lower thresholds of a suspicion; `unusual` as `agreeing`, however small the effect. `kept` is
-    the share of the step that the last two hours keep. The change set in between `began_lo` and
-    `began_hi` windows before the newest one; `before` and `after` are medians, `error` the
-    standard error of their difference.
+    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is what
+    three quarters of the span lie beyond the past by at least, as a share (0.3 is 30 % more).
+    `agreeing` is the largest share of comparisons beyond their thresholds, over the spans whose
+    effect is worth a notice; `suspecting` the same with the lower thresholds of a suspicion;
+    `unusual` as `agreeing`, however small the effect. `kept` is the share of the step that the last
+    two hours keep. The change set in between `began_lo` and `began_hi` windows before the newest
+    one; `before` and `after` are medians, `error` the standard error of their difference.
     """
 
     finding: Finding

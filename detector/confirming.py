@@ -159,7 +159,7 @@ class Confirming:
                 continue
             evidence = look(draft, method, values, end_ms, left_out.get(labels, Apart()))
             self.count(draft, Outcome(evidence.finding), 1)
-            put(assessment, row, evidence, now_ms, over_ms)
+            put(assessment, row, evidence, draft, now_ms)
         return assessment
 
     def count(self, draft: Draft, outcome: Outcome, number: int) -> None:
@@ -284,7 +284,7 @@ def look(draft: Draft, method: Method, values: Floats, end_ms: int, left_out: Ap
     )
 
 
-def put(assessment: Assessment, row: int, evidence: Evidence, now_ms: int, over_ms: int) -> None:
+def put(assessment: Assessment, row: int, evidence: Evidence, draft: Draft, now_ms: int) -> None:
     """Write the evidence of one series into its row."""
     for name in ("expected", "scale", "effect", "agreeing", "suspecting", "unusual", "kept"):
         getattr(assessment, name)[row] = getattr(evidence, name)
@@ -292,10 +292,18 @@ def put(assessment: Assessment, row: int, evidence: Evidence, now_ms: int, over_
         return
     for name in ("before", "after", "error"):
         getattr(assessment, name)[row] = getattr(evidence, name)
+    over_ms = round(draft.signal.form.over * 1000)
     assessment.span_seconds[row] = evidence.span_windows * over_ms / 1000
     # The new level may begin anywhere in its first window.
-    assessment.began_lo_ms[row] = now_ms - (evidence.began_lo + 1) * over_ms
-    assessment.began_hi_ms[row] = now_ms - evidence.began_hi * over_ms
+    assessment.began_lo_ms[row] = ended_ms(draft, evidence.began_lo, now_ms) - over_ms
+    assessment.began_hi_ms[row] = ended_ms(draft, evidence.began_hi, now_ms)
+
+
+def ended_ms(draft: Draft, back: int, now_ms: int) -> int:
+    """When a window ended, so many before the newest: the judged at the tick, others on the grid."""
+    over_ms = round(draft.signal.form.over * 1000)
+    at_tick = draft.span.each_ms == over_ms and back < draft.span.of
+    return (now_ms if at_tick else now_ms // over_ms * over_ms) - back * over_ms
 
 
 def concluded(draft: Draft, assessment: Assessment) -> Verdicts:

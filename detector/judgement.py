@@ -71,14 +71,15 @@ class Judged:
 class Assessment:
     """What the statistical stages say of each series; NaN where one has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is the
-    change against the past, as a share. `agreeing` is the share of comparisons with the past that
-    are beyond their thresholds, `suspecting` the same with the lower ones of a suspicion, both
-    where the effect is worth a notice; `unusual` however small it is. `kept` is the share of the
-    step that the last two hours keep. `q` is the smallest false-discovery rate at which the series
-    would be among those that fire; no stage gives it yet. The span that says so has `span_seconds`;
-    the change set in between `began_lo_ms` and `began_hi_ms`, from the median `before` to that
-    `after`, the difference known to a standard error of `error`. `awaiting`: nobody has looked yet.
+    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is by how
+    much three quarters of the span are beyond the past at least, as a share. `agreeing` is the
+    share of comparisons with the past that are beyond their thresholds, `suspecting` the same with
+    the lower ones of a suspicion, both where the effect is worth a notice; `unusual` however small
+    it is. `kept` is the share of the step that the last two hours keep. `q` is the smallest
+    false-discovery rate at which the series would be among those that fire; no stage gives it yet.
+    The span that says so has `span_seconds`; the change set in between `began_lo_ms` and
+    `began_hi_ms`, from the median `before` to that `after`, the difference known to a standard
+    error of `error`. `awaiting`: nobody has looked yet.
     """
 
     expected: Floats

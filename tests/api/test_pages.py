@@ -49,7 +49,7 @@ def test_open_regressions_stand_above_the_signals(asked: Client) -> None:
     card, signals = said.index("API p95 +51 % on GET /cart of shop"), said.index("Signals")
     assert card < signals
     assert "▲ critical" in said
-    assert "Since 2026-03-02 11:21 UTC , correlated with shop 2.7.1, deployed 11:18 UTC" in said
+    assert "Since 2026-03-02 11:16 UTC , correlated with shop 2.7.1, deployed 11:18 UTC" in said
 
 
 def test_numbers_are_there_without_any_script(asked: Client) -> None:

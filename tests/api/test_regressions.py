@@ -12,7 +12,7 @@ from detector.regression import Phase, Regression, Severity, Step, Transition
 from detector.units import Unit
 from storage.series import Labels
 from tests.api.asking import Client, problem
-from tests.api.shop import CART, DEPLOYED_MS, MINUTE_MS, NOW_MS, SLOWER_MS
+from tests.api.shop import CART, MINUTE_MS, NOW_MS, SLOWER_MS
 
 OPEN = {"api_response_time_regression", "api_mean_time_regression", "db_response_time_regression"}
 RESOLVED = {"cache_hit_rate_low", "cache_hit_rate_drop"}
@@ -33,7 +33,7 @@ def cart(asked: Client) -> dict[str, Any]:
 def test_what_regressed_is_told_in_one_sentence(asked: Client) -> None:
     assert cart(asked)["summary"] == (
         "API p95 on GET /cart of shop is 329 ms, +51 % against its baseline of 218 ms, "
-        "since 2026-03-02 11:21-11:26 UTC, correlated with shop 2.7.1, deployed 11:18 UTC."
+        "since 2026-03-02 11:16-11:21 UTC, correlated with shop 2.7.1, deployed 11:18 UTC."
     )
 
 
@@ -60,8 +60,8 @@ def test_the_change_set_in_about_when_it_did(asked: Client, shop: House) -> None
     with shop.state.reading() as session:
         one = shop.book.regression(session, cart(asked)["id"])
     assert one is not None
-    assert one.began_lo_ms - 5 * MINUTE_MS <= SLOWER_MS <= one.began_hi_ms
-    assert one.began_lo_ms >= DEPLOYED_MS
+    assert one.began_lo_ms <= SLOWER_MS <= one.began_hi_ms
+    assert one.began_hi_ms - one.began_lo_ms <= 5 * MINUTE_MS
 
 
 def test_a_deployment_is_correlated_and_never_more(asked: Client) -> None:
@@ -163,7 +163,9 @@ def test_one_regression_comes_with_all_that_is_known(asked: Client) -> None:
     assert one["why"] == (
         "3 of 4 five-minute windows were above 1.2 x the 7-day average of 218 ms; "
         f"{one['evidence']['n']:,.0f} observations in the last of them; "
-        "the average rests on 7 of 7 days."
+        "the average rests on 7 of 7 days. Usual at this hour is 218 ms. "
+        "Over the last 20 min it is at least +15 % against its last two weeks, beyond what it did "
+        "by itself in 100 % of the comparisons; median 216 ms before and 290 ms after."
     )
     assert one["evidence"]["days"] == 7
     assert one["evidence"]["breaches"] == 3

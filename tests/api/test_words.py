@@ -177,8 +177,8 @@ def test_what_the_past_said_is_told_with_levels_and_error() -> None:
     }
     told = words.past(stages, Unit.SECONDS)
     assert told == (
-        " Usual at this hour is 210 ms. Over the last 20 min it is +38 % against its last two "
-        "weeks, beyond what it did by itself in 100 % of the comparisons; median 213 ms before and 297 ms "
-        "after (the difference to 4 ms)."
+        " Usual at this hour is 210 ms. Over the last 20 min it is at least +38 % against its "
+        "last two weeks, beyond what it did by itself in 100 % of the comparisons; median 213 ms "
+        "before and 297 ms after (the difference to 4 ms)."
     )
     assert words.past({}, Unit.SECONDS) == ""
