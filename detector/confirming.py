@@ -300,7 +300,7 @@ def put(assessment: Assessment, row: int, evidence: Evidence, draft: Draft, now_
 
 
 def ended_ms(draft: Draft, back: int, now_ms: int) -> int:
-    """When a window ended, so many before the newest: the judged at the tick, others on the grid."""
+    """When the window so many before the newest ended: at the tick if judged, else on the grid."""
     over_ms = round(draft.signal.form.over * 1000)
     at_tick = draft.span.each_ms == over_ms and back < draft.span.of
     return (now_ms if at_tick else now_ms // over_ms * over_ms) - back * over_ms
