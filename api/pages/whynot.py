@@ -34,7 +34,8 @@ GATES = {
     Reason.MIN_EVENTS: "too few events",
     Reason.EXPECTED: "usual at this hour",
     Reason.EFFECT: "too close to what is usual",
-    Reason.SIGNIFICANCE: "within what hours differ by",
+    Reason.SIGNIFICANCE: "within what it did by itself",
+    Reason.AWAITING_EVIDENCE: "too many at once, looked at next",
     Reason.FDR: "may be chance among so many series",
     Reason.WARMING: "too few days of history",
 }
