@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from storage.catalogue import Catalogue
+from storage.sizes import size_bytes
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -56,7 +57,7 @@ class DuckFile:
     def size_bytes(self) -> int:
         """What the file and its log take on disk."""
         files = (self.path, self.path.with_name(self.path.name + ".wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        return sum(map(size_bytes, files))
 
     def rows(self) -> dict[str, int]:
         """How many rows each table has, as DuckDB keeps count of them; nothing is read for it."""

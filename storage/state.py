@@ -20,6 +20,8 @@ from sqlalchemy import URL, Engine, event
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
+from storage.sizes import size_bytes
+
 BUSY_SECONDS = 10.0
 READS = "plimsoll_reads"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -79,7 +81,7 @@ class State:
         if self.file is None:
             return None
         files = (self.file.with_name(self.file.name + log) for log in ("", "-wal", "-shm"))
-        return sum(one.stat().st_size for one in files if one.exists())
+        return sum(map(size_bytes, files))
 
     def copy_to(self, path: Path) -> None:
         """Write an SQLite state into a new file, as it is at one moment; writers do not wait."""
