@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +16,7 @@ from pydantic import (
 )
 
 from collector.source import TARGET
+from storage.addresses import web_address
 from storage.duration import Seconds
 from storage.series import check_regex
 
@@ -29,18 +29,7 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 def scrape_url(value: str) -> str:
     """An http(s) URL without credentials; the message never repeats what may be a password."""
-    try:
-        parts = urlsplit(value)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("is no URL; write it like http://shop.internal:8000/metrics") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("must begin with http:// or https://, like http://shop:8000/metrics")
-    if "@" in parts.netloc:
-        raise ValueError(
-            "holds credentials; leave them out of the URL and use username and password_file, "
-            "or token_file"
-        )
+    web_address(value, "http://shop:8000/metrics")
     return value
 
 

@@ -5,6 +5,7 @@ hands out credentials, is nobody's target.
 """
 
 import ipaddress
+from urllib.parse import SplitResult, urlsplit
 
 _NETWORKS = {
     "link-local": ("169.254.0.0/16", "fe80::/10"),
@@ -39,3 +40,23 @@ def denied(address: str) -> str | None:
         if any(form.version == network.version and form in network for form in forms):
             return kind
     return None
+
+
+def web_address(value: str, example: str) -> SplitResult:
+    """The parts of an http(s) URL without credentials; a ValueError tells how one is written.
+
+    The message never repeats what may be a password.
+    """
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"is no URL; write it like {example}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(f"must begin with http:// or https://, like {example}")
+    if "@" in parts.netloc:
+        raise ValueError(
+            "holds credentials; leave them out of the URL and use username and password_file, "
+            "or token_file"
+        )
+    return parts

@@ -4,7 +4,6 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from storage.addresses import web_address
 from storage.duration import Seconds
 from storage.state import StateError, make_engine, sqlite_url
 
@@ -43,18 +43,7 @@ class Partial(StrEnum):
 
 def base_url(value: str) -> str:
     """The address before `/api/v1`, without credentials; the message never repeats a password."""
-    try:
-        parts = urlsplit(value)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("is no URL; write it like http://prometheus.internal:9090") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("must begin with http:// or https://, like http://prometheus:9090")
-    if "@" in parts.netloc:
-        raise ValueError(
-            "holds credentials; leave them out of the URL and use username and password_file, "
-            "or token_file"
-        )
+    parts = web_address(value, "http://prometheus:9090")
     if parts.query or parts.fragment:
         raise ValueError("must end before ? and #; a tenant goes into `tenant` or `headers`")
     if re.search(r"/api/v1(/|$)", parts.path):
