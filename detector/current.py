@@ -13,8 +13,9 @@ import numpy as np
 from detector.judgement import Judged
 from detector.rule import Span
 from detector.signal import Signal
+from detector.stack import together
 from detector.window import Span as WindowSpan
-from detector.window import merge, together
+from detector.window import merge
 from storage.history import Floats, Ints, Windows
 from storage.series import Labels
 

@@ -13,9 +13,10 @@ from detector.judges.slope import daily_lows
 from detector.judging import Facts
 from detector.rule import Rule, Span
 from detector.signal import Quantile, Ratio, Share, Signal
+from detector.stack import joined
 from detector.trigger import AnyLeaf, Distribution, Slope
 from detector.window import Span as WindowSpan
-from storage.history import NO_LAYOUT, Floats, History, Ints, Windows
+from storage.history import Floats, History, Ints, Windows
 from storage.series import Labels
 
 LOWS_DAYS = 8
@@ -121,28 +122,3 @@ def arranged(windows: Windows, slot: Ints, series: Sequence[Labels], of: int) ->
     rows = [position.get(labels, -1) for labels in series]
     days = whole[rows].reshape(len(rows), DAYS + 1, of, width)
     return Distributions(days[:, 0], days[:, 1:], edges[rows])
-
-
-def joined(signal: str, parts: Sequence[Windows]) -> Windows:
-    """Windows of one signal as one, with one list of series and one of layouts."""
-    series: dict[Labels, int] = {}
-    layouts: dict[tuple[float, ...], int] = {}
-    index, layout = [], []
-    for one in parts:
-        rows = np.array([series.setdefault(each, len(series)) for each in one.series], np.int64)
-        index.append(rows[one.index])
-        bounds = [layouts.setdefault(each, len(layouts)) for each in one.layouts]
-        named = np.array([*bounds, NO_LAYOUT], np.int64)
-        layout.append(named[one.layout])
-    return Windows(
-        signal,
-        tuple(series),
-        np.concatenate(index),
-        np.concatenate([one.end_ms for one in parts]),
-        np.concatenate([one.seconds for one in parts]),
-        np.concatenate([one.values for one in parts]),
-        np.concatenate([one.n for one in parts]),
-        np.concatenate(layout),
-        tuple(layouts),
-        np.concatenate([one.counts for one in parts]),
-    )

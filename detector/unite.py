@@ -13,8 +13,9 @@ from decimal import Decimal
 import numpy as np
 
 from detector.signal import TARGET, Plain, Quantile, Rate, scaled
+from detector.stack import joined, rows_of
 from detector.window import Span
-from storage.history import NO_LAYOUT, Flags, Ints, Samples, Windows
+from storage.history import Flags, Samples, Windows
 from storage.series import Labels
 
 Slots = dict[str, Flags]
@@ -120,26 +121,7 @@ def concatenated(signal: str, parts: Sequence[Windows]) -> Windows:
         return parts[0]
     if not parts:
         return Windows.of(signal, ())
-    series: dict[Labels, int] = {}
-    layouts: dict[tuple[float, ...], int] = {}
-    index, layout = [], []
-    for one in parts:
-        place = np.array([series.setdefault(it, len(series)) for it in one.series], np.int64)
-        index.append(place[one.index])
-        known = [layouts.setdefault(bounds, len(layouts)) for bounds in one.layouts]
-        layout.append(np.array([*known, NO_LAYOUT], np.int64)[one.layout])
-    whole = Windows(
-        signal,
-        tuple(series),
-        np.concatenate(index),
-        np.concatenate([one.end_ms for one in parts]),
-        np.concatenate([one.seconds for one in parts]),
-        np.concatenate([one.values for one in parts]),
-        np.concatenate([one.n for one in parts]),
-        np.concatenate(layout),
-        tuple(layouts),
-        np.concatenate([one.counts for one in parts]),
-    )
+    whole = joined(signal, parts)
     order = np.lexsort((whole.end_ms, whole.index))  # stable: of equal rows the first comes first
     same = np.diff(whole.index[order], prepend=-1) | np.diff(whole.end_ms[order], prepend=-1)
     return rows_of(whole, order[same != 0])
@@ -153,21 +135,3 @@ def chosen(windows: Windows, kept: Flags) -> Windows:
     used, index = np.unique(some.index, return_inverse=True)
     series = tuple(some.series[int(one)] for one in used)
     return replace(some, series=series, index=index.astype(np.int64))
-
-
-def rows_of(windows: Windows, rows: Ints) -> Windows:
-    """These rows, in this order, with their buckets."""
-    widths = windows.widths()
-    starts = np.cumsum(widths) - widths
-    width = widths[rows]
-    first = np.repeat(starts[rows] - (np.cumsum(width) - width), width)
-    return replace(
-        windows,
-        index=windows.index[rows],
-        end_ms=windows.end_ms[rows],
-        seconds=windows.seconds[rows],
-        values=windows.values[rows],
-        n=windows.n[rows],
-        layout=windows.layout[rows],
-        counts=windows.counts[first + np.arange(len(first))],
-    )

@@ -17,9 +17,9 @@ from detector.increase import LOOKBACK_MS, UP, Seen
 from detector.meters import DetectorMeters
 from detector.recent import Budget, Recent
 from detector.signal import LeftOut, Signal
+from detector.stack import ending
 from detector.tail import Tail
 from detector.unite import chosen, concatenated
-from detector.window import ending
 from storage.history import History, Windows
 from storage.journal import EVER_MS, Journal, Written, windows_topic
 

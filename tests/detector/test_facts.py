@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.config import build_rules, build_signals
-from detector.facts import FactFinder, joined
+from detector.facts import FactFinder
 from detector.judgement import Judged
 from detector.judges.distribution import Distributions, ShareJudge, ShiftJudge, gap, middle
 from detector.judges.slope import SlopeJudge, daily_lows, projected, theil_sen
 from detector.regression import Phase
+from detector.stack import joined
 from storage.history import NO_LAYOUT, Floats, Windows
 from storage.series import Labels
 from tests.detector.watch import DAY_MS, LEVEL, MINUTE_MS, NOON_MS, SERIES, Watch, definitions

@@ -16,8 +16,8 @@ from detector.paper import as_of
 from detector.regression import Phase, Regression
 from detector.replay import Replay, Report, literal
 from detector.run import Definitions
+from detector.stack import ending
 from detector.sweep import by_end, only
-from detector.window import ending
 from storage.history import Windows
 from storage.series import Labels, Window
 from tests.detector.regressions import regression

@@ -9,7 +9,8 @@ from detector import evaluate
 from detector.config import build_signals
 from detector.increase import UP
 from detector.signal import Signal, check_closed, scaled
-from detector.unite import concatenated, rows_of
+from detector.stack import rows_of
+from detector.unite import concatenated
 from detector.window import Span, merge
 from storage.duck import DuckHistory
 from storage.duckfile import DuckFile
