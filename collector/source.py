@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from collector.failure import CollectFailure
 from storage.history import Samples
 
 TARGET = "target"
@@ -21,12 +22,27 @@ class Drop(StrEnum):
     NATIVE_HISTOGRAM = "native_histogram"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """How one part of a run went, for a target that is asked several things.
+
+    `seconds` is the time it took, `samples` what it brought. A part with a `failure` leaves the
+    others as they are: the run as a whole worked when the target answered at all.
+    """
+
+    name: str
+    seconds: float
+    samples: int = 0
+    failure: CollectFailure | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one run brought: samples, and how many were left out for which reason."""
+    """What one run brought: samples, how many were left out for which reason, and its parts."""
 
     samples: Samples
     dropped: Mapping[Drop, int] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
 
 class Source(Protocol):
