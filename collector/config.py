@@ -15,13 +15,14 @@ from pydantic import (
     model_validator,
 )
 
+from collector.rum.config import RumConfig
 from collector.source import TARGET
 from storage.addresses import web_address
 from storage.duration import Seconds
 from storage.series import check_regex
 
-RESERVED_NAMES = ("host", "plimsoll")
-"""What Plimsoll calls the machine it runs on, and its own page."""
+RESERVED_NAMES = ("host", "plimsoll", "rum")
+"""What Plimsoll calls the machine it runs on, its own page, and what browsers send."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -162,6 +163,10 @@ class CollectorConfig(BaseModel):
     limits: Limits = Field(default_factory=Limits, description="How much one target may bring.")
     targets: list[Target] = Field(
         default_factory=list, description="Pages in the Prometheus text format."
+    )
+    rum: RumConfig = Field(
+        default_factory=RumConfig,
+        description="What browsers may send, see [web vitals](web-vitals.md).",
     )
 
     @field_validator("targets")
