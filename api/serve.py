@@ -24,6 +24,8 @@ from api.loops import LoopMeters, Loops, clock
 from api.settings import Settings
 from collector.config import Target
 from collector.meters import CollectorMeters
+from collector.rum.receiver import Receiver
+from collector.rum.source import RumSource
 from collector.run import Collector, sources
 from detector.around import Past
 from detector.backfill import Backfills
@@ -86,6 +88,10 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     storage = settings.storage
     reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
     own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
+    rum = Receiver(settings.collector.rum)
+    collected = sources(settings.collector, own_page=own_page)
+    if settings.collector.rum.apps:
+        collected.append(RumSource(rum, history))
     return House(
         settings=settings,
         file=file,
@@ -97,10 +103,11 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         refill=Refill(detector, DefinitionBook(file), backfills, reach, coverage.forget),
         backfills=backfills,
         collector=Collector(
-            sources(settings.collector, own_page=own_page),
+            collected,
             history.append,
             CollectorMeters(registry),
         ),
+        rum=rum,
         alerts=Alerts(state, book, settings.alerts, AlertsMeters(registry)),
         registry=registry,
         now=now,
@@ -157,6 +164,8 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
             timeout_graceful_shutdown=3,
             server_header=False,
             lifespan="off",
+            # Whose address a forwarded one is, only the receiver of beacons asks, by its own list.
+            proxy_headers=False,
         )
     )
 

@@ -11,9 +11,12 @@ from enum import StrEnum
 import numpy as np
 
 from collector.rum.vitals import SECONDS, SHIFT, VITALS
+from collector.source import TARGET
 from storage.history import Samples
 from storage.series import NAME, Labels
 
+KIND = "rum"
+"""The collector and its one target: what browsers send comes from no page that could be named."""
 HOUR_MS = 3_600_000
 HOUR_SECONDS = 3600.0
 MOST_CELLS = 20_000
@@ -61,24 +64,24 @@ class Histograms:
             del self.cells[key]
             self._series.pop(key, None)
 
-    def samples(self, at_ms: int, extra: Mapping[str, str]) -> Samples:
-        """Every bucket, sum and count as a sample; `extra` are labels that all of them get."""
+    def samples(self, at_ms: int) -> Samples:
+        """Every bucket, sum and count as a sample of the target `rum`."""
         series: list[Labels] = []
         values: list[float] = []
-        for key, cell in self.cells.items():
+        for key, cell in list(self.cells.items()):  # pages are written in another thread
             labels = self._series.get(key)
             if labels is None:
-                labels = self._series[key] = self._labels(key, extra)
+                labels = self._series[key] = self._labels(key)
             rising = np.cumsum(cell.counts).tolist()
             series += labels
             values += [*rising, cell.total, rising[-1]]
         return Samples.at(series, at_ms, values)
 
-    def _labels(self, key: tuple[str, str, str], extra: Mapping[str, str]) -> tuple[Labels, ...]:
+    def _labels(self, key: tuple[str, str, str]) -> tuple[Labels, ...]:
         metric, route, device = key
         vital = VITALS[metric]
         family = SECONDS if vital.is_time else SHIFT
-        shared = {"app": self.app, "route": route, "device": device, **extra}
+        shared = {"app": self.app, "route": route, "device": device, TARGET: KIND}
         if vital.is_time:
             shared["metric"] = metric
         bounds = [*map(repr, vital.edges), "+Inf"]

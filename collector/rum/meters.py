@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from prometheus_client import Metric
 
 from collector.rum.receiver import COUNTER_HELP, COUNTER_LABELS, Receiver, Site
+from collector.rum.vitals import SECONDS, SHIFT
+from collector.source import TARGET
+from storage.series import NAME
 
 _COUNTED = {
     "rum_beacons_dropped_total": "Beacons that were not taken, by reason.",
@@ -18,6 +21,31 @@ _SHOWN = {
     "rum_routes_admitted": "Routes that earned a label of their own.",
     "rum_views_unfinalised_ratio": "Share of the page views whose end was never told.",
 }
+
+
+class RumHistograms:
+    """A collector for the histograms alone, which are too many for the page of Plimsoll itself.
+
+    Several layouts in one family are legal in the text format; never add their buckets up.
+    """
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def describe(self) -> Iterator[Metric]:
+        """The families, without reading anything."""
+        yield from _histograms().values()
+
+    def collect(self) -> Iterator[Metric]:
+        """Both families as they stand."""
+        found = _histograms()
+        for site in self._receiver.sites.values():
+            told = site.histograms.samples(0)
+            for labels, value in zip(told.series, told.values.tolist(), strict=True):
+                name = labels.metric
+                family = SHIFT if name.startswith(SHIFT) else SECONDS
+                found[family].add_sample(name, labels.without(NAME, TARGET).as_dict(), value)
+        yield from found.values()
 
 
 class RumMetrics:
@@ -50,10 +78,18 @@ class RumMetrics:
                 add("rum_values_excluded_total", {"app": app, "reason": exclusion.value}, count)
             for name, value in _standing(site).items():
                 add(name, {"app": app}, value)
-            for browser, seen in site.seen.items():
+            for browser, seen in list(site.seen.items()):
                 labels = {"app": app, "browser": browser}
                 add("rum_views_unfinalised_ratio", labels, site.unfinalised[browser] / seen)
         yield from found.values()
+
+
+def _histograms() -> dict[str, Metric]:
+    texts = {
+        SECONDS: "LCP, FCP, TTFB and INP of page views; buckets differ by metric.",
+        SHIFT: "Cumulative layout shift of page views.",
+    }
+    return {name: Metric(name, text, "histogram") for name, text in texts.items()}
 
 
 def _standing(site: Site) -> dict[str, float]:

@@ -185,22 +185,25 @@ class Receiver:
         return [hour for site in self.sites.values() for hour in (*site.ended, site.hour)]
 
     def counters(self) -> Mapping[str, Mapping[tuple[str, ...], float]]:
-        """What is counted beside the histograms: by name, then by the values of its labels."""
+        """What is counted beside the histograms: by name, then by the values of its labels.
+
+        Copies are taken before anything is walked through: pages are written in another thread.
+        """
         sites = self.sites.values()
         return {
             "rum_beacons_total": {(one.app.name,): one.beacons for one in sites},
             "rum_beacons_lost_total": {(one.app.name,): one.lost for one in sites},
             "rum_page_errors_total": {(one.app.name,): one.errors for one in sites},
             "rum_views_total": {
-                (one.app.name, browser): n for one in sites for browser, n in one.seen.items()
+                (one.app.name, browser): n for one in sites for browser, n in list(one.seen.items())
             },
             "rum_views_unfinalised_total": {
                 (one.app.name, browser): one.unfinalised[browser]
                 for one in sites
-                for browser in one.seen
+                for browser in list(one.seen)
             },
             "rum_page_loads_total": {
-                (one.app.name, route): n for one in sites for route, n in one.loads.items()
+                (one.app.name, route): n for one in sites for route, n in list(one.loads.items())
             },
         }
 

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collector.rum.cells import HOUR_MS, HOUR_SECONDS, Cut, Hour, hour_end
+from collector.rum.cells import HOUR_MS, HOUR_SECONDS, KIND, Cut, Hour, hour_end
 from collector.rum.percentile import BOUNDS, P75, percentile
 from collector.rum.receiver import COUNTER_LABELS, Receiver
 from collector.source import TARGET, Collected
 from storage.history import History, Samples, Windows
 from storage.series import NAME, Labels
 
-KIND = "rum"
 TIMEOUT_SECONDS = 30.0
 STORE_EVERY_MS = 300_000
 AT_ONCE = 100
@@ -44,7 +43,7 @@ class RumSource:
             await asyncio.sleep(0)
         batches = [self._told(at_ms)]
         for site in self._receiver.sites.values():
-            batches.append(site.histograms.samples(at_ms, {TARGET: self.name}))
+            batches.append(site.histograms.samples(at_ms))
             await asyncio.sleep(0)
         await self._store_hours(at_ms)
         return Collected(joined(batches))
