@@ -112,6 +112,24 @@ CUT_LABELS: Mapping[Cut, tuple[str, ...]] = {
     Cut.ELEMENT: ("metric", "route", "release", "element"),
 }
 
+
+class Tally(StrEnum):
+    """What an hour's counts do not say, as shares; each names its windows in the history."""
+
+    UNFINALISED = "rum_hour_unfinalised"
+    """Of the page views of a browser, those whose end was never told: by browser."""
+    LOST = "rum_hour_lost"
+    """Of the beacons that were sent, those that did not come."""
+    LOADS = "rum_hour_loads"
+    """Page loads, weighted by the sampling rate: by route. Its value is its number, too."""
+
+
+TALLY_LABELS: Mapping[Tally, tuple[str, ...]] = {
+    Tally.UNFINALISED: ("browser",),
+    Tally.LOST: (),
+    Tally.LOADS: ("route",),
+}
+
 Hourly = dict[tuple[str, ...], list[int]]
 MOST_ELEMENTS = 16
 """Elements of one metric, route and release in an hour; a new one takes the place of the rarest."""
@@ -125,7 +143,22 @@ class Hour:
     end_ms: int
     cuts: dict[Cut, Hourly] = field(default_factory=lambda: {cut: {} for cut in Cut})
     elements: dict[tuple[str, str, str], dict[str, list[int]]] = field(default_factory=dict)
+    tallies: dict[Tally, dict[tuple[str, ...], list[float]]] = field(
+        default_factory=lambda: {tally: {} for tally in Tally}
+    )
     overflow: int = 0
+
+    def tally(self, tally: Tally, key: tuple[str, ...], part: float, whole: float) -> None:
+        """Add `part` of a `whole`."""
+        known = self.tallies[tally].setdefault(key, [0.0, 0.0])
+        known[0] += part
+        known[1] += whole
+
+    def shares(self, tally: Tally) -> Iterator[tuple[Labels, float, float]]:
+        """(labels, part, whole) of each key."""
+        names = TALLY_LABELS[tally]
+        for key, (part, whole) in list(self.tallies[tally].items()):
+            yield Labels.of({"app": self.app, **dict(zip(names, key, strict=True))}), part, whole
 
     def count(self, cut: Cut, key: tuple[str, ...], bucket: int, buckets: int) -> None:
         """Count one value; beyond `MOST_CELLS` of a cut new cells are left out and counted."""

@@ -38,6 +38,8 @@ class Shares:
 
     def admit(self, cell: int, network: int, now_ms: int) -> bool:
         """Whether one more page view of a network may count in a cell; both are hashes."""
+        if self._share >= 1:
+            return True
         hour = now_ms // HOUR_MS
         if hour != self._hour:
             self._hour = hour

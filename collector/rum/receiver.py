@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from collector.rum.beacon import Beacon
-from collector.rum.cells import Cut, Histograms, Hour, hour_end
+from collector.rum.cells import TALLY_LABELS, Cut, Histograms, Hour, Tally, hour_end
 from collector.rum.config import RumApp, RumConfig
 from collector.rum.guards import Shares, in_order
 from collector.rum.names import OTHER, Names, Templates, clean_route, clean_text
@@ -50,18 +50,13 @@ class Site:
 
     def count(self, view: View, now_ms: int) -> None:
         """Count a view that is over: its loss, and of its values those that are believed."""
-        self.lost += view.lost
-        self.errors += view.errors
-        if not view.resumed:
-            self.seen[view.sender.browser] += 1
-            self.unfinalised[view.sender.browser] += view.unfinalised
-        values = list(view.values.values())
-        if not values:
-            return
         end_ms = hour_end(now_ms)
         if end_ms != self.hour.end_ms:
             self._turn(end_ms)
-        values = self._consistent(values)
+        self._count_losses(view)
+        values = self._consistent(list(view.values.values()))
+        if not values:
+            return
         release = NO_RELEASE
         if view.release:
             release = self.releases.label(clean_text(view.release), view.sender.network, now_ms)
@@ -74,6 +69,17 @@ class Site:
                 self.excluded[Exclusion.PREFIX_SHARE] += 1
             else:
                 self._add(one, route, view, release)
+
+    def _count_losses(self, view: View) -> None:
+        lost, browser = view.lost, view.sender.browser
+        self.lost += lost
+        self.errors += view.errors
+        self.hour.tally(Tally.LOST, (), lost, lost + view.sequences.bit_count())
+        if not view.resumed:
+            unfinalised = view.unfinalised
+            self.seen[browser] += 1
+            self.unfinalised[browser] += unfinalised
+            self.hour.tally(Tally.UNFINALISED, (browser,), unfinalised, 1)
 
     def _believed(self, sent: str, view: View, now_ms: int) -> str | None:
         """The label of a route, or None where this network gave enough already."""
@@ -113,19 +119,31 @@ class Site:
         if one.name == "TTFB" and one.navigation not in (SOFT, RESTORED):
             weight = 1 / max(view.rate, LEAST_RATE)
             self.loads[route] = self.loads.get(route, 0.0) + weight
+            self.hour.tally(Tally.LOADS, (route,), weight, weight)
 
     def resume(self, end_ms: int, cut: Cut, labels: Labels, counts: Sequence[float]) -> None:
         """Add what was stored of an hour before this process began."""
-        if self.hour.end_ms != end_ms:
-            if self.hour.end_ms:
-                return
+        if self._goes_on(end_ms):
+            self.hour.add(cut, labels, counts)
+
+    def resume_tally(
+        self, end_ms: int, tally: Tally, labels: Labels, value: float, n: float
+    ) -> None:
+        """Add what was stored of an hour's shares before this process began."""
+        if self._goes_on(end_ms):
+            key = tuple(labels.get(name) for name in TALLY_LABELS[tally])
+            self.hour.tally(tally, key, n if tally is Tally.LOADS else value * n, n)
+
+    def _goes_on(self, end_ms: int) -> bool:
+        """Whether this is the hour that runs; the first one is begun by it."""
+        if not self.hour.end_ms:
             self.hour.end_ms = end_ms
-        self.hour.add(cut, labels, counts)
+        return self.hour.end_ms == end_ms
 
     def _turn(self, end_ms: int) -> None:
         """An hour begins: the one before waits to be written, and unused routes are forgotten."""
         self.overflow += self.hour.overflow
-        if any(self.hour.cuts.values()):
+        if self.hour.end_ms:
             self.ended.append(self.hour)
         self.hour = Hour(self.app.name, end_ms)
         known = self.routes.admitted | self.routes.given | {OTHER}

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collector.rum.cells import HOUR_MS, HOUR_SECONDS, KIND, Cut, Hour, hour_end
+from collector.rum.cells import HOUR_MS, HOUR_SECONDS, KIND, Cut, Hour, Tally, hour_end
 from collector.rum.percentile import BOUNDS, P75, percentile
 from collector.rum.receiver import COUNTER_LABELS, Receiver
 from collector.source import TARGET, Collected
 from storage.history import History, Samples, Windows
-from storage.series import NAME, Labels
+from storage.series import NAME, Labels, Window
 
 TIMEOUT_SECONDS = 30.0
 STORE_EVERY_MS = 300_000
@@ -83,7 +83,7 @@ class RumSource:
 
     def _write(self, hours: Sequence[Hour]) -> None:
         """Store hours as windows; runs in a thread, and reads copies of the counts."""
-        batches = [windows(cut, hours) for cut in Cut]
+        batches = [windows(cut, hours) for cut in Cut] + [tallies(one, hours) for one in Tally]
         batches = [one for one in batches if len(one)]
         if batches:
             self._history.put_windows(*batches)
@@ -91,19 +91,48 @@ class RumSource:
     async def _resume(self, at_ms: int) -> None:
         """Add what an earlier process stored of the hour that runs."""
         end_ms = hour_end(at_ms)
-        stored = await asyncio.to_thread(
-            lambda: [
-                self._history.windows(cut, end_ms - HOUR_MS, end_ms, seconds=HOUR_SECONDS)
-                for cut in Cut
-            ]
-        )
+        stored = await asyncio.to_thread(self._read, end_ms)
         sites = {site.app.name: site for site in self._receiver.sites.values()}
-        for cut, found in zip(Cut, stored, strict=True):
-            for row in found.rows():
-                site = sites.get(row.labels.get("app"))
-                if site is not None:
-                    site.resume(end_ms, cut, row.labels, row.counts)
+        for row in stored:
+            site = sites.get(row.labels.get("app"))
+            if site is None:
+                continue
+            if row.signal in _CUTS:
+                site.resume(end_ms, Cut(row.signal), row.labels, row.counts)
+            else:
+                site.resume_tally(end_ms, Tally(row.signal), row.labels, row.value, row.n)
         self._resumed = True
+
+    def _read(self, end_ms: int) -> list[Window]:
+        """All windows of the hour that ends then; runs in a thread."""
+        return [
+            row
+            for name in (*Cut, *Tally)
+            for row in self._history.windows(
+                name, end_ms - HOUR_MS, end_ms, seconds=HOUR_SECONDS
+            ).rows()
+        ]
+
+
+_CUTS = frozenset(Cut)
+
+
+def tallies(tally: Tally, hours: Sequence[Hour]) -> Windows:
+    """The shares of some hours: value is the share (of page loads their number), n the whole."""
+    rows = [
+        Window(
+            tally.value,
+            labels,
+            hour.end_ms,
+            HOUR_SECONDS,
+            part if tally is Tally.LOADS else part / whole,
+            whole,
+        )
+        for hour in hours
+        for labels, part, whole in hour.shares(tally)
+        if whole
+    ]
+    return Windows.of(tally.value, rows)
 
 
 def windows(cut: Cut, hours: Sequence[Hour]) -> Windows:

@@ -16,7 +16,8 @@ MOST_IN_VIEW = 200
 """Metrics of one page view, over all its beacons: a day in a single-page application."""
 GOES_ON = 3
 """Times the settling time after which a view that goes on is closed by its next beacon."""
-TOMBSTONES = 200_000
+TOMBSTONES = 100_000
+METRIC_TOMBSTONES = 400_000
 TOMBSTONES_MS = 3_600_000
 
 
@@ -112,7 +113,7 @@ class Views:
         self._most = most_values
         self._open: dict[str, View] = {}
         self._closed = Tombstones()
-        self._counted = Tombstones(5 * TOMBSTONES)
+        self._counted = Tombstones(METRIC_TOMBSTONES)
         self.waiting = 0
         self.metrics = 0
         self.left_out = dict.fromkeys(Omission, 0)

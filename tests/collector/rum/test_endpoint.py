@@ -163,9 +163,7 @@ def test_a_preflight_is_answered_without_credentials(door: Door) -> None:
     assert headers["access-control-allow-origin"] == ORIGIN
     assert headers["access-control-allow-methods"] == "POST"
     assert "access-control-allow-credentials" not in headers
-    status, headers = door.answer(
-        b"", method="OPTIONS", headers={"origin": "https://evil.example"}
-    )
+    status, headers = door.answer(b"", method="OPTIONS", headers={"origin": "https://evil.example"})
     assert (status, headers.get("access-control-allow-origin")) == (403, None)
 
 
@@ -212,9 +210,7 @@ def test_a_body_of_exactly_the_cap_is_read(door: Door) -> None:
     assert door.send(body + " " * (16 * 1024 - len(body) + 1)) == 413
 
 
-def test_a_body_that_does_not_come_is_given_up(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_body_that_does_not_come_is_given_up(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "BODY_SECONDS", 0.01)
 
     async def never() -> dict[str, Any]:
