@@ -23,6 +23,7 @@ from api.routes import (
     rules,
     source,
     targets,
+    vitals,
 )
 from api.routes import incidents as incidents_routes
 from api.routes import regressions as regressions_routes
@@ -46,6 +47,7 @@ ROUTERS = (
     judgements.routes,
     rules.routes,
     targets.routes,
+    vitals.routes,
     source.routes,
     backup.routes,
     health.routes,

@@ -177,3 +177,27 @@ def two_proportions(before: tuple[float, float], after: tuple[float, float]) -> 
     pooled = (x0 + x1) / (n0 + n1)
     spread = math.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
     return (x1 / n1 - x0 / n0) / spread if spread else 0.0
+
+
+def reweighted(
+    before: Mapping[tuple[str, ...], Sequence[float]],
+    after: Mapping[tuple[str, ...], Sequence[float]],
+) -> list[float] | None:
+    """The counts of `after` as if its strata were as frequent as in `before`; None where none is.
+
+    Post-stratification: each stratum (device, connection, kind of navigation) that both have keeps
+    its own distribution and gets the share of all that it had before. What only one of them has is
+    left out of both, so that the answer compares like with like. The sum stays that of the strata
+    that are left, because more certainty than was measured must not come of it.
+    """
+    common = [key for key, counts in after.items() if sum(counts) and sum(before.get(key, ())) > 0]
+    if not common:
+        return None
+    was = math.fsum(math.fsum(before[key]) for key in common)
+    now = math.fsum(math.fsum(after[key]) for key in common)
+    found = [0.0] * len(after[common[0]])
+    for key in common:
+        factor = math.fsum(before[key]) / was * now / math.fsum(after[key])
+        for i, count in enumerate(after[key]):
+            found[i] += count * factor
+    return found
