@@ -178,3 +178,13 @@ class CollectorConfig(BaseModel):
             if count > 1:
                 raise ValueError(f"{count} targets are called {name!r}; give each its own name")
         return value
+
+    @model_validator(mode="after")
+    def _pages_are_counted_somewhere(self) -> Self:
+        names = {target.name for target in self.targets}
+        for app in self.rum.apps:
+            if app.target is not None and app.target not in names:
+                raise ValueError(
+                    f"the app {app.name!r} names a target {app.target!r} that is not there"
+                )
+        return self

@@ -242,7 +242,3 @@ COUNTER_HELP: Mapping[str, str] = {
     "rum_views_unfinalised_total": "Page views whose end was never told: no CLS came.",
     "rum_page_loads_total": "Page loads with a first byte, weighted by the sampling rate.",
 }
-EXCLUDED: Mapping[Exclusion, str] = {
-    Exclusion.INCONSISTENT: "first byte, first paint and largest paint are in no possible order",
-    Exclusion.PREFIX_SHARE: "one network gave its share of this route already",
-}

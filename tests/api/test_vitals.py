@@ -84,7 +84,8 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     clock = Clock()
     limits = {"app_per_second": 1e6, "app_burst": 10**6}
-    text = {"collector": {"rum": {"apps": [APP], **limits}}}
+    target = {"name": "shop", "url": "http://shop.internal:8000/metrics"}
+    text = {"collector": {"targets": [target], "rum": {"apps": [APP], **limits}}}
     settings = replace(settings_of(Document(data=text)), storage=StorageConfig(directory=tmp_path))
     house = build(settings, now=clock)
     yield Site(house, clock)

@@ -48,7 +48,7 @@ def attribute(key: str, value: str | float) -> dict[str, Any]:
 
 def otlp(name: str, value: float, id_: str, **more: str) -> dict[str, Any]:
     """A request of an OTLP exporter with one event, as the browser instrumentation writes it."""
-    told = {
+    told: dict[str, str | float] = {
         "browser.web_vital.name": name,
         "browser.web_vital.value": value,
         "browser.web_vital.id": id_,
