@@ -19,6 +19,7 @@ from prometheus_client import (
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
 from api.app import create_app
+from api.direct import direct
 from api.house import House
 from api.loops import LoopMeters, Loops, clock
 from api.settings import Settings
@@ -156,9 +157,11 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
     A second signal does not wait for open requests.
     """
     loops = Loops(house, LoopMeters(house.registry))
+    app = create_app(house)
     server = Server(
         uvicorn.Config(
-            create_app(house),
+            app,
+            http=direct(app.beacons),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,

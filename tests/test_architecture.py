@@ -58,12 +58,13 @@ ADAPTERS = {
         "api/reference/interfaces.py",
         "api/replaying.py",
     },
-    "uvicorn": {"api/serve.py", "api/demo/shop.py"},
+    "uvicorn": {"api/direct.py", "api/serve.py", "api/demo/shop.py"},
 }
 # Imported by name, declared by the distribution that brings and pins them.
 BROUGHT = {
     "annotated_types": "pydantic",
     "attr": "grafanalib",
+    "h11": "uvicorn",
     "markupsafe": "jinja2",
     "plimsoll_client": "plimsoll-client",
     "pydantic_core": "pydantic",

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 
 Network = IPv4Network | IPv6Network
 MOST_HOPS = 20
+MOST_KNOWN = 1024
 NOBODY = "?"
 """The network of what is no address, like a socket in the file system: they share one limit."""
 
@@ -44,9 +45,18 @@ class Proxies:
 
     def __init__(self, trusted: Sequence[str]) -> None:
         self.networks: tuple[Network, ...] = tuple(ip_network(one) for one in trusted)
+        self._known: dict[str, bool] = {}
 
     def trusts(self, address: str) -> bool:
-        """Whether an address is a proxy's."""
+        """Whether an address is a proxy's; remembered, as parsing takes longer than all else."""
+        known = self._known.get(address)
+        if known is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            known = self._known[address] = self._within(address)
+        return known
+
+    def _within(self, address: str) -> bool:
         try:
             known = ip_address(address.strip())
         except ValueError:

@@ -5,7 +5,7 @@ costs least is refused first. The body is capped while it streams in; no header 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from collector.rum.address import Proxies, prefix
@@ -20,7 +20,9 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Headers = Mapping[bytes, bytes]
+Lines = Sequence[tuple[bytes, bytes]]
+Answer = tuple[int, Lines]
+"""Status and headers; the body is always empty."""
 
 PATH = "/rum"
 FARO = "/rum/faro"
@@ -49,82 +51,101 @@ class Endpoint:
         self._open = 0
         self._origins = frozenset(one for site in receiver.sites.values() for one in site.origins)
         self._missing = any(site.app.allow_missing_origin for site in receiver.sites.values())
-        taken = 204
-        self._taken: dict[bytes, Message] = {
-            one: start(taken, allowed(one)) for one in (b"", *self._origins)
+        self._taken: dict[bytes, Answer] = {
+            one: (204, allowed(one)) for one in (b"", *self._origins)
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request and answer it; never raises because of what was sent."""
-        headers: Headers = dict(scope["headers"])
-        origin = headers.get(b"origin", b"")
-        if scope["method"] == "OPTIONS":
-            await send(self._preflight(origin))
-            await send(EMPTY)
-            return
-        try:
-            refusal = await self._take(scope, headers, origin, receive)
-        except RefusedError as refused:
-            refusal = refused.reason
-        if refusal is None:
-            await send(self._taken[origin])
+        client = scope.get("client")
+        request = Request(
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            scope["headers"],
+            client[0] if client else "",
+        )
+        if request.method == "OPTIONS":
+            answer = self._preflight(request.origin)
         else:
-            self.receiver.refused[refusal] += 1
-            await send(self._refused(refusal, origin))
+            try:
+                sender = self.admit(request)
+                most = MOST_BYTES if request.path == PATH else MOST_FOREIGN_BYTES
+                answer = self.take(request, sender, await self._body(receive, most))
+            except RefusedError as refused:
+                answer = self.refuse(request, refused.reason)
+        status, headers = answer
+        if status != 204:
+            headers = [*headers, (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send(EMPTY)
 
-    async def _take(
-        self, scope: Scope, headers: Headers, origin: bytes, receive: Receive
-    ) -> Refusal | None:
-        if scope["method"] != "POST":
-            return Refusal.METHOD
-        # What needs no body comes before it.
+    def admit(self, request: "Request") -> Sender:
+        """Who sends it, after all checks that need no body; `RefusedError` where it may not."""
+        origin, headers = request.origin, request.headers
+        if request.method != "POST":
+            raise RefusedError(Refusal.METHOD)
         if not (origin in self._origins if origin else self._missing):
-            return Refusal.ORIGIN
+            raise RefusedError(Refusal.ORIGIN)
         if b"content-encoding" in headers:
-            return Refusal.ENCODING
-        now_ms = self._now_ms()
-        network, country = self._network(scope, headers)
-        if not self.receiver.admits(network, now_ms):
-            return Refusal.PREFIX_RATE
-        native = scope["path"] == PATH
-        most = MOST_BYTES if native else MOST_FOREIGN_BYTES
+            raise RefusedError(Refusal.ENCODING)
+        request.now_ms = self._now_ms()
+        network, country = self._network(request)
+        if not self.receiver.admits(network, request.now_ms):
+            raise RefusedError(Refusal.PREFIX_RATE)
+        most = MOST_BYTES if request.path == PATH else MOST_FOREIGN_BYTES
         length = headers.get(b"content-length", b"")
         if length and (len(length) > 9 or not length.isdigit() or int(length) > most):
-            return Refusal.TOO_LARGE
-        body = await self._body(receive, most)
-        browser, robot = self._agents.read(headers.get(b"user-agent", b""))
-        mobile = headers.get(b"sec-ch-ua-mobile") == b"?1"
-        sender = Sender(network, browser, country, mobile)
-        if native:
-            return self.receiver.take(decode(body), origin, sender, now_ms, robot=robot)
-        refusal: Refusal | None = None
-        for beacon in self._foreign(scope, headers, body):
-            refusal = self.receiver.take(beacon, origin, sender, now_ms, robot=robot)
-        return refusal
+            raise RefusedError(Refusal.TOO_LARGE)
+        browser, request.robot = self._agents.read(headers.get(b"user-agent", b""))
+        return Sender(network, browser, country, headers.get(b"sec-ch-ua-mobile") == b"?1")
 
-    def _foreign(self, scope: Scope, headers: Headers, body: bytes) -> Iterator[Beacon]:
-        key = headers.get(b"x-api-key", b"").decode("latin-1")
-        if scope["path"] == FARO:
+    def take(self, request: "Request", sender: Sender, body: bytes) -> Answer:
+        """Take a body that was admitted; what it is answered with. Raises `RefusedError`."""
+        origin, now_ms, robot = request.origin, request.now_ms, request.robot
+        receiver = self.receiver
+        if request.path == PATH:
+            refusal = receiver.take(decode(body), origin, sender, now_ms, robot=robot)
+        else:
+            refusal = None
+            for beacon in self._foreign(request, body):
+                refusal = receiver.take(beacon, origin, sender, now_ms, robot=robot)
+        return self._taken[origin] if refusal is None else self.refuse(request, refusal)
+
+    def refuse(self, request: "Request", refusal: Refusal) -> Answer:
+        """Count a refusal, and what it is answered with."""
+        self.receiver.refused[refusal] += 1
+        origin = request.origin
+        headers = allowed(origin if origin in self._origins else b"")
+        if STATUS[refusal] == 429:
+            headers = [*headers, (b"retry-after", b"60")]
+        if refusal is Refusal.METHOD:
+            headers = [*headers, (b"allow", b"POST, OPTIONS")]
+        return STATUS[refusal], headers
+
+    def _foreign(self, request: "Request", body: bytes) -> Iterator[Beacon]:
+        key = request.headers.get(b"x-api-key", b"").decode("latin-1")
+        if request.path == FARO:
             return faro(body, key)
-        query: bytes = scope["query_string"]
+        query = request.query
         if not key and query.startswith(b"key="):
             key = query[4:].partition(b"&")[0].decode("latin-1")
         return otlp(body, key)
 
-    def _network(self, scope: Scope, headers: Headers) -> tuple[int, str]:
+    def _network(self, request: "Request") -> tuple[int, str]:
         """A hash of the client's network, and its country where a trusted proxy tells it.
 
         The hash is salted anew in each process (Python's own), so it says nothing afterwards.
         """
-        client = scope.get("client")
-        peer = client[0] if client else ""
+        peer = request.peer
         if not self._proxies.networks or not self._proxies.trusts(peer):
             return hash(prefix(peer)), UNKNOWN_COUNTRY
         # Several header lines are one list; a dictionary would keep the last of them only.
-        lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        lines = [value for name, value in request.lines if name == b"x-forwarded-for"]
         address = self._proxies.client(peer, b",".join(lines).decode("latin-1"))
-        told = headers.get(self._country, b"").decode("latin-1").upper() if self._country else ""
+        if not self._country:
+            return hash(prefix(address)), UNKNOWN_COUNTRY
+        told = request.headers.get(self._country, b"").decode("latin-1").upper()
         known = len(told) == 2 and told.isascii() and told.isalpha()
         return hash(prefix(address)), told if known else UNKNOWN_COUNTRY
 
@@ -150,18 +171,27 @@ class Endpoint:
             raise RefusedError(Refusal.TOO_LARGE)
         return body
 
-    def _preflight(self, origin: bytes) -> Message:
+    def _preflight(self, origin: bytes) -> Answer:
         if origin in self._origins:
-            return start(204, [*allowed(origin), *PREFLIGHT])
-        return start(403, [(b"vary", b"origin")])
+            return 204, [*allowed(origin), *PREFLIGHT]
+        return 403, [(b"vary", b"origin")]
 
-    def _refused(self, refusal: Refusal, origin: bytes) -> Message:
-        headers = allowed(origin if origin in self._origins else b"")
-        if STATUS[refusal] == 429:
-            headers = [*headers, (b"retry-after", b"60")]
-        if refusal is Refusal.METHOD:
-            headers = [*headers, (b"allow", b"POST, OPTIONS")]
-        return start(STATUS[refusal], headers)
+
+class Request:
+    """One request without its body; `lines` are its headers, their names in lower case."""
+
+    __slots__ = ("headers", "lines", "method", "now_ms", "origin", "path", "peer", "query", "robot")
+
+    def __init__(self, method: str, path: str, query: bytes, lines: Lines, peer: str) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.lines = lines
+        self.peer = peer
+        self.headers: Mapping[bytes, bytes] = dict(lines)
+        self.origin = self.headers.get(b"origin", b"")
+        self.now_ms = 0
+        self.robot = False
 
 
 def allowed(origin: bytes) -> list[tuple[bytes, bytes]]:
@@ -169,10 +199,3 @@ def allowed(origin: bytes) -> list[tuple[bytes, bytes]]:
     if not origin:
         return [(b"vary", b"origin")]
     return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
-
-
-def start(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
-    """The head of an answer without a body."""
-    if status != 204:
-        headers = [*headers, (b"content-length", b"0")]
-    return {"type": "http.response.start", "status": status, "headers": headers}

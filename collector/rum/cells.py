@@ -49,12 +49,17 @@ class Histograms:
         self.cells: dict[tuple[str, str, str], Cell] = {}
         self._series: dict[tuple[str, str, str], tuple[Labels, ...]] = {}
 
-    def count(self, metric: str, route: str, device: str, bucket: int, value: float) -> None:
-        """Count one value; `bucket` is its place among the edges."""
+    def cell(self, metric: str, route: str, device: str) -> Cell:
+        """The histogram of a metric, route and device; a new one where there is none."""
         key = metric, route, device
         cell = self.cells.get(key)
         if cell is None:
             cell = self.cells[key] = Cell(len(VITALS[metric].edges) + 1)
+        return cell
+
+    def count(self, metric: str, route: str, device: str, bucket: int, value: float) -> None:
+        """Count one value; `bucket` is its place among the edges."""
+        cell = self.cell(metric, route, device)
         cell.counts[bucket] += 1
         cell.total += value
 
@@ -160,16 +165,13 @@ class Hour:
         for key, (part, whole) in list(self.tallies[tally].items()):
             yield Labels.of({"app": self.app, **dict(zip(names, key, strict=True))}), part, whole
 
-    def count(self, cut: Cut, key: tuple[str, ...], bucket: int, buckets: int) -> None:
-        """Count one value; beyond `MOST_CELLS` of a cut new cells are left out and counted."""
+    def counts(self, cut: Cut, key: tuple[str, ...], buckets: int) -> list[int] | None:
+        """The counts of a cell, to be added to; None where a cut has no room for another one."""
         cells = self.cuts[cut]
         counts = cells.get(key)
-        if counts is None:
-            if len(cells) >= MOST_CELLS:
-                self.overflow += 1
-                return
+        if counts is None and len(cells) < MOST_CELLS:
             counts = cells[key] = [0] * buckets
-        counts[bucket] += 1
+        return counts
 
     def count_element(
         self, metric: str, route: str, release: str, element: str, bucket: int

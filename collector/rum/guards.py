@@ -3,7 +3,6 @@
 from array import array
 
 HOUR_MS = 3_600_000
-ROWS = 2
 COLUMNS = 1 << 18
 MOST = 65_535
 TOLERANCE_SECONDS = 0.001
@@ -33,7 +32,7 @@ class Shares:
         self._share = share
         self._least = least
         self._hour = -1
-        self._rows = [array("H")] * ROWS
+        self._rows = [array("H"), array("H")]
         self._totals: dict[int, int] = {}
 
     def admit(self, cell: int, network: int, now_ms: int) -> bool:
@@ -43,17 +42,17 @@ class Shares:
         hour = now_ms // HOUR_MS
         if hour != self._hour:
             self._hour = hour
-            self._rows = [array("H", bytes(2 * COLUMNS)) for _ in range(ROWS)]
+            self._rows = [array("H", bytes(2 * COLUMNS)) for _ in range(2)]
             self._totals = {}
         first = hash((cell, network))
-        places = first % COLUMNS, (first >> 24) % COLUMNS
-        seen = min(row[place] for row, place in zip(self._rows, places, strict=True))
+        (one, other), at, beside = self._rows, first % COLUMNS, (first >> 24) % COLUMNS
+        seen = min(one[at], other[beside])
         total = self._totals.get(cell, 0)
         if seen >= self._least and seen >= self._share * total:
             return False
         self._totals[cell] = total + 1
-        for row, place in zip(self._rows, places, strict=True):
-            # Conservative update: only what is smallest, so collisions add less.
-            if row[place] == seen and seen < MOST:
-                row[place] = seen + 1
+        # Conservative update: only what is smallest, so collisions add less.
+        if seen < MOST:
+            one[at] = max(one[at], seen + 1)
+            other[beside] = max(other[beside], seen + 1)
         return True

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from collector.rum.beacon import Beacon
-from collector.rum.cells import TALLY_LABELS, Cut, Histograms, Hour, Tally, hour_end
+from collector.rum.cells import TALLY_LABELS, Cell, Cut, Histograms, Hour, Tally, hour_end
 from collector.rum.config import RumApp, RumConfig
 from collector.rum.guards import Shares, in_order
 from collector.rum.names import OTHER, Names, Templates, clean_route, clean_text
@@ -24,6 +24,11 @@ NO_RELEASE = ""
 CLOSED_WITH_EACH = 2
 """Views that are counted beside each beacon, so that no turn finds many of them at once."""
 MOST_HOURS_WAITING = 48
+MOST_PLACES = 20_000
+CUTS_OF_EACH = 3
+
+Place = tuple[Cell, tuple[list[int], ...]]
+"""The lifetime histogram of some labels, and the counts of the running hour."""
 
 
 class Site:
@@ -40,6 +45,7 @@ class Site:
         self.releases = Names((), config.releases, *earned)
         self.shares = Shares(config.prefix_share, config.prefix_views)
         self.hour = Hour(app.name, 0)
+        self._places: dict[tuple[tuple[str, ...], str], Place] = {}
         self.ended: deque[Hour] = deque(maxlen=MOST_HOURS_WAITING)
         self.excluded = dict.fromkeys(Exclusion, 0)
         self.beacons = self.lost = self.errors = 0
@@ -104,22 +110,45 @@ class Site:
         return kept
 
     def _add(self, one: Value, route: str, view: View, release: str) -> None:
-        vital, device = VITALS[one.name], view.device
-        bucket, buckets = vital.bucket(one.value), len(vital.edges) + 1
-        self.histograms.count(one.name, route, device, bucket, one.value)
-        hour = self.hour
-        connection = view.connection if view.connection in CONNECTIONS else UNKNOWN
-        mix = one.name, route, device, connection, one.navigation
-        hour.count(Cut.MIX, mix, bucket, buckets)
-        hour.count(Cut.RELEASE, (one.name, route, device, release), bucket, buckets)
-        hour.count(Cut.COUNTRY, (one.name, view.sender.country), bucket, buckets)
+        name = one.name
+        key = name, route, one.navigation, view.device, view.connection, release
+        place = self._places.get((key, view.sender.country)) or self._place(
+            key, view.sender.country
+        )
+        cell, hourly = place
+        bucket = VITALS[name].bucket(one.value)
+        cell.counts[bucket] += 1
+        cell.total += one.value
+        for counts in hourly:
+            counts[bucket] += 1
+        if len(hourly) < CUTS_OF_EACH:
+            self.hour.overflow += 1
         if one.element:
             element = clean_text(one.element)
-            hour.count_element(one.name, route, release, element, bucket)
-        if one.name == "TTFB" and one.navigation not in (SOFT, RESTORED):
+            self.hour.count_element(name, route, release, element, bucket)
+        if name == "TTFB" and one.navigation not in (SOFT, RESTORED):
             weight = 1 / max(view.rate, LEAST_RATE)
             self.loads[route] = self.loads.get(route, 0.0) + weight
             self.hour.tally(Tally.LOADS, (route,), weight, weight)
+
+    def _place(self, key: tuple[str, str, str, str, str, str], country: str) -> Place:
+        """Where a value with these labels is counted; looked up once an hour, not each time."""
+        name, route, navigation, device, sent, release = key
+        connection = sent if sent in CONNECTIONS else UNKNOWN
+        buckets = len(VITALS[name].edges) + 1
+        cells = (
+            self.hour.counts(cut, labels, buckets)
+            for cut, labels in (
+                (Cut.MIX, (name, route, device, connection, navigation)),
+                (Cut.RELEASE, (name, route, device, release)),
+                (Cut.COUNTRY, (name, country)),
+            )
+        )
+        found = tuple(one for one in cells if one is not None)
+        place = self.histograms.cell(name, route, device), found
+        if len(self._places) < MOST_PLACES:
+            self._places[key, country] = place
+        return place
 
     def resume(self, end_ms: int, cut: Cut, labels: Labels, counts: Sequence[float]) -> None:
         """Add what was stored of an hour before this process began."""
@@ -146,6 +175,7 @@ class Site:
         if self.hour.end_ms:
             self.ended.append(self.hour)
         self.hour = Hour(self.app.name, end_ms)
+        self._places.clear()
         known = self.routes.admitted | self.routes.given | {OTHER}
         self.histograms.forget(frozenset(known))
         self.loads = {route: n for route, n in self.loads.items() if route in known}
@@ -185,15 +215,18 @@ class Receiver:
             overlong = site.views.overlong(beacon.view, now_ms)
             if overlong is not None:
                 site.count(overlong, now_ms)
-        for view in site.views.over(now_ms, CLOSED_WITH_EACH):
-            site.count(view, now_ms)
+        for _ in range(CLOSED_WITH_EACH):
+            over = site.views.over(now_ms)
+            if over is None:
+                break
+            site.count(over, now_ms)
         return refusal
 
     def settle(self, now_ms: int, most: int) -> int:
         """Count at most `most` views that are over; how many there were."""
         done = 0
         for site in self.sites.values():
-            for view in site.views.over(now_ms, most - done):
+            while done < most and (view := site.views.over(now_ms)) is not None:
                 site.count(view, now_ms)
                 done += 1
         return done

@@ -5,8 +5,7 @@ taken back. So the value with the highest sequence waits here, until its view ha
 long enough, and is counted once.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from msgspec import Struct
 
 from collector.rum.beacon import MOST_SEQUENCE, Beacon, Metric
 from collector.rum.refusal import Omission, Refusal
@@ -21,8 +20,7 @@ METRIC_TOMBSTONES = 400_000
 TOMBSTONES_MS = 3_600_000
 
 
-@dataclass(slots=True)
-class Value:
+class Value(Struct, gc=False):
     """The newest value of one metric, in base units."""
 
     sequence: int
@@ -33,8 +31,7 @@ class Value:
     element: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True, gc=False):
     """What a request tells beside its body; the network is a hash that changes with the process."""
 
     network: int
@@ -43,35 +40,40 @@ class Sender:
     mobile: bool = False
 
 
-class View:
-    """One page view, or the part of it that came since its values were last counted."""
+class View(Struct, gc=False):
+    """One page view, or the part of it that came since its values were last counted.
 
-    __slots__ = (
-        "connection",
-        "device",
-        "errors",
-        "first_ms",
-        "last_ms",
-        "rate",
-        "release",
-        "resumed",
-        "sender",
-        "sequences",
-        "values",
-    )
+    Not looked at by the garbage collector, as nothing in it points back: with 40,000 open views its
+    pauses would be what requests wait for.
+    """
 
-    def __init__(self, beacon: Beacon, sender: Sender, now_ms: int, *, resumed: bool) -> None:
-        device = "m" if beacon.device == "d" and sender.mobile else beacon.device
-        self.device = DEVICES[device]
-        self.connection = beacon.connection
-        self.release = beacon.release
-        self.rate = beacon.rate
-        self.sender = sender
-        self.first_ms = self.last_ms = now_ms
-        self.resumed = resumed
-        self.sequences = 0
-        self.errors = 0
-        self.values: dict[str, Value] = {}
+    device: str
+    connection: str
+    release: str
+    rate: float
+    sender: Sender
+    first_ms: int
+    last_ms: int
+    resumed: bool
+    values: dict[str, Value]
+    sequences: int = 0
+    errors: int = 0
+
+    @classmethod
+    def of(cls, beacon: Beacon, sender: Sender, now_ms: int, *, resumed: bool) -> "View":
+        """A view that begins with this beacon, which is still to be put to it."""
+        device = "m" if sender.mobile and beacon.device == "d" else beacon.device
+        return cls(
+            DEVICES[device],
+            beacon.connection,
+            beacon.release,
+            beacon.rate,
+            sender,
+            now_ms,
+            now_ms,
+            resumed,
+            {},
+        )
 
     @property
     def lost(self) -> int:
@@ -127,7 +129,7 @@ class Views:
         view = self._open.pop(beacon.view, None)
         if view is None:
             resumed = hash(beacon.view) in self._closed
-            view = View(beacon, sender, now_ms, resumed=resumed)
+            view = View.of(beacon, sender, now_ms, resumed=resumed)
         self._open[beacon.view] = view
         sequence = beacon.sequence
         if sequence < 0:  # of a format that has none
@@ -159,11 +161,11 @@ class Views:
         return None
 
     def _read(self, metric: Metric, sequence: int) -> Value | Omission:
-        vital = VITALS.get(metric.name)
+        name, navigation = metric.name, metric.navigation
+        vital = VITALS.get(name)
         if vital is None:
             return Omission.NAME
-        navigation = metric.navigation
-        if metric.name == "TTFB" and navigation in WITHOUT_TTFB:
+        if name == "TTFB" and navigation in WITHOUT_TTFB:
             return Omission.DUMMY
         value = vital.value(metric.value)
         if value is None:
@@ -171,18 +173,16 @@ class Views:
         if navigation not in NAVIGATIONS:
             navigation = NAVIGATE
         said = metric.attribution
-        element = said.element if said is not None and metric.name in ("LCP", "INP") else ""
+        element = said.element if said is not None and name in ("LCP", "INP") else ""
         return Value(sequence, vital.name, value, navigation, metric.route, element)
 
-    def over(self, now_ms: int, most: int) -> Iterator[View]:
-        """Close and give at most `most` views that are over, or for which there is no more room."""
-        for _ in range(most):
-            if not self._open:
-                return
-            name, view = next(iter(self._open.items()))
+    def over(self, now_ms: int) -> View | None:
+        """Close and give the oldest view, if it is over or there is no more room for it."""
+        for name, view in self._open.items():
             if now_ms - view.last_ms < self._settle_ms and self.waiting <= self._most:
-                return
-            yield self._close(name, view, now_ms)
+                return None
+            return self._close(name, view, now_ms)
+        return None
 
     def overlong(self, name: str, now_ms: int) -> View | None:
         """Close and give the view that a beacon was just put to, if it goes on for too long."""

@@ -228,6 +228,7 @@ def test_a_body_that_does_not_come_is_given_up(door: Door, monkeypatch: pytest.M
             "type": "http",
             "method": "POST",
             "path": "/rum",
+            "query_string": b"",
             "headers": headers,
             "client": ("192.0.2.1", 1),
         }
@@ -262,6 +263,7 @@ def test_too_many_open_requests_are_refused() -> None:
             "type": "http",
             "method": "POST",
             "path": "/rum",
+            "query_string": b"",
             "headers": headers,
             "client": ("192.0.2.1", 1),
         }
