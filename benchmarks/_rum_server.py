@@ -35,7 +35,6 @@ RUM = {
         }
     ],
     "trusted_proxies": ["127.0.0.0/8"],
-    "interval": "5s",
     "app_per_second": 1_000_000,
     "app_burst": 1_000_000,
 }

@@ -15,8 +15,8 @@ MOST_IN_VIEW = 200
 """Metrics of one page view, over all its beacons: a day in a single-page application."""
 GOES_ON = 3
 """Times the settling time after which a view that goes on is closed by its next beacon."""
-TOMBSTONES = 100_000
-METRIC_TOMBSTONES = 400_000
+TOMBSTONES = 50_000
+METRIC_TOMBSTONES = 200_000
 TOMBSTONES_MS = 3_600_000
 
 
