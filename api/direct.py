@@ -25,7 +25,8 @@ HEAD = re.compile(
     LINE.replace(b".", rb"\.") + rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+"
 )
 # They change what follows, or how the connection ends.
-CHANGING = (b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te")
+CHANGING = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
+ONCE = (b"host", b"content-length", b"connection")
 LASTING = (b"", b"keep-alive")
 
 log = logging.getLogger(__name__)
@@ -83,18 +84,25 @@ def read(data: bytes, peer: str) -> tuple[Request, bytes] | None:
     for line in data[len(LINE) : end].split(b"\r\n"):
         name, _, value = line.partition(b":")
         lines.append((name.lower(), value.strip(b" \t")))
-    names = [name for name, _ in lines]
-    if names.count(b"content-length") != 1 or names.count(b"host") != 1:
-        return None
     request = Request("POST", PATH, b"", lines, peer)
-    length = request.headers[b"content-length"]
-    lasts = request.headers.get(b"connection", b"").lower() in LASTING
-    changed = any(one in names for one in CHANGING)
-    plain = length.isdigit() and len(length) < 6 and lasts and not changed
+    headers = request.headers
+    length = headers.get(b"content-length", b"")
+    if b"host" not in headers or not CHANGING.isdisjoint(headers):
+        return None
+    if len(headers) != len(lines) and twice(lines):
+        return None
+    lasts = headers.get(b"connection", b"").lower() in LASTING
+    plain = length.isdigit() and len(length) < 6 and lasts
     body = data[end + len(END) :]
     if not plain or int(length) != len(body):
         return None
     return request, body
+
+
+def twice(lines: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a header that says where a request ends, or who is asked, is there twice."""
+    names = [name for name, _ in lines]
+    return any(names.count(one) > 1 for one in ONCE)
 
 
 def answer(endpoint: Endpoint, request: Request, body: bytes) -> Answer:

@@ -125,7 +125,8 @@ def main(kind: str, port: int, most_waiting: int = 200_000) -> None:
     else:
         with tempfile.TemporaryDirectory(prefix="plimsoll-rum-") as folder:
             made = house(Path(folder), port, most_waiting)
-            asyncio.run(serve(create_app(made), port, made))
+            turning = made if kind == "running" else None
+            asyncio.run(serve(create_app(made), port, turning))
 
 
 if __name__ == "__main__":

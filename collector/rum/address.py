@@ -57,6 +57,7 @@ class Proxies:
         return known
 
     def _within(self, address: str) -> bool:
+        """The same, worked out."""
         try:
             known = ip_address(address.strip())
         except ValueError:

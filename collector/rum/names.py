@@ -99,8 +99,11 @@ class Names:
                 self.admitted.discard(name)
 
 
+MOST_FITTED = 4096
+
+
 class Templates:
-    """Route templates that were configured, and which path fits which.
+    """Route templates that were configured, and which path fits which; remembered by path.
 
     A segment that begins with `:` or `*`, or stands in braces or brackets, fits any one segment.
     """
@@ -108,11 +111,21 @@ class Templates:
     def __init__(self, templates: Iterable[str]) -> None:
         self.templates = tuple(dict.fromkeys(templates))
         self._exact = frozenset(self.templates)
+        self._fitted: dict[str, str] = {}
         self._patterns: dict[int, list[tuple[str, tuple[str | None, ...]]]] = {}
         for one in self.templates:
             parts = tuple(None if variable(part) else part for part in one.split("/"))
             if None in parts:
                 self._patterns.setdefault(len(parts), []).append((one, parts))
+
+    def route(self, sent: str) -> str:
+        """What a route that was sent is called: cleaned, and the template that it fits."""
+        known = self._fitted.get(sent)
+        if known is None:
+            if len(self._fitted) >= MOST_FITTED:
+                self._fitted.clear()
+            known = self._fitted[sent] = self.fit(clean_route(sent))
+        return known
 
     def fit(self, path: str) -> str:
         """The template that a path fits, with the fewest variables; else the path as it is."""

@@ -11,7 +11,7 @@ from collector.rum.beacon import Beacon
 from collector.rum.cells import TALLY_LABELS, Cell, Cut, Histograms, Hour, Tally, hour_end
 from collector.rum.config import RumApp, RumConfig
 from collector.rum.guards import Shares, in_order
-from collector.rum.names import OTHER, Names, Templates, clean_route, clean_text
+from collector.rum.names import OTHER, Names, Templates, clean_text
 from collector.rum.rate import Rate
 from collector.rum.refusal import Exclusion, Refusal
 from collector.rum.views import Sender, Value, View, Views
@@ -90,8 +90,7 @@ class Site:
     def _believed(self, sent: str, view: View, now_ms: int) -> str | None:
         """The label of a route, or None where this network gave enough already."""
         sender = view.sender
-        path = self.templates.fit(clean_route(sent))
-        route = self.routes.label(path, sender.network, now_ms)
+        route = self.routes.label(self.templates.route(sent), sender.network, now_ms)
         if not self.shares.admit(hash((route, view.device)), sender.network, now_ms):
             return None
         return route
