@@ -10,7 +10,7 @@ from api import errors
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, series, signals, whynot
+from api.pages import incidents, overview, regressions, runbooks, series, signals, whynot
 from api.routes import (
     backup,
     deployments,
@@ -50,6 +50,7 @@ ROUTERS = (
     signals.routes,
     series.routes,
     whynot.routes,
+    runbooks.routes,
 )
 
 

@@ -118,7 +118,11 @@ class Rule(Part):
         True, description="Whether the mirror of the trigger is shown as an improvement."
     )
     enabled: bool = Field(True, description="Whether it is judged at all.")
-    runbook: str = Field("", description="Link for the person who is woken.")
+    runbook: str = Field(
+        "",
+        description="Link for the person who is woken; one that begins with `/` is a page of "
+        "Plimsoll's own. Shipped rules have one.",
+    )
 
     @field_validator("gates", mode="before")
     @classmethod
