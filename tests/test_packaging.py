@@ -32,7 +32,8 @@ for room in (alerts, api, collector, dashboards, detector, storage):
 house = build(load(None), now=lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
 
 PAGES = (
-    "/", "/regressions", "/signals/api_p95", "/runbooks/cpu_high", "/static/plimsoll.css", "/metrics",
+    "/", "/regressions", "/signals/api_p95", "/runbooks/cpu_high", "/static/plimsoll.css",
+    "/metrics",
 )
 
 async def ask():
