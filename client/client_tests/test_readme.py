@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from client_tests.asking import ask, plain
 from plimsoll_client.cache import ObservedCache
-from plimsoll_client.families import Refused
+from plimsoll_client.registries import Refused
 from plimsoll_client.middleware import RequestMetrics
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
