@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from client_tests.asking import ask, plain
 from plimsoll_client.cache import ObservedCache
-from plimsoll_client.registries import Refused
 from plimsoll_client.middleware import RequestMetrics
+from plimsoll_client.registries import Refused
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
