@@ -63,7 +63,7 @@ class RuntimeFamilies:
 
 
 class LoopWatch:
-    """Asks an event loop from another thread, 20 times a second, to run a callback.
+    """Asks an event loop from another thread, ten times a second, to run a callback.
 
     From another thread, so that a loop that is blocked right now is seen, and not only afterwards.
     """

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from plimsoll_client.registries import PerRegistry
 
-INTERVAL_SECONDS = 0.05
-SLOW_EVERY = 20  # rounds; what changes slowly is looked at once a second
+INTERVAL_SECONDS = 0.1
+SLOW_EVERY = 10  # rounds; what changes slowly is looked at once a second
 
 
 class Watched(StrEnum):
@@ -67,7 +67,7 @@ class Sampler:
         _samplers.add(self)
 
     def add(self, reading: Reading, what: Watched, every: int = SLOW_EVERY) -> None:
-        """Take a reading each `every` rounds of 50 ms; the first one at once."""
+        """Take a reading each `every` rounds of 100 ms; the first one at once."""
         self._take(reading, what)
         with self._lock:
             self._readings.append((reading, what, every))
