@@ -9,14 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.parser import text_string_to_metric_families
 
 from plimsoll_client.exposition import metrics_app
-from plimsoll_client.workers import VARIABLE, Workers, folder, forget_dead_gauges, is_alive
+from plimsoll_client.folding import FOLD_FROM, fold, is_alive, locked, write
+from plimsoll_client.workers import VARIABLE, Workers, folder, forget_dead_gauges
 
 DEADLINE_SECONDS = 60.0
 WORKERS = 4
@@ -184,6 +187,94 @@ def test_four_workers_are_one_sum_and_a_killed_one_loses_nothing_but_its_present
         )
         == asked
     )
+
+
+class TestDeadFiles:
+    """Processes that are gone, with numbers of which every sum is known."""
+
+    def leave(self, files: Path, count: int) -> None:
+        for number in range(count):
+            pid = NO_PROCESS + number
+            write(files / f"counter_{pid}.db", {key("a_total"): 1.0 + number})
+            write(files / f"histogram_{pid}.db", {key("b", "b_sum"): 0.5, key("b", "b_bucket"): 2})
+        write(files / f"counter_{os.getpid()}.db", {key("a_total"): 1000.0})
+
+    def sums(self, files: Path) -> dict[str, float]:
+        return {
+            sample.name: sample.value
+            for family in Workers(files).collect()
+            for sample in family.samples
+        }
+
+    def test_many_become_one_and_the_sums_stay(self, tmp_path: Path) -> None:
+        self.leave(tmp_path, FOLD_FROM)
+        expected = {"a_total": 1000 + 36, "b_sum": 4.0, "b_bucket": 16.0, "b_count": 16.0}
+
+        assert self.sums(tmp_path) == expected
+        assert {name for name in live(tmp_path) if name.endswith(".db")} == {
+            "counter_dead.db",
+            "histogram_dead.db",
+            f"counter_{os.getpid()}.db",
+        }
+        assert self.sums(tmp_path) == expected
+
+        # More die later.
+        self.leave(tmp_path, 2 * FOLD_FROM)
+        assert self.sums(tmp_path)["a_total"] == 1000 + 36 + 136
+        assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+    def test_a_few_are_left_as_they_are(self, tmp_path: Path) -> None:
+        self.leave(tmp_path, FOLD_FROM - 1)
+
+        assert self.sums(tmp_path)["a_total"] == 1000 + 28
+        assert len(list(tmp_path.glob("counter_*.db"))) == FOLD_FROM
+
+    def test_interrupted_anywhere_nothing_is_lost_and_nothing_counts_twice(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A worker that is killed while it folds, at each of its steps."""
+
+        class Killed(BaseException):
+            pass
+
+        steps, interruptions = 0, 0
+        for interrupted_at in range(1, 100):
+            files = tmp_path / str(interrupted_at)
+            files.mkdir()
+            self.leave(files, FOLD_FROM)
+            steps = 0
+            with monkeypatch.context() as patch:
+
+                def stepped(real: Callable[..., Any], at: int) -> Callable[..., Any]:
+                    def step(*args: Any, **kwargs: Any) -> Any:
+                        nonlocal steps
+                        steps += 1
+                        if steps == at:
+                            raise Killed
+                        return real(*args, **kwargs)
+
+                    return step
+
+                patch.setattr(os, "replace", stepped(os.replace, interrupted_at))
+                patch.setattr(Path, "unlink", stepped(Path.unlink, interrupted_at))
+                try:
+                    with locked(files):
+                        fold(files)
+                except Killed:
+                    interruptions += 1
+            sums = self.sums(files)
+            assert (sums["a_total"], sums["b_bucket"]) == (1036, 16), interrupted_at
+            if steps < interrupted_at:
+                break
+
+        # For two kinds: the plan and the sums put in place; eight files, an old draft, the plan gone.
+        assert interruptions == 2 * (2 + FOLD_FROM + 2)
+
+
+def key(family: str, name: str = "") -> str:
+    """The key of a number in a file: a bucket has an edge."""
+    labels = {"le": "1.0"} if name.endswith("_bucket") else {}
+    return str(mmap_key(family, name or family, list(labels), list(labels.values()), "Help."))
 
 
 def live(files: Path) -> set[str]:

@@ -16,6 +16,8 @@ from prometheus_client import Metric, values
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from plimsoll_client.folding import fold, is_of_dead, locked
+
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ATTEMPTS = 5
 
@@ -47,8 +49,14 @@ class Workers(Collector):
         self._files = make(None, str(path))
 
     def collect(self) -> Iterable[Metric]:
-        """The sums. Read again when a file was just being made or taken away."""
-        forget_dead_gauges(self.path)
+        """The sums, after the dead have been tidied up."""
+        with locked(self.path):
+            forget_dead_gauges(self.path)
+            fold(self.path)
+            return self._read()
+
+    def _read(self) -> list[Metric]:
+        """Read, and read again when a file was just being made or taken away."""
         for _ in range(ATTEMPTS - 1):
             try:
                 return list(self._files.collect())
@@ -71,17 +79,5 @@ def forget_dead_gauges(path: Path) -> None:
     container and machine.
     """
     for file in path.glob("gauge_live*_*.db"):
-        number = file.stem.rpartition("_")[2]
-        if number.isdigit() and not is_alive(int(number)):
+        if is_of_dead(file):
             file.unlink(missing_ok=True)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process exists, whoever owns it."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
