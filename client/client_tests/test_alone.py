@@ -6,6 +6,7 @@ package index gives; without one the tests are skipped, and fail where `CI=true`
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -190,3 +191,11 @@ def test_pools_of_psycopg_are_watched(tmp_path: Path, wheel: Path, uv: str) -> N
     with postgres() as server:
         address = server.address("postgres").replace("+psycopg", "")
         environment.pytest("psycopg_pools.py", more={"POSTGRESQL": address})
+
+    readme = (CLIENT / "README.md").read_text(encoding="utf-8")
+    (example,) = (
+        found
+        for found in re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+        if "psycopg_pool" in found
+    )
+    environment.run(environment.python, "-W", "error", "-c", example)

@@ -267,7 +267,7 @@ class TestDeadFiles:
             if steps < interrupted_at:
                 break
 
-        # For two kinds: the plan and the sums put in place; eight files, an old draft, the plan gone.
+        # For two kinds: plan and sums put in place; eight files, an old draft and the plan gone.
         assert interruptions == 2 * (2 + FOLD_FROM + 2)
 
 
