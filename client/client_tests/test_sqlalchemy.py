@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine, Pool, create_engine, text
 from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -285,7 +285,9 @@ def test_statements_are_timed_and_nothing_of_them_is_kept(
     made = engine(tmp_path, NullPool, registry)
     with made.begin() as connection:
         connection.execute(text("CREATE TABLE t (name TEXT)"))
-        connection.execute(text("INSERT INTO t VALUES (:name)"), [{"name": "a"}, {"name": "b"}])
+        connection.execute(
+            text("INSERT INTO t VALUES (:name)"), [{"name": "planted"}, {"name": "b"}]
+        )
         with pytest.raises(OperationalError):
             connection.execute(text("SELECT * FROM missing"))
         assert connection.execute(text("SELECT count(*) FROM t")).scalar() == 2
@@ -296,6 +298,8 @@ def test_statements_are_timed_and_nothing_of_them_is_kept(
         )
 
     assert [counted(one) for one in ("OTHER", "INSERT", "SELECT")] == [1, 1, 1]
+    page = generate_latest(registry).decode()
+    assert not [word for word in ("planted", "count(", "missing", str(tmp_path)) if word in page]
 
 
 def test_names_made_from_data_end_in_one_series(

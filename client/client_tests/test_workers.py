@@ -281,6 +281,59 @@ def live(files: Path) -> set[str]:
     return {file.name for file in files.iterdir()}
 
 
+# Two lives under one number: what the first leaves in the file is there for the second.
+INHERITS = """
+import os
+from pathlib import Path
+from prometheus_client import CollectorRegistry
+from plimsoll_client import functions, pools
+from plimsoll_client.middleware import RequestMetrics
+from plimsoll_client.workers import registry_of_all
+
+def live():
+    registry = CollectorRegistry()
+    requests = RequestMetrics(None, registry).families.active["GET"]
+    functions.measured("f", registry=registry)(len)
+    pools.PoolWatch("p", registry, lambda: None)
+    return registry, requests
+
+def present():
+    return sum(
+        one.value
+        for family in registry_of_all(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])).collect()
+        for one in family.samples
+        if one.name in (
+            "http_server_active_requests", "function_active_calls",
+            "db_client_connection_pending_requests",
+        )
+    )
+
+first, requests = live()
+requests.inc()
+functions.families_of(first).series("f").begin()
+pools.families_of(first).pending.labels("p").inc()
+died_with = present()
+live()
+print(died_with, present())
+"""
+
+
+def test_a_worker_that_gets_the_number_of_a_dead_one_does_not_go_on_with_its_present(
+    tmp_path: Path,
+) -> None:
+    """In containers numbers are small, and the same ones come again."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", INHERITS],
+        env={**os.environ, VARIABLE: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (ran.stdout, ran.stderr) == ("3.0 0.0\n", "")
+
+
 def test_only_the_present_of_dead_processes_is_taken_away(tmp_path: Path) -> None:
     kept = {
         f"gauge_livesum_{os.getpid()}.db",

@@ -15,6 +15,7 @@ from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Generator
 from enum import StrEnum
 from functools import wraps
+from threading import Lock
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, cast
@@ -85,15 +86,17 @@ class FunctionFamilies:
         )
         self._names = Names(refusals_of(registry), Refused.TOO_MANY_FUNCTIONS, MAX_FUNCTIONS)
         self._series: dict[str, Series] = {}
+        self._lock = Lock()
 
     def series(self, name: str) -> Series:
         """The series of a function; of the shared one once there are too many."""
         series = self._series.get(name)
         if series is None:
             label = self._names.admitted(name)
-            series = self._series.get(label)
-            if series is None:
-                series = self._series[label] = self._resolved(label)
+            with self._lock:  # made once: making it sets its calls in progress to 0
+                series = self._series.get(label)
+                if series is None:
+                    series = self._series[label] = self._resolved(label)
         return series
 
     def _resolved(self, label: str) -> Series:
