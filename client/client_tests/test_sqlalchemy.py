@@ -22,7 +22,8 @@ from sqlalchemy.pool import (
 )
 
 from client_tests.asking import value
-from plimsoll_client.pools import MAX_POOLS, families_of
+from client_tests.turning import Clock
+from plimsoll_client.pools import MAX_POOLS, Connections, PoolWatch, families_of
 from plimsoll_client.registries import OVERFLOW
 from plimsoll_client.sampling import SLOW_EVERY
 from plimsoll_client.sqlalchemy_engine import operation_of, watch_engine
@@ -89,9 +90,30 @@ def test_a_queue_pool_tells_everything(tmp_path: Path, registry: CollectorRegist
     assert states(registry) == {"used": 0, "idle": 1, "overflow": 0, "limit": 3}
     assert (failures(registry, "timeout"), failures(registry, "connection")) == (1, 0)
     assert waits(registry) == 5  # a time-out is the longest wait
-    assert value(registry, "db_client_connection_wait_seconds_bucket", pool="main", le="0.005") == 4
     assert pending(registry) == 0
     pool.dispose()
+
+
+def test_the_wait_is_the_time_until_a_connection_or_a_timeout(
+    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(PoolWatch, "clock", clock)
+    watch = PoolWatch("main", registry, lambda: Connections(used=0, idle=0))
+    with watch.obtaining():
+        clock.seconds += 0.25
+
+    def wait_in_vain() -> None:
+        with watch.obtaining():
+            clock.seconds += 30
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        wait_in_vain()
+    families_of(registry).sampler.remove(watch.read)
+
+    assert waits(registry) == 2
+    assert value(registry, "db_client_connection_wait_seconds_sum", pool="main") == 30.25
 
 
 def test_without_a_limit_there_is_none(tmp_path: Path, registry: CollectorRegistry) -> None:
