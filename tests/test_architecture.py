@@ -48,6 +48,8 @@ ADAPTERS = {
         "api/progress.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/incident_commands.py",
+        "api/token_commands.py",
     },
     "slack_sdk": {"alerts/notifiers/slack.py"},
     "starlette": {"api"},
@@ -57,6 +59,8 @@ ADAPTERS = {
         "api/main.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/incident_commands.py",
+        "api/token_commands.py",
     },
     "uvicorn": {"api/serve.py", "api/demo/shop.py"},
 }
