@@ -5,14 +5,18 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from api import errors
+from api.access.gate import Access, Gate
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, series, signals, whynot
+from api.moments import milliseconds
+from api.pages import incidents, overview, regressions, runbooks, series, signals, signin, whynot
+from api.routes import access as access_routes
 from api.routes import (
     backup,
     deployments,
@@ -29,12 +33,13 @@ from api.routes import incidents as incidents_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
+from api.tagging import Tagging
 from collector.rum.asgi import PATHS, Endpoint
 from collector.rum.meters import RumHistograms, RumMetrics
-from detector.run import milliseconds
 from plimsoll_client.exposition import metrics_app
 from plimsoll_client.middleware import RequestMetrics
 
+WORTH_PACKING_BYTES = 1024
 FILES = Path(__file__).parent / "static"
 
 ROUTERS = (
@@ -57,6 +62,9 @@ ROUTERS = (
     signals.routes,
     series.routes,
     whynot.routes,
+    runbooks.routes,
+    signin.routes,
+    access_routes.routes,
 )
 
 
@@ -85,6 +93,12 @@ def create_app(house: House) -> Application:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.access = access = Access.of(
+        house.state,
+        lambda: milliseconds(house.now()),
+        house.registry,
+        house.settings.server.requests_per_second,
+    )
     app.state.replays = replay.Replays(house.registry)
     errors.register(app)
     for router in ROUTERS:
@@ -97,6 +111,9 @@ def create_app(house: House) -> Application:
     app.add_route("/metrics/rum", metrics_app(vitals), methods=["GET", "HEAD"])
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
+    app.add_middleware(Tagging)
+    app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
+    app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts)
     # Added last, so outermost: what the guard refuses is measured too.

@@ -3,28 +3,37 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
+from typing import Any, cast
 
 import uvicorn
 from prometheus_client import (
+    CONTENT_TYPE_LATEST,
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
     PROCESS_COLLECTOR,
     CollectorRegistry,
+    generate_latest,
 )
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
-from api.app import create_app
+from api.access import book
+from api.app import Application, create_app
+from api.config import ServerConfig
 from api.direct import direct
 from api.house import House
 from api.loops import LoopMeters, Loops, clock
+from api.moments import milliseconds
 from api.settings import Settings
-from collector.config import Target
 from collector.meters import CollectorMeters
+from collector.rum.asgi import PATHS
 from collector.rum.receiver import Receiver
 from collector.rum.source import RumSource
 from collector.run import Collector, sources
@@ -88,9 +97,8 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     coverage = Coverage(file)
     storage = settings.storage
     reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
-    own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
     rum = Receiver(settings.collector.rum)
-    collected = sources(settings.collector, own_page=own_page)
+    collected = sources(settings.collector, own_page=lambda: own_page(registry))
     if settings.collector.rum.apps:
         collected.append(RumSource(rum, history))
     return House(
@@ -116,6 +124,11 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     )
 
 
+def own_page(registry: CollectorRegistry) -> tuple[bytes, str]:
+    """What `/metrics` would answer: asked for here, it needs no port, token or certificate."""
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
 def source(
     settings: Settings, history: DuckHistory, coverage: Coverage, meters: SourceMeters
 ) -> Source | None:
@@ -139,6 +152,26 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
+def certificates(server: ServerConfig) -> dict[str, Any]:
+    """What uvicorn wants to know to speak https; nothing where it need not."""
+    if server.tls is None:
+        return {}
+    return {"ssl_certfile": server.tls.certificate, "ssl_keyfile": server.tls.key}
+
+
+def refuse_strangers(house: House) -> None:
+    """Beyond loopback nobody is let in unasked: without a token that is a `StartError`."""
+    server = house.settings.server
+    with house.state.reading() as session:
+        guarded = book.any_live(session, milliseconds(house.now()))
+    if not server.is_loopback and not guarded:
+        raise StartError(
+            f"server.host is {server.host}, which others reach, and there is no token: anybody "
+            "could read and write. Make one with `plimsoll token create NAME --scope admin`, or "
+            "listen on 127.0.0.1"
+        )
+
+
 class Server(uvicorn.Server):
     """uvicorn that leaves the signals to us: it would raise them again after a clean stop."""
 
@@ -151,6 +184,22 @@ class Server(uvicorn.Server):
 Meanwhile = Callable[[House], Awaitable[None]]
 
 
+def forwarding(app: Application) -> ASGIApp:
+    """The application, with forwarded addresses as uvicorn reads them; beacons have their own list.
+
+    uvicorn believes whoever is on this machine, which is right for people behind a proxy and would
+    let anybody there be a thousand networks.
+    """
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    others: Any = ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=trusted)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["type"] == "http" and scope["path"] in PATHS
+        await (app if known else others)(scope, receive, send)
+
+    return answer
+
+
 async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> None:
     """Run until SIGINT or SIGTERM, or until `meanwhile` (begun when pages answer) is done.
 
@@ -160,14 +209,15 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
     app = create_app(house)
     server = Server(
         uvicorn.Config(
-            app,
+            forwarding(app),
+            interface="asgi3",
             http=direct(app.beacons),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
             server_header=False,
+            **certificates(house.settings.server),
             lifespan="off",
-            # Whose address a forwarded one is, only the receiver of beacons asks, by its own list.
             proxy_headers=False,
         )
     )
@@ -201,6 +251,7 @@ def run(settings: Settings, meanwhile: Meanwhile) -> None:
     with contextlib.closing(listener):
         house = build(settings)
         try:
+            refuse_strangers(house)
             asyncio.run(serve(house, listener, meanwhile))
         finally:
             if house.source is not None:

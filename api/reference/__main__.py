@@ -13,10 +13,11 @@ from api.reference import declared, interfaces, reasons
 
 DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, Callable[[], str]] = {
+    "access-refusals": reasons.refusals,
     "command-line": interfaces.command_line,
     "configuration": declared.configuration,
     "drop-reasons": reasons.drops,
-    "beacon-refusals": reasons.refusals,
+    "beacon-refusals": reasons.beacon_refusals,
     "beacon-omissions": reasons.omissions,
     "beacon-exclusions": reasons.exclusions,
     "vitals-comparisons": reasons.comparisons,

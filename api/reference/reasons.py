@@ -8,6 +8,7 @@ import numpy as np
 
 from alerts.alert import Outcome
 from alerts.alert import Reason as Decision
+from api.access.token import Refusal
 from api.errors import ProblemType
 from api.reference.tables import code, table
 from api.routes.replay import Outcome as Replayed
@@ -16,7 +17,8 @@ from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
 from api.routes.targets import IN_WORDS
 from collector.failure import Failure
 from collector.rum.percentile import Comparison
-from collector.rum.refusal import STATUS, Exclusion, Omission, Refusal
+from collector.rum.refusal import STATUS, Exclusion, Omission
+from collector.rum.refusal import Refusal as BeaconRefusal
 from collector.source import Drop
 from detector.bounds import Levels, Limits
 from detector.checks import Case
@@ -130,6 +132,17 @@ DECISIONS = {
     Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
     Decision.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
 }
+REFUSALS = {
+    Refusal.MISSING: "No token was sent, and no cookie of a session.",
+    Refusal.UNKNOWN: "What was sent is no token that is known here.",
+    Refusal.EXPIRED: "The token or the session has expired.",
+    Refusal.REVOKED: "The token was revoked.",
+    Refusal.SCOPE: "The token lacks the scope that the request needs.",
+    Refusal.CROSS_SITE: "A page of another site asked for a change with the cookie of a session.",
+    Refusal.THROTTLED: "Too many tokens that are none came from one address: 20 at once, then 10 a "
+    "minute. A valid one is let in all the same.",
+    Refusal.TOO_MANY_REQUESTS: "The token asks more often than `server.requests_per_second`.",
+}
 OUTCOMES = {
     Outcome.SENT: "The receiver has it.",
     Outcome.FOUND: "A message of unknown fate was found in the channel.",
@@ -159,6 +172,10 @@ PROBLEMS = {
     ProblemType.NOT_FOUND: "There is no such thing.",
     ProblemType.NOT_READY: "`/readyz`: history, state or detector do not keep up; see `errors`.",
     ProblemType.OTHER: "Any other status.",
+    ProblemType.FORBIDDEN: "The token lacks a scope, which the detail names; or a page of another "
+    "site asked.",
+    ProblemType.TOO_MANY_REQUESTS: "Asked too often; `Retry-After` says when to ask again.",
+    ProblemType.UNAUTHORIZED: "A token is needed and none, or none that is valid, was sent.",
     ProblemType.WRONG_HOST: "The Host header names a host that this server is not.",
 }
 NOISE = {
@@ -199,22 +216,22 @@ def shown(member: StrEnum) -> str:
     return code(member.value) if member.value else "(empty)"
 
 
-REFUSALS = {
-    Refusal.METHOD: "Neither POST nor OPTIONS.",
-    Refusal.ENCODING: "The body has a `Content-Encoding`: nothing is unpacked.",
-    Refusal.TOO_LARGE: "The body is larger than 16 KiB (64 KiB of another SDK).",
-    Refusal.TIMEOUT: "The body did not come within ten seconds.",
-    Refusal.DISCONNECTED: "The connection was broken off before the body was there.",
-    Refusal.OVERLOAD: "More bodies are being read than `open_requests`.",
-    Refusal.MALFORMED: "It is no beacon: no JSON, a wrong type, a text or a list too long.",
-    Refusal.NESTED: "Brackets within brackets, too deep for any parser.",
-    Refusal.KEY: "No app has this key.",
-    Refusal.ORIGIN: "The origin is none of the app's, or is missing.",
-    Refusal.PREFIX_RATE: "The network sends more than `prefix_per_second`.",
-    Refusal.APP_RATE: "The app gets more than `app_per_second`.",
-    Refusal.BOT: "A robot by its user agent, or a browser that is driven by a program. Answered "
-    "as everybody.",
-    Refusal.REPLAYED: "This sequence of this page view came before. Answered as everybody.",
+BEACON_REFUSALS = {
+    BeaconRefusal.METHOD: "Neither POST nor OPTIONS.",
+    BeaconRefusal.ENCODING: "The body has a `Content-Encoding`: nothing is unpacked.",
+    BeaconRefusal.TOO_LARGE: "The body is larger than 16 KiB (64 KiB of another SDK).",
+    BeaconRefusal.TIMEOUT: "The body did not come within ten seconds.",
+    BeaconRefusal.DISCONNECTED: "The connection was broken off before the body was there.",
+    BeaconRefusal.OVERLOAD: "More bodies are being read than `open_requests`.",
+    BeaconRefusal.MALFORMED: "It is no beacon: no JSON, a wrong type, a text or a list too long.",
+    BeaconRefusal.NESTED: "Brackets within brackets, too deep for any parser.",
+    BeaconRefusal.KEY: "No app has this key.",
+    BeaconRefusal.ORIGIN: "The origin is none of the app's, or is missing.",
+    BeaconRefusal.PREFIX_RATE: "The network sends more than `prefix_per_second`.",
+    BeaconRefusal.APP_RATE: "The app gets more than `app_per_second`.",
+    BeaconRefusal.BOT: "A robot by its user agent, or a browser that is driven by a program. "
+    "Answered as everybody.",
+    BeaconRefusal.REPLAYED: "This sequence of this page view came before. Answered as everybody.",
 }
 OMISSIONS = {
     Omission.NAME: "A metric of another name.",
@@ -236,9 +253,9 @@ COMPARISONS = {
 }
 
 
-def refusals() -> str:
+def beacon_refusals() -> str:
     """Why a beacon is not taken, and what it is answered with."""
-    rows = ([code(one), code(STATUS[one]), REFUSALS[one]] for one in Refusal)
+    rows = ([code(one), code(STATUS[one]), BEACON_REFUSALS[one]] for one in BeaconRefusal)
     return table(("reason", "answer", "meaning"), rows)
 
 
@@ -313,6 +330,11 @@ def decisions() -> str:
 def outcomes() -> str:
     """What became of a call to a receiver."""
     return described(Outcome, OUTCOMES, "outcome")
+
+
+def refusals() -> str:
+    """Why somebody is not let in."""
+    return described(Refusal, REFUSALS, "reason")
 
 
 def problems() -> str:
