@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
+OCTETS = {str(number): number for number in range(256)}
 MOST_HOPS = 20
 MOST_KNOWN = 1024
 NOBODY = "?"
@@ -46,6 +47,11 @@ class Proxies:
     def __init__(self, trusted: Sequence[str]) -> None:
         self.networks: tuple[Network, ...] = tuple(ip_network(one) for one in trusted)
         self._known: dict[str, bool] = {}
+        self._plain = tuple(
+            (int(one.network_address), int(one.netmask))
+            for one in self.networks
+            if isinstance(one, IPv4Network)
+        )
 
     def trusts(self, address: str) -> bool:
         """Whether an address is a proxy's; remembered, as parsing takes longer than all else."""
@@ -57,7 +63,13 @@ class Proxies:
         return known
 
     def _within(self, address: str) -> bool:
-        """The same, worked out."""
+        """The same, worked out; IPv4 as everybody writes it without the parser."""
+        parts = address.split(".")
+        if len(parts) == 4 and OCTETS.keys() >= set(parts):
+            number = 0
+            for part in parts:
+                number = number << 8 | OCTETS[part]
+            return any(number & mask == base for base, mask in self._plain)
         try:
             known = ip_address(address.strip())
         except ValueError:

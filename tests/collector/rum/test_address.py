@@ -1,5 +1,7 @@
 """The network of a client, and which proxies are believed about it."""
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,3 +56,17 @@ def test_the_client_is_the_first_from_the_right_that_is_no_proxy(
 @given(st.text(max_size=200))
 def test_no_forwarded_text_breaks_it(forwarded: str) -> None:
     assert isinstance(Proxies(["10.0.0.0/8"]).client("10.0.0.1", forwarded), str)
+
+
+@given(st.ip_addresses() | st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", fullmatch=True))
+def test_the_short_way_of_ipv4_agrees_with_the_parser(address: object) -> None:
+    networks = ["10.0.0.0/8", "192.0.2.1", "128.0.0.0/1", "2001:db8::/32"]
+
+    def parsed(text: str) -> bool:
+        try:
+            known = ip_address(text)
+        except ValueError:
+            return False
+        return any(known in ip_network(one) for one in networks)
+
+    assert Proxies(networks).trusts(str(address)) == parsed(str(address))
