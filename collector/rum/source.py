@@ -49,8 +49,12 @@ class RumSource:
         return Collected(joined(batches))
 
     async def close(self) -> None:
-        """Store the hours as they stand; views that are not over yet are lost."""
-        await self._store_hours(None)
+        """Store the hours as they stand; views that are not over yet are lost.
+
+        Not before what an earlier process stored of the hour was read: it would be overwritten.
+        """
+        if self._resumed:
+            await self._store_hours(None)
 
     def _told(self, at_ms: int) -> Samples:
         series, values = [], []

@@ -126,17 +126,19 @@ class Views:
 
     def take(self, beacon: Beacon, sender: Sender, now_ms: int) -> Refusal | None:
         """Put a beacon to its view; `Refusal.REPLAYED` where its sequence was seen before."""
-        view = self._open.pop(beacon.view, None)
+        view = self._open.get(beacon.view)
         if view is None:
             resumed = hash(beacon.view) in self._closed
             view = View.of(beacon, sender, now_ms, resumed=resumed)
-        self._open[beacon.view] = view
         sequence = beacon.sequence
         if sequence < 0:  # of a format that has none
             sequence = min(view.sequences.bit_length(), MOST_SEQUENCE)
         bit = 1 << sequence
         if view.sequences & bit:
             return Refusal.REPLAYED
+        # To the end: the first one is that which has been silent longest. A replay moves nothing.
+        self._open.pop(beacon.view, None)
+        self._open[beacon.view] = view
         view.sequences |= bit
         view.last_ms = now_ms
         view.errors += len(beacon.errors)

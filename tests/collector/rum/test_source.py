@@ -118,6 +118,20 @@ def test_an_hour_that_is_over_is_written_once_and_forgotten(history: DuckHistory
         assert row.n == 1
 
 
+def test_a_process_that_stops_at_once_overwrites_nothing(history: DuckHistory) -> None:
+    for collected in (True, False):
+        door = Door(config())
+        source = RumSource(door.receiver, history)
+        if collected:
+            collect(source, door.now_ms)
+            door.send(whole("view-0001"), whole("view-0002"))
+        door.send(whole("view-0003"))
+        door.settle()
+        asyncio.run(source.close())
+    (row,) = hour(history, Cut.COUNTRY, hour_end(NOON_MS + 601_000)).rows()[:1]
+    assert row.n == 3
+
+
 def test_many_views_that_end_together_do_not_hold_up_requests(history: DuckHistory) -> None:
     door = Door(config(prefix_burst=10_000, app_burst=10_000))
     source = RumSource(door.receiver, history)

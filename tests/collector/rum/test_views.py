@@ -33,6 +33,15 @@ def test_a_repeated_beacon_is_counted_as_replayed_and_changes_nothing(door: Door
     assert door.receiver.refused[Refusal.REPLAYED] == 1
 
 
+def test_a_view_is_not_kept_open_by_replays(door: Door) -> None:
+    door.send(whole("view-0001"))
+    for _ in range(11):
+        door.now_ms += 60_000
+        door.send(whole("view-0001"))
+    door.settle(0)
+    assert door.n() == 1
+
+
 def test_a_metric_that_comes_again_after_its_view_was_counted_is_late(door: Door) -> None:
     door.send(whole("view-0001"))
     door.settle()
