@@ -4,6 +4,7 @@ import { buildSync } from 'esbuild';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync } from 'node:zlib';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const OUT = resolve(process.argv[2] || `${HERE}/dist`);
@@ -33,6 +34,8 @@ for (const [file, entry, format] of FILES) {
     define: { ATTRIBUTED: String(file.includes('attr')) },
     logLevel: 'error',
   });
+  // Packed once, as small as it gets; Plimsoll itself need not be able to.
+  writeFileSync(`${OUT}/${file}.br`, brotliCompressSync(readFileSync(`${OUT}/${file}`)));
 }
 
 // What `plimsoll beacon package` hands out: a package without dependencies.

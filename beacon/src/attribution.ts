@@ -2,6 +2,7 @@
 
 import type { INPMetricWithAttribution, LCPMetricWithAttribution } from 'web-vitals/attribution';
 
+import { withoutIds } from './route.js';
 import type { Attribute } from './types.js';
 
 const SELECTOR_CHARACTERS = 80;
@@ -9,7 +10,10 @@ const ADDRESS_CHARACTERS = 120;
 
 // The end of a selector or an address tells more than its beginning.
 const selector = (target?: string) => (target || '').slice(-SELECTOR_CHARACTERS) || undefined;
-const address = (url?: string) => (url || '').split(/[?#]/)[0]!.slice(-ADDRESS_CHARACTERS) || undefined;
+// A script within the page has the page's address, with its ids; data: and blob: are content.
+const address = (url?: string) =>
+  withoutIds((url || '').split(/[?#]/)[0]!.replace(/^(data|blob):.*/, '$1:').replace(location.origin, ''))
+    .slice(-ADDRESS_CHARACTERS) || undefined;
 
 /** The element, its resource and the parts of LCP; the target, script and parts of INP. */
 export const attribute: Attribute = (metric) => {

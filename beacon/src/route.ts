@@ -7,6 +7,9 @@ const MOST_CHARACTERS = 200;
 // A segment that looks like an id: digits, long hex, UUID, an address, 40 and more characters.
 const ID = /\/(\d+|[\da-f]{8,}|[\da-f-]{32,36}|[^/]*(@|%40)[^/]*|[^/]{40,})(?=\/|$)/gi;
 
+/** A path without ids. */
+export const withoutIds = (path: string): string => path.replace(ID, '/:id');
+
 declare global {
   interface Window {
     /** The hook of a page that loads the script: the pattern of an address. */
@@ -22,5 +25,5 @@ export const routeOf = (address: string, hook: Settings['route']): string => {
     path = url.pathname;
     pattern = (hook || self.rumRoute)?.(url);
   } catch { /* no address, or a hook that fails: neither may break the page */ }
-  return (pattern || path.replace(ID, '/:id')).slice(0, MOST_CHARACTERS);
+  return (pattern || withoutIds(path)).slice(0, MOST_CHARACTERS);
 };

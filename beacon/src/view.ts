@@ -10,7 +10,7 @@ import type { Attribute, Attribution, Observe } from './types.js';
 
 // The receiver takes 40 metrics at once; a long life of soft navigations has more.
 const MOST_METRICS = 30;
-const MOST_CHARACTERS = 1000;
+const MOST_CHARACTERS = 1024;
 const RELEASE_CHARACTERS = 64;
 // Tablets are wider than phones in either position; a window's width says nothing of a device.
 const PHONE_PIXELS = 600;
@@ -42,6 +42,9 @@ const deviceClass = (): string =>
   !matchMedia('(pointer:coarse)').matches ? 'd'
   : Math.min(screen.width, screen.height) < PHONE_PIXELS ? 'm' : 't';
 
+// By the limits of what is good.
+const badness = ({ n, v }: Measured): number => v / (n == 'LCP' ? 2500 : 200);
+
 // Half of a pair, as a cut may leave it, is no UTF-8: the receiver would refuse the whole beacon.
 const wellFormed = (_key: string, value: unknown): unknown =>
   typeof value == 'string' ? value.replace(/\p{Cs}/gu, '?') : value;
@@ -66,15 +69,24 @@ export const watch = (settings: Settings, observers: Observe[], attribute?: Attr
   // Routes are made when a beacon is: a framework's hook may come after the first metrics.
   const routed = <T extends { u: string }>(one: T): T => ({ ...one, u: routeOf(one.u, settings.route) });
 
-  const body = (attributed = true): string => {
-    const text = JSON.stringify({
+  const body = (): string => {
+    const sent = Object.values(metrics).map(routed);
+    // Where a beacon is too long, the worst values keep their attribution.
+    const least = ATTRIBUTED ? sent.filter((one) => one.a).sort((one, other) => badness(one) - badness(other)) : [];
+    const written = (): string => JSON.stringify({
       v: 1, k: app, rel: release?.slice(0, RELEASE_CHARACTERS), p: view, s: sequence, r: rate,
       dt: kind, ct: connection.effectiveType, sd: connection.saveData ? 1 : undefined,
       mem: device.deviceMemory, cpu: device.hardwareConcurrency, wd: device.webdriver ? 1 : undefined,
-      m: Object.values(metrics).map((one) => routed(!ATTRIBUTED || attributed ? one : { ...one, a: undefined })),
-      e: errors.length ? errors.map(routed) : undefined,
+      m: sent, e: errors.length ? errors.map(routed) : undefined,
     }, wellFormed);
-    return ATTRIBUTED && attributed && text.length > MOST_CHARACTERS ? body(false) : text;
+    let text = written();
+    if (ATTRIBUTED) {
+      while (text.length > MOST_CHARACTERS && least.length) {
+        least.shift()!.a = undefined;
+        text = written();
+      }
+    }
+    return text;
   };
 
   const flush = (): void => {
