@@ -13,6 +13,7 @@ from api.metrics import HouseMetrics
 from api.pages import incidents, overview, regressions, series, signals, whynot
 from api.routes import (
     backup,
+    beacon,
     deployments,
     explain,
     health,
@@ -43,6 +44,7 @@ ROUTERS = (
     targets.routes,
     source.routes,
     backup.routes,
+    beacon.routes,
     health.routes,
     overview.routes,
     regressions.routes,

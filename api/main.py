@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from api import explaining, replaying
 from api.acting import commands as regressions_app
+from api.beacon import commands as beacon_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 dashboards_app = typer.Typer(help="Grafana dashboards from the signals.", no_args_is_help=True)
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
+app.add_typer(beacon_app, name="beacon")
 app.add_typer(dashboards_app, name="dashboards")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
