@@ -23,6 +23,7 @@ LATE_SECONDS = 11.5
 # A second page of the same site, and its cookie, which no beacon may carry.
 COOKIE = "sid=secret"
 TOKEN = "token=secret"
+PAINTED = "performance.getEntriesByName('first-contentful-paint').length > 0"
 LEFT_BEHIND = (
     "Promise.resolve(self.indexedDB?.databases?.() ?? []).then((all) =>"
     " [document.cookie, localStorage.length, sessionStorage.length, all.length])"
@@ -197,10 +198,12 @@ def serving(script: bytes, attributes: str, before: str = "") -> Iterator[Site]:
 
 @asynccontextmanager
 async def visited(browser: Chromium, site: Site) -> AsyncIterator[Tab]:
-    """The page, half a second after it was loaded, in a profile of its own."""
+    """The page, half a second after it was painted, in a profile of its own."""
     profile = await browser.profile()
     tab = await browser.tab(profile)
     await tab.open(f"{site.address}/shop/4711?{TOKEN}")
+    # Nobody clicks on what is not there yet; on a busy machine painting takes its time.
+    await tab.until(PAINTED)
     await asyncio.sleep(0.6)
     yield tab
     await asyncio.sleep(ARRIVAL_SECONDS)
@@ -313,7 +316,10 @@ async def hidden_twice(browser: Chromium, site: Site) -> list[Any]:
     return list(left)
 
 
-WAYS: Mapping[Ending, Callable[[Chromium, Site], Awaitable[list[Any]]]] = {
+Way = Callable[[Chromium, Site], Awaitable[list[Any]]]
+"""Visits the page of a site, ends the view, and gives what was left behind in the browser."""
+
+WAYS: Mapping[Ending, Way] = {
     Ending.NAVIGATE: navigate,
     Ending.CLOSE: close,
     Ending.CRASH: crash,
@@ -326,10 +332,10 @@ WAYS: Mapping[Ending, Callable[[Chromium, Site], Awaitable[list[Any]]]] = {
 
 
 async def captured(
-    browser: Chromium, script: bytes, attributes: str, ending: Ending, before: str = ""
+    browser: Chromium, script: bytes, attributes: str, way: Way, before: str = ""
 ) -> Received:
-    """One view of the page with this script, ended in this way."""
+    """One view of the page with this script; `before` is JavaScript that runs ahead of it."""
     with serving(script, attributes, before) as site:
-        left = await WAYS[ending](browser, site)
+        left = await way(browser, site)
         assert site.receiver is not None
         return Received(list(site.receiver.requests), left)

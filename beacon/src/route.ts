@@ -25,5 +25,5 @@ export const routeOf = (address: string, hook: Settings['route']): string => {
     path = url.pathname;
     pattern = (hook || self.rumRoute)?.(url);
   } catch { /* no address, or a hook that fails: neither may break the page */ }
-  return (pattern || withoutIds(path)).slice(0, MOST_CHARACTERS);
+  return String(pattern || withoutIds(path)).slice(0, MOST_CHARACTERS);
 };
