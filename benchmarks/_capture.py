@@ -83,12 +83,14 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>t</title>
 <h1 style="font-size:60px">Text that is large enough for LCP</h1>
 <div id="late"></div><p>What the shift moves</p>
 <button id="slow">slow</button> <button id="slower">slower</button>
+<button id="slowest">slowest</button>
 <button id="one">one</button> <button id="two">two</button>
 <a id="next" href="/next">next</a><div id="view"></div>
 <script>
 const busy = (ms) => {{ const t = performance.now(); while (performance.now() - t < ms); }};
 slow.onclick = () => {{ busy(300); slow.textContent = 'x'; }};
 slower.onclick = () => {{ busy(500); slower.textContent = 'y'; }};
+slowest.onclick = () => {{ busy(700); slowest.textContent = 'z'; }};
 const go = (path) => () => {{
   history.pushState(0, '', path);
   view.innerHTML = '<h2 style="font-size:50px">The page at ' + path + ', which is new</h2>';
@@ -99,6 +101,11 @@ setTimeout(() => {{ late.style.height = '120px'; }}, 150);
 </script>"""
 
 
+def page(attributes: str, before: str = "") -> str:
+    """The page; `attributes` are those of its script, `before` is JavaScript ahead of it."""
+    return PAGE.format(attributes=attributes, before=before, token=TOKEN)
+
+
 class Site(ThreadingHTTPServer):
     """Serves the page and its script; its sibling takes what the script sends.
 
@@ -107,11 +114,10 @@ class Site(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, script: bytes = b"", attributes: str = "", before: str = "") -> None:
+    def __init__(self, script: bytes = b"", page: str = "") -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.script = script
-        self.attributes = attributes
-        self.before = before
+        self.html = page
         self.requests: list[Request] = []
         self.receiver: Site | None = None
 
@@ -123,8 +129,7 @@ class Site(ThreadingHTTPServer):
     def page(self) -> bytes:
         """The page, with its script pointed at the receiver."""
         receiver = self.receiver.address if self.receiver else ""
-        attributes = self.attributes.replace("RECEIVER", receiver)
-        return PAGE.format(attributes=attributes, before=self.before, token=TOKEN).encode()
+        return self.html.replace("RECEIVER", receiver).encode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -181,9 +186,13 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(script: bytes, attributes: str, before: str = "") -> Iterator[Site]:
-    """The site and its receiver, which is `site.receiver`; both end with the block."""
-    site, receiver = Site(script, attributes, before), Site()
+def serving(script: bytes, page: str) -> Iterator[Site]:
+    """The site and its receiver, which is `site.receiver`; both end with the block.
+
+    Every address but that of the script, and `/next`, is answered with the page. In it RECEIVER
+    stands for the address of the receiver.
+    """
+    site, receiver = Site(script, page), Site()
     site.receiver = receiver
     threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in (site, receiver)]
     for thread in threads:
@@ -256,7 +265,7 @@ async def late(browser: Chromium, site: Site) -> list[Any]:
 async def soft(browser: Chromium, site: Site) -> list[Any]:
     """Click; two soft navigations with a click after each; then a link."""
     async with visited(browser, site) as tab:
-        for selector in ("#slow", "#one", "#slow", "#two", "#slower"):
+        for selector in ("#slow", "#one", "#slower", "#two", "#slowest"):
             await press(tab, selector)
         left = await tab.evaluate(LEFT_BEHIND)
         await tab.click("#next")
@@ -274,7 +283,7 @@ async def bfcache(browser: Chromium, site: Site) -> list[Any]:
         # What a script left is there only if the page itself came back.
         await tab.until("self.mark == 1")
         await asyncio.sleep(0.6)
-        await press(tab, "#slow")
+        await press(tab, "#slower")
         left = await tab.evaluate(LEFT_BEHIND)
         await tab.close()
     return list(left)
@@ -335,7 +344,7 @@ async def captured(
     browser: Chromium, script: bytes, attributes: str, way: Way, before: str = ""
 ) -> Received:
     """One view of the page with this script; `before` is JavaScript that runs ahead of it."""
-    with serving(script, attributes, before) as site:
+    with serving(script, page(attributes, before)) as site:
         left = await way(browser, site)
         assert site.receiver is not None
         return Received(list(site.receiver.requests), left)
