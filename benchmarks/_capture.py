@@ -5,6 +5,7 @@ The page is small and local. It shows wrong order and lost endings, not loss in 
 
 import asyncio
 import gzip
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -125,6 +126,11 @@ class Site(ThreadingHTTPServer):
     def address(self) -> str:
         """Its origin."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that is killed hangs up in the middle; anything else is a fault of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def page(self) -> bytes:
         """The page, with its script pointed at the receiver."""
