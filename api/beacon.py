@@ -122,10 +122,10 @@ def told(wanted: Wanted, upstream: str) -> Iterator[str]:
     if not wanted.module:
         yield f"script-src {origin};"
     yield f"connect-src {origin};"
-    if wanted.first_party:
-        yield ""
-        yield "# nginx, in the server of your site: the beacon and nothing else of Plimsoll."
-        yield from proxy(wanted.place, upstream)
+    server = "your site" if wanted.first_party else wanted.place
+    yield ""
+    yield f"# nginx, in the server of {server}: the beacon and nothing else of Plimsoll."
+    yield from proxy(wanted.place if wanted.first_party else "", upstream)
 
 
 def tag(wanted: Wanted) -> Iterator[str]:

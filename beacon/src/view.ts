@@ -104,8 +104,8 @@ export const watch = (settings: Settings, observers: Observe[], attribute?: Attr
   };
 
   const add = (metric: Metric): void => {
-    // A dummy of soft navigations and the back/forward cache.
-    if (metric.name == 'TTFB' && !metric.value) return;
+    // A dummy; that of a prerendered page is 0 too, and true.
+    if (metric.name == 'TTFB' && /soft|cache/.test(metric.navigationType)) return;
     // Unique within this view is enough, and 28 characters shorter.
     const known = ids.indexOf(metric.id);
     const i = String(known < 0 ? ids.push(metric.id) - 1 : known);

@@ -10,6 +10,9 @@ import pytest
 from api.built import FILES, NAMES, built
 from tests.node import installed, run
 
+# Browsers and packages start once for a module; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(300)
+
 SOURCE = Path(__file__).parents[2] / "beacon"
 # Brotli at its best, in bytes. What web-vitals alone takes: 3,075 and 5,313.
 MOST_BYTES = {"js": 4_200, "mjs": 4_200, "attr.js": 6_500, "attr.mjs": 6_500}

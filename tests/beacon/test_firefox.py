@@ -18,6 +18,9 @@ from benchmarks._capture import (
 from tests.beacon.browser import ATTRIBUTES, MOST_BYTES, beacon, final, names
 from tests.servers import missing
 
+# Browsers and packages start once for a module; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(300)
+
 ENDINGS = ("navigation", "close")
 # Firefox has no layout shifts.
 METRICS = ["FCP", "INP", "LCP", "TTFB"]

@@ -11,6 +11,9 @@ from benchmarks._capture import ARRIVAL_SECONDS, PAINTED, Received, press, servi
 from tests.beacon.browser import MOST_BYTES, beacon, binary, final, names
 from tests.node import installed, run
 
+# Browsers and packages start once for a module; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).parents[2]
 APPLICATIONS = ROOT / "beacon/frameworks"
 FRAMEWORKS = ("react", "vue")

@@ -9,6 +9,9 @@ from benchmarks._capture import Ending, Received, Site, press, visited
 from benchmarks._chromium import Chromium
 from tests.beacon.browser import ATTRIBUTES, View, beacon, final, names, visit
 
+# Browsers and packages start once for a module; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(300)
+
 ALL = ["CLS", "FCP", "INP", "LCP", "TTFB"]
 NO_LATER = "delete self.fetchLater;"
 NO_KEEPALIVE = f"{NO_LATER} delete Request.prototype.keepalive;"
