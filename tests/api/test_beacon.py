@@ -10,6 +10,7 @@ import brotli
 import pytest
 from typer.testing import CliRunner
 
+from api.access import policy
 from api.built import FILES, NAMES, built
 from api.main import app
 from tests.api.asking import Client, problem
@@ -86,6 +87,13 @@ def test_pages_of_other_sites_may_load_and_check_it_and_nothing_else(client: Cli
     assert script["x-content-type-options"] == "nosniff"
     assert page["cross-origin-resource-policy"] == "same-origin"
     assert "access-control-allow-origin" not in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_needs_a_token_for_it(name: str) -> None:
+    for path in (f"/beacon.{name}", f"/{built(name).address}"):
+        assert policy.needed("GET", path) is None
+        assert policy.needed("HEAD", path) is None
 
 
 def printed(*arguments: str) -> str:
