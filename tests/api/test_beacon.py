@@ -53,7 +53,7 @@ def test_nothing_else_is_a_beacon(client: Client, name: str) -> None:
 def test_it_is_packed_as_the_browser_can(client: Client) -> None:
     def get(accepted: str) -> tuple[str, bytes]:
         answer = client.get("/beacon.js", headers={"accept-encoding": accepted})
-        assert answer.headers["vary"] == "Accept-Encoding"
+        assert "Accept-Encoding" in answer.headers["vary"].split(", ")
         return answer.headers.get("content-encoding", ""), answer.content  # the client unpacks
 
     plain = built("js").plain
