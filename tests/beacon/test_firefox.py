@@ -7,11 +7,11 @@ import pytest
 from api.built import built
 from benchmarks import _firefox
 from benchmarks._capture import (
-    ARRIVAL_SECONDS,
     PAINTED,
     SETTLE_SECONDS,
     TOKEN,
     Received,
+    arrived,
     page,
     serving,
 )
@@ -40,7 +40,7 @@ async def viewed(browser: _firefox.Firefox, ending: str) -> Received:
         await asyncio.sleep(SETTLE_SECONDS)
         has_later = await tab.evaluate("!!self.fetchLater")
         await (tab.click("#next") if ending == "navigation" else tab.close())
-        await asyncio.sleep(ARRIVAL_SECONDS)
+        await arrived(site)
         assert site.receiver is not None
         return Received(list(site.receiver.requests), [has_later])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks import _chromium
-from benchmarks._capture import ARRIVAL_SECONDS, PAINTED, Received, press, serving
+from benchmarks._capture import PAINTED, Received, arrived, press, serving
 from tests.beacon.browser import MOST_BYTES, beacon, binary, final, names
 from tests.node import installed, run
 
@@ -34,7 +34,7 @@ async def visited(browser: _chromium.Chromium, script: bytes, path: str, *, walk
         if walk:
             await press(tab, "#to")
         await tab.close()
-        await asyncio.sleep(ARRIVAL_SECONDS)
+        await arrived(site)
         await browser.forget(profile)
         assert site.receiver is not None
         return Received(list(site.receiver.requests))
