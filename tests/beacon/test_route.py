@@ -1,6 +1,7 @@
 """The heuristic for routes where a page names none, and what is kept of an address."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,17 +35,20 @@ ROUTES = {
 PROGRAM = """
 import { routeOf, withoutIds } from './route.mjs';
 globalThis.self = globalThis;
-const addresses = JSON.parse(process.argv[2]);
-console.log(JSON.stringify(addresses.map((one) => routeOf(one))));
+const [addresses, hooks] = process.argv.slice(2).map((one) => JSON.parse(one));
+console.log(JSON.stringify([
+  ...addresses.map((one) => routeOf(one)),
+  ...hooks.map((one) => routeOf('https://shop.example/cart/4711', eval(one))),
+]));
 """
 
 
-def routes(addresses: list[str], folder: Path) -> list[str]:
-    """What the beacon makes of each, in Node."""
+def routes(addresses: list[str], folder: Path, hooks: Sequence[str] = ()) -> list[str]:
+    """What the beacon makes of each address, then of one under each hook, in Node."""
     esbuild = installed(SOURCE) / "node_modules/esbuild/bin/esbuild"
     run(esbuild, "src/route.ts", f"--outfile={folder}/route.mjs", "--format=esm", cwd=SOURCE)
     (folder / "program.mjs").write_text(PROGRAM)
-    answer = run("node", "program.mjs", json.dumps(addresses), cwd=folder)
+    answer = run("node", "program.mjs", json.dumps(addresses), json.dumps(hooks), cwd=folder)
     found: list[str] = json.loads(answer)
     return found
 
@@ -63,3 +67,16 @@ def test_what_looks_like_an_id_is_taken_out(made: dict[str, str], path: str) -> 
 
 def test_what_is_no_address_has_the_route_of_the_root(tmp_path: Path) -> None:
     assert routes(["", "nowhere", "about:srcdoc"], tmp_path) == ["/", "/", "srcdoc"]
+
+
+def test_what_a_page_names_is_taken_as_far_as_it_can_be(tmp_path: Path) -> None:
+    hooks = {
+        "(url) => url.pathname.replace(/4711/, ':cart')": "/cart/:cart",
+        "() => { throw new Error('no') }": "/cart/:id",
+        "() => {}": "/cart/:id",
+        "() => ''": "/cart/:id",
+        "() => '/x'.repeat(500)": "/x" * 100,
+        "() => 7": "7",
+    }
+
+    assert routes([], tmp_path, list(hooks)) == list(hooks.values())
