@@ -19,6 +19,10 @@ COARSE = (
     "self.matchMedia = () => ({ matches: true });"
     "Object.defineProperty(self, 'screen', { value: { width: %d, height: %d } });"
 )
+TELLING_FETCH = (
+    "const fetch_ = fetch; self.fetch = (url, how) =>"
+    " fetch_(`${url}?${how.keepalive},${how.mode},${how.credentials}`, how);"
+)
 # The last but one is cut in the middle of a pair; the last carries half of one.
 ERRORS = """
 const fail = (message) => setTimeout(() => {
@@ -96,6 +100,7 @@ VIEWS = {
     "errors off": View(attributes=f'{ATTRIBUTES} data-errors="0"', before=ERRORS),
     "no fetchLater": View(Ending.NAVIGATE, before=NO_LATER),
     "no fetchLater, crash": View(Ending.CRASH, before=NO_LATER),
+    "how it fetches": View(before=f"{NO_LATER} {TELLING_FETCH}"),
     "no keepalive": View(before=NO_KEEPALIVE),
     "fetch fails": View(before=f"{NO_LATER} self.fetch = () => Promise.reject(new Error());"),
     "quota": View(before="self.fetchLater = () => { throw new DOMException('', 'QuotaExceeded') }"),
@@ -182,6 +187,23 @@ def test_one_request_whatever_the_browser_lacks(views: dict[str, Received], view
     assert len(views[view].requests) == 1
     assert names(views[view]) == ALL
     assert views[view].posts[0].headers["content-type"] == "text/plain;charset=UTF-8"
+    assert "e" not in only(views[view])  # what is lacking is no error of the page
+
+
+def test_a_request_outlives_its_page_and_takes_nothing_along(views: dict[str, Received]) -> None:
+    (request,) = views["how it fetches"].requests
+
+    assert request.path == "/rum?true,no-cors,omit"
+
+
+def test_only_the_last_resort_takes_cookies_along(views: dict[str, Received]) -> None:
+    carrying = [
+        name
+        for name, received in views.items()
+        if any("cookie" in one.headers for one in received.requests)
+    ]
+
+    assert carrying == ["no keepalive", "fetch fails"]
 
 
 def test_only_a_browser_that_holds_a_beacon_survives_a_crash(views: dict[str, Received]) -> None:
