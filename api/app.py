@@ -19,6 +19,7 @@ from api.pages import incidents, overview, regressions, runbooks, series, signal
 from api.routes import access as access_routes
 from api.routes import (
     backup,
+    beacon,
     deployments,
     explain,
     health,
@@ -55,6 +56,7 @@ ROUTERS = (
     vitals.routes,
     source.routes,
     backup.routes,
+    beacon.routes,
     health.routes,
     overview.routes,
     regressions.routes,
