@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,6 +12,7 @@ import typer
 
 from api.built import FILES, built
 from api.settings import FILE, load
+from collector.rum.config import RumApp
 
 commands = typer.Typer(
     help="The script that measures pages in your users' browsers.", no_args_is_help=True
@@ -66,7 +67,7 @@ def place(value: str) -> str:
 
 @commands.command(epilog="Example: [bold]plimsoll beacon snippet --app shop --release web@1.4.2[/]")
 def snippet(
-    app: Annotated[str, typer.Option(help="The application, by its public key.")],
+    app: Annotated[str, typer.Option(help="The app, by its name in `collector.rum.apps`.")],
     url: Annotated[
         str,
         typer.Option(
@@ -95,8 +96,9 @@ def snippet(
     ):
         if len(value) > most:
             raise typer.BadParameter(f"{most} characters at most", param_hint=name)
+    settings = load(config)
     wanted = Wanted(
-        key=app,
+        key=key_of(app, settings.collector.rum.apps),
         place=url,
         release=release,
         rate=rate,
@@ -104,8 +106,26 @@ def snippet(
         module=module,
         latest=latest,
     )
-    for line in told(wanted, load(config).server.url):
+    for line in told(wanted, settings.server.url):
         typer.echo(line)
+
+
+def key_of(name: str, apps: Sequence[RumApp]) -> str:
+    """The public key of an app; where none is configured, the name as the key to give it."""
+    for one in apps:
+        if one.name == name:
+            return one.key
+    if apps:
+        known = ", ".join(one.name for one in apps)
+        raise typer.BadParameter(
+            f"there is no app {name!r}; known are: {known}", param_hint="--app"
+        )
+    typer.echo(
+        f"note: no app is configured, so {name!r} is taken for its key: beacons are dropped until "
+        "`collector.rum.apps` has it",
+        err=True,
+    )
+    return name
 
 
 def told(wanted: Wanted, upstream: str) -> Iterator[str]:
