@@ -149,7 +149,7 @@ def greet(settings: Settings) -> None:
                 "[bold red]warning:[/] storage.prometheus.insecure_skip_verify is on: whoever is "
                 "between here and there can read your credentials and forge every number"
             )
-    elif not settings.collector.targets:
+    elif not any(settings.collector.watched()):
         out.print(
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
@@ -193,7 +193,7 @@ def check(config: Config = None) -> None:
     definitions = settings.definitions
     name = config or (FILE if FILE.exists() else "the defaults")
     out.print(
-        f"[bold green]ok:[/] {name}: {len(settings.collector.targets)} targets, "
+        f"[bold green]ok:[/] {name}: {len(list(settings.collector.watched()))} targets, "
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
