@@ -59,7 +59,7 @@ class Readings:
 
     def __init__(self, book: SeriesOfSource, at_ms: int, room: int) -> None:
         self._book = book
-        self._at_ms = at_ms
+        self.at_ms = at_ms
         self._room = room
         self.series: list[Labels] = []
         self.values: list[float] = []
@@ -72,7 +72,7 @@ class Readings:
         if len(self.series) >= self._room:
             self.dropped[Drop.SAMPLES] += 1
             return
-        found = self._book.series(name, labels, self._at_ms)
+        found = self._book.series(name, labels, self.at_ms)
         if isinstance(found, Drop):
             self.dropped[found] += 1
             return

@@ -21,11 +21,14 @@ from time import perf_counter
 from collector.addresses import Resolve
 from collector.buffer import Buffer, Sink
 from collector.config import CollectorConfig, Target
+from collector.connect import SHARE_OF_INTERVAL
 from collector.failure import CollectFailure, Failure, internal
 from collector.host import Host
+from collector.memcached import Memcached
 from collector.meters import CollectorMeters
+from collector.redis.source import Redis
 from collector.schedule import Cadence, Turn
-from collector.scrape import SHARE_OF_INTERVAL, Scrape
+from collector.scrape import Scrape
 from collector.source import TARGET, Collected, Part, Source
 from storage.history import Samples
 from storage.series import NAME, Labels
@@ -353,6 +356,8 @@ def sources(
     if own_page is not None:
         found.append(Scrape(own_page, config, resolve=resolve, immediate=True))
     found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
+    found.extend(Redis(target, config, resolve=resolve) for target in config.redis)
+    found.extend(Memcached(target, config, resolve=resolve) for target in config.memcached)
     return found
 
 
