@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api import explaining, replaying
+from api import collecting, explaining, replaying
 from api.acting import commands as regressions_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
+from api.setup import commands as setup_app
 from detector import units
 from storage.duration import written
 
@@ -37,9 +38,13 @@ signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
 app.add_typer(signals_app, name="signals")
+app.add_typer(setup_app, name="setup")
 
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
+)
+app.command("collect", epilog="Example: [bold]plimsoll collect sessions --once[/]")(
+    collecting.command
 )
 app.command("explain", epilog="Example: [bold]plimsoll explain 'api_p95{target=\"shop\"}'[/]")(
     explaining.command

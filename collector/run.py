@@ -172,7 +172,8 @@ class _Track:
 class Collector:
     """Runs all sources; all methods but `flush` belong to the event loop's thread.
 
-    `stopwatch` measures durations only; what time it is comes with `start_due`.
+    `stopwatch` measures durations only; what time it is comes with `start_due`. With `immediate`
+    every target has its first turn at once.
     """
 
     def __init__(
@@ -182,7 +183,9 @@ class Collector:
         meters: CollectorMeters,
         *,
         stopwatch: Callable[[], float] = perf_counter,
+        immediate: bool = False,
     ) -> None:
+        self._immediate = immediate
         self._tracks = [_Track(source) for source in sources]
         self._buffer = Buffer(sink, meters.buffer_dropped)
         self._meters = meters
@@ -205,7 +208,7 @@ class Collector:
                     f"{source.kind}/{source.name}",
                     source.interval_seconds,
                     now_ms,
-                    immediate=source.immediate,
+                    immediate=self._immediate or source.immediate,
                 )
             if not track.cadence.due(now_ms):
                 continue

@@ -139,3 +139,6 @@ class Listener:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        if self._link is not None:  # a task that was cancelled before it began closes nothing
+            self._link.close()
+            self._link = None
