@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -22,7 +23,12 @@ class RedisServer:
         self.port = port
         self.pid = pid
         self.address = f"127.0.0.1:{port}"
-        self.client = redis.Redis(port=port, socket_timeout=10, decode_responses=True)
+        # Any: its stubs do not say which of its calls are coroutines.
+        self.client: Any = redis.Redis(port=port, socket_timeout=10, decode_responses=True)
+
+    def connected(self, **how: Any) -> Any:
+        """One more client."""
+        return redis.Redis(port=self.port, decode_responses=True, **how)
 
     def cpu_seconds(self) -> float:
         """Processor time that the server took so far, without that of saving."""

@@ -95,11 +95,11 @@ class Lookups:
         told = {name: number(info, f"keyspace_{name}") for name in self.net}
         if None in told.values():
             return
-        restarted = info["run_id"] != self.run_id
+        first, restarted = not self.seen, info["run_id"] != self.run_id
         reset = any((told[name] or 0.0) < self.seen.get(name, 0.0) for name in self.net)
         for name in self.net:
             now = told[name] or 0.0
-            if not self.seen:
+            if first:
                 before = now
             elif restarted or reset:
                 before = 0.0

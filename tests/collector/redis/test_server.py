@@ -1,12 +1,13 @@
 """A real Redis: what is read, what is not, and what our own look-ups do to its figures."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from collector.failure import CollectFailure, Failure
 from tests.caches import RedisServer, redis_server
@@ -276,8 +277,8 @@ def test_the_time_of_commands_is_a_histogram_that_begins_with_us(server: RedisSe
 def test_a_server_that_went_away_is_down_and_back_on_a_new_connection(tmp_path: Path) -> None:
     async def attempt(watch: Watch) -> None:
         await watch.turn()
-        server.client.execute_command("CLIENT KILL TYPE normal SKIPME yes")
-        server.client.execute_command("CLIENT KILL TYPE pubsub")
+        mortal.client.execute_command("CLIENT KILL TYPE normal SKIPME yes")
+        mortal.client.execute_command("CLIENT KILL TYPE pubsub")
         seen = await watch.turn()  # the kept connection is gone: opened anew in the same turn
         assert seen("redis_up") == 1
         async with asyncio.timeout(20):
@@ -286,17 +287,17 @@ def test_a_server_that_went_away_is_down_and_back_on_a_new_connection(tmp_path: 
                 seen = await watch.turn()
         assert seen.failures() == {"events": "it ended the connection"}
         assert (await watch.turn()).failures() == {}
-        server.client.shutdown(nosave=True)
+        os.kill(mortal.pid, signal.SIGKILL)
         with pytest.raises(CollectFailure) as caught:
             await watch.turn()
         assert caught.value.reason is Failure.REFUSED
 
-    with redis_server(tmp_path) as server:
-        watching(attempt, server.address)
+    with redis_server(tmp_path) as mortal:
+        watching(attempt, mortal.address)
 
 
 def test_a_database_of_another_number_is_sampled(server: RedisServer) -> None:
-    with redis.Redis(port=server.port, db=3) as other:
+    with server.connected(db=3) as other:
         other.mset({f"session:{number}": "x" for number in range(50)})
 
     async def attempt(watch: Watch) -> None:
