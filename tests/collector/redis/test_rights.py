@@ -114,7 +114,7 @@ def test_the_printed_acl_is_enough_and_no_more(server: RedisServer, more: dict[s
 def test_nothing_else_is_allowed(server: RedisServer, command: list[str]) -> None:
     grant(server, target(server))
     with (
-        redis.Redis(port=server.port, **USER) as client,
+        server.connected(**USER) as client,
         pytest.raises(redis.exceptions.NoPermissionError),
     ):
         client.execute_command(*command)
