@@ -18,6 +18,9 @@ from collector.readings import PartedRun, Readings, SeriesOfSource
 from collector.source import Collected
 from collector.watched import split_address
 
+MOST_BYTES = 1024 * 1024
+"""Of one answer; a server with all 63 slab classes tells about 60 kB."""
+
 COMMANDS = {
     "get_hits": ("get", "hit"),
     "get_misses": ("get", "miss"),
@@ -91,7 +94,7 @@ class Memcached:
             target.timeout or config.timeout, SHARE_OF_INTERVAL * self.interval_seconds
         )
         self._target = target
-        self._most_bytes = config.limits.body_bytes
+        self._most_bytes = min(MOST_BYTES, config.limits.body_bytes)
         self._resolve = resolve or SystemResolver()
         self._book = SeriesOfSource(target.labels, target.name, config.limits)
         self._stopwatch = stopwatch
