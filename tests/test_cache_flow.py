@@ -16,11 +16,11 @@ from api.house import House
 from api.loops import LoopMeters, Loops
 from api.serve import build
 from api.settings import build as settings_of
+from benchmarks._cachework import Shop, past
 from detector.regression import Regression
 from detector.run import milliseconds
 from tests.api.asking import Client
 from tests.caches import RedisServer, redis_server
-from tests.cachework import Shop, past
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=1)
@@ -97,7 +97,7 @@ def test_a_working_set_beyond_its_memory_is_a_regression_of_its_key_group_and_no
             *f"ACL SETUSER plimsoll reset on >{PASSWORD} ~* &* +@all -@dangerous +info +slowlog "
             "+latency".split()
         )
-        shop = Shop(server, 1500, secret=SECRET)
+        shop = Shop(client, 1500, secret=SECRET)
         shop.fill()
         client.config_set("maxmemory-policy", "volatile-lru")
         client.config_set("maxmemory", client.info("memory")["used_memory"] + 500_000)

@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from storage.history import Samples
 from storage.series import NAME, Labels
-from tests.caches import RedisServer
 
 MINUTE_MS = 60_000
 LOOKUPS = 300
@@ -26,15 +26,15 @@ class Shop:
     `sessions` is the working set. Sessions live for a while, pages of the catalogue for ever.
     """
 
-    def __init__(self, server: RedisServer, sessions: int, *, secret: str = "", seed: int = 7):
-        self.server = server
+    def __init__(self, client: Any, sessions: int, *, secret: str = "", seed: int = 7):
+        self.client = client
         self.sessions = sessions
         self.secret = secret
         self.random = random.Random(seed)
 
     def fill(self) -> None:
         """Everything is there to begin with."""
-        pipeline = self.server.client.pipeline(transaction=False)
+        pipeline = self.client.pipeline(transaction=False)
         for number in range(200):
             pipeline.set(f"catalog:{number}", "page")
         for number in range(self.sessions):
@@ -55,7 +55,7 @@ class Shop:
             self.session(self.random.randrange(self.sessions)) for _ in range(lookups - strangers)
         ]
         keys += [f"session:no{self.random.randrange(10**9)}" for _ in range(strangers)]
-        pipeline = self.server.client.pipeline(transaction=False)
+        pipeline = self.client.pipeline(transaction=False)
         for key in keys:
             pipeline.get(key)
             pipeline.get(f"catalog:{self.random.randrange(200)}")
