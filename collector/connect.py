@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from collector.failure import CollectFailure, Failure
+from collector.sidethread import SideThread, StillBusyError
 
 READ_BYTES = 256 * 1024
 SHARE_OF_INTERVAL = 0.8
@@ -128,15 +129,31 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
         ) from None
 
 
-def secret(value: SecretStr | None, file: Path | None, what: str) -> str:
-    """The secret, its file read anew, because secrets are rotated."""
-    if value is not None:
-        text = value.get_secret_value().strip()
-    else:
+class Secrets:
+    """Reads the secrets of one target, their files anew each time, because secrets are rotated.
+
+    Beside the event loop: a file on a share that hangs must not stop every other target.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._thread = SideThread(f"plimsoll-secret-{target}")
+
+    async def read(self, value: SecretStr | None, file: Path | None, what: str) -> str:
+        """The secret; CollectFailure when it is empty or its file cannot be read."""
+        if value is not None:
+            text = value.get_secret_value().strip()
+        else:
+            text = await self._of_file(Path(str(file)), what)
+        if not text:
+            raise CollectFailure(Failure.AUTH, f"the {what} is empty")
+        return text
+
+    async def _of_file(self, file: Path, what: str) -> str:
         try:
-            text = Path(str(file)).read_text(encoding="utf-8").strip()
+            return (await self._thread.run(lambda: file.read_text(encoding="utf-8"))).strip()
+        except StillBusyError:
+            raise CollectFailure(
+                Failure.TIMEOUT, f"reading the {what}_file has not come back; does a disk hang?"
+            ) from None
         except (OSError, UnicodeDecodeError):
             raise CollectFailure(Failure.AUTH, f"the {what}_file cannot be read") from None
-    if not text:
-        raise CollectFailure(Failure.AUTH, f"the {what} is empty")
-    return text

@@ -10,10 +10,8 @@ import base64
 import ssl
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-from pydantic import SecretStr
 
 from collector.addresses import Resolve, SystemResolver, checked
 from collector.config import CollectorConfig, Target
@@ -22,9 +20,9 @@ from collector.connect import (
     ConnectError,
     ConnectTimeoutError,
     Place,
+    Secrets,
     TLSError,
     places,
-    secret,
     trust,
 )
 from collector.exposition import Exposition
@@ -71,6 +69,7 @@ class Scrape:
         )
         self._reader = SideThread(f"plimsoll-page-{target.name}")
         self._trusted: ssl.SSLContext | None = None
+        self._secrets = Secrets(target.name)
 
     def __repr__(self) -> str:
         return f"Scrape({self.name!r})"
@@ -95,7 +94,7 @@ class Scrape:
         host = self._url.raw_host.decode("ascii")
         port = self._url.port or (443 if self._url.scheme == "https" else 80)
         addresses = await checked(host, port, self._resolve)
-        tls, headers = self._trust(), self._headers()
+        tls, headers = self._trust(), await self._headers()
         failure = CollectFailure(Failure.DNS, "no address")
         for place in places(addresses, port, self.timeout_seconds, tls, host):
             try:
@@ -149,7 +148,7 @@ class Scrape:
             self._trusted = trust(self._target.ca_file)
         return self._trusted
 
-    def _headers(self) -> dict[str, str]:
+    async def _headers(self) -> dict[str, str]:
         headers = {
             "Host": self._url.netloc.decode("ascii"),
             "User-Agent": "plimsoll",
@@ -159,18 +158,18 @@ class Scrape:
         }
         target = self._target
         if target.token is not None or target.token_file is not None:
-            token = _token(target.token, target.token_file)
+            token = _token(await self._secrets.read(target.token, target.token_file, "token"))
             headers["Authorization"] = f"Bearer {token}"
         elif target.username is not None:
-            password = secret(target.password, target.password_file, "password")
+            given = target.password, target.password_file
+            password = await self._secrets.read(*given, "password")
             pair = base64.b64encode(f"{target.username}:{password}".encode()).decode()
             headers["Authorization"] = f"Basic {pair}"
         return headers
 
 
-def _token(value: SecretStr | None, file: Path | None) -> str:
+def _token(token: str) -> str:
     """A bearer token that a header can carry."""
-    token = secret(value, file, "token")
     if not (token.isascii() and token.isprintable()):
         raise CollectFailure(Failure.AUTH, "the token holds characters that a header cannot carry")
     return token

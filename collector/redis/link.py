@@ -4,7 +4,7 @@ import ssl
 
 from collector.addresses import Resolve, checked
 from collector.config import RedisTarget
-from collector.connect import READ_BYTES, Streams, connect_any, places, secret, trust
+from collector.connect import READ_BYTES, Secrets, Streams, connect_any, places, trust
 from collector.failure import CollectFailure, Failure
 from collector.redis.resp import Parser, Refusal, Reply, encoded
 from collector.watched import split_address
@@ -70,6 +70,7 @@ class Door:
         self._most_bytes = most_bytes
         self._resolve = resolve
         self._trusted: ssl.SSLContext | None = None
+        self._secrets = Secrets(target.name)
 
     async def open(self) -> Link:
         """A new link; every way to fail is a CollectFailure."""
@@ -92,7 +93,7 @@ class Door:
     async def _log_in(self, link: Link) -> None:
         target = self._target
         if target.password is not None or target.password_file is not None:
-            password = secret(target.password, target.password_file, "password")
+            password = await self._secrets.read(target.password, target.password_file, "password")
             user = () if target.username is None else (target.username,)
             (reply,) = await link.ask(("AUTH", *user, password))
             if isinstance(reply, Refusal):

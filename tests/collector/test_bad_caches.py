@@ -1,6 +1,7 @@
 """Caches that hang, drip, flood or speak something else, beside one that works."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from collector.config import CollectorConfig
 from collector.failure import CollectFailure, Failure
 from collector.memcached import Memcached
 from collector.redis.source import Redis
+from collector.scrape import Scrape
 from collector.source import Source
 from tests.caches import memcached_server, redis_server
 from tests.collector.servers import METRICS, TEXT
@@ -185,3 +187,39 @@ def test_a_run_that_was_cancelled_leaves_no_reply_for_the_next_one(tmp_path: Pat
 
     with redis_server(tmp_path) as server:
         asyncio.run(attempt(server.address))
+
+
+@pytest.mark.parametrize("kind", ["scrape", "redis"])
+def test_a_password_file_that_hangs_stops_nobody_else(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("x")
+    login = {"name": "cache", "username": "u", "password_file": str(file), "timeout": "200ms"}
+    target = {"targets": [{**login, "url": "http://127.0.0.1:1/"}]}
+    if kind == "redis":
+        target = {"redis": [{**login, "address": "127.0.0.1:9"}]}
+    config = CollectorConfig.model_validate({"interval": "15s", "host": False, **target})
+    file.unlink()
+    os.mkfifo(file)  # nobody writes: whoever reads it waits for ever
+
+    async def attempt() -> None:
+        async with AsyncExitStack() as stack:
+            if kind == "redis":
+                address = await stack.enter_async_context(serving(hang))
+                chosen = config.redis[0].model_copy(update={"address": address})
+                source: Source = Redis(chosen, config, resolve=resolve, immediate=True)
+            else:
+                source = Scrape(config.targets[0], config, resolve=resolve, immediate=True)
+            rig = await stack.enter_async_context(running(source))
+            told = []
+            for number in range(3):
+                async with asyncio.timeout(10):
+                    await rig.turn(second(900 * number))
+                told.append((rig.status("cache").reason, rig.status("cache").detail))
+            hangs = "reading the password_file has not come back; does a disk hang?"
+            assert told[0] == (Failure.TIMEOUT, "not done after 0.2 s")
+            assert told[1:] == [(Failure.TIMEOUT, hangs)] * 2
+
+    try:
+        asyncio.run(attempt())
+    finally:
+        file.write_text("x")  # lets the thread go

@@ -12,6 +12,8 @@ import pytest
 from collector.failure import CollectFailure, Failure
 from tests.caches import RedisServer, redis_server
 from tests.collector.redis.rig import Seen, Watch, fill, watching
+from tests.collector.servers import CERTIFICATE, KEY
+from tests.servers import free_port
 
 
 @pytest.fixture
@@ -306,3 +308,22 @@ def test_a_database_of_another_number_is_sampled(server: RedisServer) -> None:
         assert sum(v for k, v in seen.values.items() if "key_group_keys" in k) == 50
 
     watching(attempt, server.address, database=3)
+
+
+def test_over_tls_the_certificate_is_checked(tmp_path: Path) -> None:
+    port = free_port()
+    files = ("--tls-cert-file", str(CERTIFICATE), "--tls-key-file", str(KEY))
+    options = ("--tls-port", str(port), *files, "--tls-auth-clients", "no")
+
+    async def trusted(watch: Watch) -> None:
+        assert (await watch.turn()).failures() == {}
+
+    async def refused(watch: Watch) -> None:
+        with pytest.raises(CollectFailure) as caught:
+            await watch.turn()
+        assert caught.value.reason is Failure.TLS
+
+    with redis_server(tmp_path, *options, "--tls-ca-cert-file", str(CERTIFICATE)):
+        watching(trusted, f"shop.test:{port}", tls=True, ca_file=str(CERTIFICATE))
+        watching(refused, f"shop.test:{port}", tls=True)
+        watching(refused, f"other.test:{port}", tls=True, ca_file=str(CERTIFICATE))
