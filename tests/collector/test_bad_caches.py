@@ -223,3 +223,49 @@ def test_a_password_file_that_hangs_stops_nobody_else(kind: str, tmp_path: Path)
         asyncio.run(attempt())
     finally:
         file.write_text("x")  # lets the thread go
+
+
+def test_events_that_cannot_be_listened_to_fail_alone(tmp_path: Path) -> None:
+    """The second connection is taken and never answered."""
+
+    async def attempt(port: int) -> None:
+        count, tasks = 0, set()
+
+        async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(65_536):
+                writer.write(data)
+
+        async def first_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal count
+            count += 1
+            task = asyncio.current_task()
+            assert task is not None
+            tasks.add(task)
+            try:
+                if count > 1:
+                    await asyncio.Event().wait()
+                behind = await asyncio.open_connection("127.0.0.1", port)
+                try:
+                    await asyncio.gather(pipe(reader, behind[1]), pipe(behind[0], writer))
+                finally:
+                    behind[1].close()
+            finally:
+                writer.close()
+
+        front = await asyncio.start_server(first_only, "127.0.0.1", 0)
+        target = {"name": "cache", "address": f"127.0.0.1:{front.sockets[0].getsockname()[1]}"}
+        config = CollectorConfig.model_validate({"timeout": "2s", "redis": [target]})
+        source = Redis(config.redis[0], config)
+        async with asyncio.timeout(1.5):
+            came = await source.collect(NOW_MS)
+        failures = {part.name: part.failure for part in came.parts if part.failure}
+        assert set(failures) == {"events"}
+        assert failures["events"].reason is Failure.TIMEOUT
+        await source.close()
+        front.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    with redis_server(tmp_path) as server:
+        asyncio.run(attempt(server.port))

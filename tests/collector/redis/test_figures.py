@@ -1,16 +1,20 @@
 """The pure parts: look-ups, groups, events, the slow log, histograms."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from collector.config import Limits
+from collector.config import Limits, RedisTarget
 from collector.failure import CollectFailure
 from collector.readings import Readings, SeriesOfSource
-from collector.redis.events import MOST_PER_SECOND, MOST_REMEMBERED, Tally
-from collector.redis.groups import LEAST_KEYS, OTHER, KeyGroups
+from collector.redis.events import MOST_PER_SECOND, MOST_REMEMBERED, Listener, Tally
+from collector.redis.groups import LEAST_KEYS, OTHER, KeyGroups, KeySample, Look
 from collector.redis.info import Lookups, Started, fields, read
 from collector.redis.latency import EDGES_USEC, Watched, histograms
+from collector.redis.link import Door, Link
+from collector.redis.resp import Parser
+from collector.redis.sampler import Sampler
 from collector.redis.slowlog import SlowCommands, entries
 
 
@@ -284,3 +288,51 @@ def test_histograms_begin_with_us_and_begin_anew_after_a_failure_or_a_reset() ->
 def test_what_is_no_histogram_is_refused(found: object) -> None:
     with pytest.raises(CollectFailure):
         histograms(found)
+
+
+# --- limits of work ----------------------------------------------------------------------------
+
+
+def message(number: int) -> bytes:
+    """An event as the server sends it."""
+    words = (b"pmessage", b"__keyevent@*__:keymiss", b"__keyevent@0__:keymiss", b"s%d" % number)
+    return b"*4\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+def test_a_flood_of_events_is_counted_up_to_the_limit_and_the_rest_is_counted_as_dropped() -> None:
+    seconds = 7.5
+    counted = tally()
+    listener = Listener(cast(Door, None), counted, lambda: seconds)
+    link = SimpleNamespace(parser=Parser(1_000_000))
+    flood = b"".join(message(number) for number in range(MOST_PER_SECOND + 1000))
+    for at in range(0, len(flood), 65_536):
+        link.parser.feed(flood[at : at + 65_536])
+        listener.heard(cast(Link, link))
+    assert counted.counts["keymiss", "s*"] == MOST_PER_SECOND
+    assert counted.dropped == 1000
+    seconds = 8.5
+    link.parser.feed(message(1))
+    listener.heard(cast(Link, link))
+    assert counted.counts["keymiss", "s*"] == MOST_PER_SECOND + 1
+
+
+def test_a_server_that_is_slow_to_tell_of_its_keys_is_asked_for_fewer() -> None:
+    target = RedisTarget(name="cache", address="a:1", sampled_keys=2000)
+    sampler = Sampler(target, 15, KeyGroups(()), Lookups())
+    assert sampler.at_once == 100
+    for seconds, at_once in ((0.2, 50), (0.2, 25), (0.05, 50), (0.05, 100), (0.05, 100)):
+        sampler.took(seconds)
+        assert sampler.at_once == at_once
+    for _ in range(10):
+        sampler.took(1.0)
+    assert sampler.at_once == 10
+
+
+def test_looks_older_than_five_minutes_say_nothing_any_more() -> None:
+    sample = KeySample(100)
+    look = Look(group="s*", size_bytes=5, ttl_seconds=None, idle_seconds=1, frequency=None)
+    sample.take([look], 0)
+    sample.forget(1)
+    found = readings()
+    sample.read(10, found)
+    assert told(found) == {}
