@@ -1,7 +1,7 @@
 """One Redis or Valkey server as a source: what is asked in which order, and what is remembered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from time import perf_counter
 
@@ -20,6 +20,7 @@ from collector.redis.slowlog import AT_ONCE, SlowCommands, entries
 from collector.source import Collected
 
 HISTOGRAMS_SINCE = (7,)
+REFUSED_AGAIN_MS = 5 * 60_000
 SHARE_FOR_EVENTS = 0.25
 """Of the time for a run: how long opening the second connection may take."""
 
@@ -64,6 +65,8 @@ class Redis:
             stopwatch,
         )
         self._info: dict[str, str] = {}
+        self._refused_ms: dict[str, int] = {}
+        self._sections: tuple[str, ...] = info.SECTIONS
 
     def __repr__(self) -> str:
         return f"Redis({self.name!r})"
@@ -76,19 +79,34 @@ class Redis:
             if not await run.part("info", partial(self._asked, self._part_info)):
                 (part,) = run.collected().parts
                 raise part.failure or CollectFailure(Failure.INTERNAL, "no answer")
-            if info.version(self._info) >= HISTOGRAMS_SINCE:
-                await run.part("latency", partial(self._asked, self._part_latency))
-            await run.part("slowlog", partial(self._asked, self._part_slowlog))
-            if self._target.sampled_keys:
-                await run.part("keys", partial(self._asked, self._part_keys))
-            if self._target.events:
-                await run.part("events", self._part_events)
+            for name, work in self._beside():
+                if self._may_try(name, at_ms):
+                    await run.part(name, work)
             done = True
         finally:
             if not done:
                 self._histograms.forget()
                 self._drop()  # also when cancelled: replies may be on their way
-        return run.collected()
+        collected = run.collected()
+        for part in collected.parts:
+            if part.failure is not None and part.failure.reason is Failure.PERMISSION:
+                self._refused_ms[part.name] = at_ms
+        return collected
+
+    def _beside(self) -> Iterator[tuple[str, Callable[[Readings], Awaitable[None]]]]:
+        """The parts beside `info` that this target has."""
+        if info.version(self._info) >= HISTOGRAMS_SINCE:
+            yield "latency", partial(self._asked, self._part_latency)
+        yield "slowlog", partial(self._asked, self._part_slowlog)
+        if self._target.sampled_keys:
+            yield "keys", partial(self._asked, self._part_keys)
+        if self._target.events:
+            yield "events", self._part_events
+
+    def _may_try(self, part: str, at_ms: int) -> bool:
+        """Not again and again what the user may not do: each try is in the server's ACL LOG."""
+        refused_ms = self._refused_ms.get(part)
+        return refused_ms is None or not 0 <= at_ms - refused_ms < REFUSED_AGAIN_MS
 
     async def close(self) -> None:
         """End both connections."""
@@ -123,9 +141,10 @@ class Redis:
                 self._drop()
 
     async def _part_info(self, link: Link, readings: Readings) -> None:
-        (reply,) = await link.ask(("INFO", *info.SECTIONS))
+        (reply,) = await link.ask(("INFO", *self._sections))
         if isinstance(reply, Refusal) and reply.code == "ERR":  # before 7.0 one section at most
-            (reply,) = await link.ask(("INFO", "all"))
+            self._sections = ("all",)
+            (reply,) = await link.ask(("INFO", *self._sections))
         text = checked_reply(reply, "info")
         self._info = info.fields(text if isinstance(text, bytes) else b"")
         info.read(self._info, readings, self._lookups, self._started)
