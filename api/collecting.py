@@ -18,7 +18,6 @@ from api.loops import clock
 from api.routes.targets import part_text, state_text
 from api.settings import Settings, load
 from api.setup import Config
-from collector.config import Target
 from collector.failure import Failure
 from collector.meters import CollectorMeters
 from collector.run import PART_UP, UP, Collector, TargetState, TargetStatus, sources
@@ -80,8 +79,7 @@ def command(
 
 def source_of(name: str, settings: Settings) -> Source:
     """The source of that name, or the end of the command with a hint."""
-    own = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
-    known = {one.name: one for one in sources(settings.collector, own_page=own)}
+    known = {one.name: one for one in sources(settings.collector)}
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
