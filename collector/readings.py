@@ -24,6 +24,7 @@ class SeriesOfSource:
         self._limits = limits
         self._known: dict[Key, Labels] = {}
         self._seen_ms: dict[Key, int] = {}
+        self._looked_ms: int | None = None
 
     @property
     def most_samples(self) -> int:
@@ -47,7 +48,13 @@ class SeriesOfSource:
         return found
 
     def _forgot(self, at_ms: int) -> bool:
-        """Give up series that were not read for some time; whether that made room."""
+        """Give up series that were not read for some time; whether that made room.
+
+        Once in a run: a target with far too many would have all of ours looked through for each.
+        """
+        if self._looked_ms == at_ms:
+            return False
+        self._looked_ms = at_ms
         for key, seen_ms in list(self._seen_ms.items()):
             if seen_ms < at_ms - FORGET_AFTER_MS:
                 del self._known[key], self._seen_ms[key]

@@ -128,8 +128,7 @@ def test_a_working_set_beyond_its_memory_is_a_regression_of_its_key_group_and_no
         assert one.began_hi_ms >= milliseconds(NOON) - 60_000
 
     everything = {"stored": stored(data), "log": caplog.text, **told}
-    assert "session" in everything["stored"]
-    for name, text in everything.items():
-        assert len(text) > 50 or name == "log", name
-        assert SECRET not in text, name
-        assert PASSWORD not in text, name
+    shown = {name for name, text in everything.items() if "session" in text}
+    assert {"stored", "/api/v1/targets", "/signals/cache_group_misses"} <= shown
+    leaks = [name for name, text in everything.items() if SECRET in text or PASSWORD in text]
+    assert leaks == []

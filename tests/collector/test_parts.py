@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from api.routes.targets import TargetShape
 from collector.config import Limits
 from collector.failure import CollectFailure, Failure
-from collector.readings import PartedRun, Readings, SeriesOfSource
+from collector.readings import Key, PartedRun, Readings, SeriesOfSource
 from collector.source import Collected, Drop
 from tests.collector.test_run import NOW_MS, UP, Fake, running, second
 
@@ -187,3 +188,21 @@ def test_a_figure_that_is_not_there_stays_absent() -> None:
     readings = Readings(book(), 0, 10)
     readings.add("redis_memory_max_bytes", None)
     assert readings.series == []
+
+
+def test_room_for_new_series_is_looked_for_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    # For each of very many new series it would take all the time there is.
+    searches = 0
+
+    class Counted(dict[Key, int]):
+        def items(self) -> Any:
+            nonlocal searches
+            searches += 1
+            return super().items()
+
+    tight = book(series=3)
+    monkeypatch.setattr(tight, "_seen_ms", Counted())
+    rows: list[tuple[str, dict[str, str]]] = [("a", {"x": str(one)}) for one in range(100)]
+    assert collected(tight, 0, *rows).dropped == {Drop.SERIES: 97}
+    assert collected(tight, 15_000, *rows).dropped == {Drop.SERIES: 97}
+    assert searches == 2
