@@ -117,6 +117,8 @@ def key_of(name: str, apps: Sequence[RumApp]) -> str:
             return one.key
     if apps:
         known = ", ".join(one.name for one in apps)
+        told = f"there is no app {name!r}; known are: {known}"
+        raise typer.BadParameter(told, param_hint="--app")
         raise typer.BadParameter(
             f"there is no app {name!r}; known are: {known}", param_hint="--app"
         )

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api import credentials, explaining, replaying
+from api import collecting, credentials, explaining, replaying
 from api.acting import commands as regressions_app
 from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
@@ -20,6 +20,7 @@ from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
+from api.setup import commands as setup_app
 from api.token_commands import commands as token_app
 from detector import units
 from storage.duration import written
@@ -42,11 +43,15 @@ signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
 app.add_typer(signals_app, name="signals")
+app.add_typer(setup_app, name="setup")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(token_app, name="token")
 
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
+)
+app.command("collect", epilog="Example: [bold]plimsoll collect sessions --once[/]")(
+    collecting.command
 )
 app.command("explain", epilog="Example: [bold]plimsoll explain 'api_p95{target=\"shop\"}'[/]")(
     explaining.command
@@ -156,7 +161,7 @@ def greet(settings: Settings) -> None:
                 "[bold red]warning:[/] storage.prometheus.insecure_skip_verify is on: whoever is "
                 "between here and there can read your credentials and forge every number"
             )
-    elif not settings.collector.targets:
+    elif not any(settings.collector.watched()):
         out.print(
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
@@ -200,7 +205,7 @@ def check(config: Config = None) -> None:
     definitions = settings.definitions
     name = config or (FILE if FILE.exists() else "the defaults")
     out.print(
-        f"[bold green]ok:[/] {name}: {len(settings.collector.targets)} targets, "
+        f"[bold green]ok:[/] {name}: {len(list(settings.collector.watched()))} targets, "
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"

@@ -79,7 +79,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     signals, declared = settings.definitions.signals, settings.dependencies
     looking = Looking(
         kinds={name: one.form.kind for name, one in signals.items()},
-        dependencies=Dependencies(declared.needs, declared.guess),
+        dependencies=Dependencies(settings.needs, declared.guess),
         around=Past(history, signals),
     )
     book = Book(Incidents(looking, IncidentMeters(registry)))

@@ -42,12 +42,14 @@ ADAPTERS = {
     "psycopg": set[str](),  # SQLAlchemy loads it by the address
     "rich": {
         "api/acting.py",
+        "api/collecting.py",
         "api/demo/story.py",
         "api/explaining.py",
         "api/main.py",
         "api/progress.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/setup.py",
         "api/incident_commands.py",
         "api/token_commands.py",
     },
@@ -55,11 +57,13 @@ ADAPTERS = {
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
+        "api/collecting.py",
         "api/beacon.py",
         "api/explaining.py",
         "api/main.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/setup.py",
         "api/incident_commands.py",
         "api/token_commands.py",
     },

@@ -185,7 +185,8 @@ def test_a_package_that_cannot_be_written_is_told_plainly(tmp_path: Path) -> Non
 def test_the_snippet_takes_the_key_of_the_app_that_is_named(tmp_path: Path) -> None:
     config = tmp_path / "plimsoll.yaml"
     key = "0123456789abcdef"
-    config.write_text(f"collector: {{rum: {{apps: [{{name: shop, key: {key}}}]}}}}\n")
+    described = f"{{name: shop, key: {key}, origins: [https://shop.example]}}"
+    config.write_text(f"collector: {{rum: {{apps: [{described}]}}}}\n")
     assert f'data-app="{key}"' in printed(*SNIPPET, "-c", str(config))
     ran = CliRunner().invoke(app, ["beacon", "snippet", "--app", "shpo", "-c", str(config)])
     assert ran.exit_code == 2

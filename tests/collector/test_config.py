@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from collector.config import CollectorConfig, Target
+from collector.config import CollectorConfig, MemcachedTarget, RedisTarget, Target
 
 SHOP = {"name": "shop", "url": "http://shop.internal:8000/metrics"}
 
@@ -86,14 +86,16 @@ def test_a_limit_of_nothing_is_refused(key: str) -> None:
 def test_secrets_are_not_in_the_repr(tmp_path: Path) -> None:
     one = Target.model_validate({**SHOP, "token": "hunter2"})
     other = Target.model_validate({**SHOP, "username": "bob", "password": "hunter2"})
-    for target in (one, other):
+    cache = RedisTarget.model_validate({"name": "a", "address": "b:1", "password": "hunter2"})
+    for target in (one, other, cache):
         assert "hunter2" not in repr(target)
         assert "hunter2" not in str(target)
         assert "hunter2" not in target.model_dump_json()
 
 
 def test_every_field_is_described() -> None:
-    for model in (CollectorConfig, Target, CollectorConfig.model_fields["limits"].annotation):
+    limits = CollectorConfig.model_fields["limits"].annotation
+    for model in (CollectorConfig, Target, RedisTarget, MemcachedTarget, limits):
         assert model is not None
         for name, field in model.model_fields.items():
             assert field.description, name
