@@ -24,6 +24,7 @@ from api.loops import LoopMeters, Loops, clock
 from api.settings import Settings
 from collector.config import Target
 from collector.meters import CollectorMeters
+from collector.postgres.book import StatementBook
 from collector.run import Collector, sources
 from detector.around import Past
 from detector.backfill import Backfills
@@ -81,6 +82,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         DetectorMeters(registry),
         Keeping(memory_bytes=settings.detector.memory * 2**20),
     )
+    statements = StatementBook(state)
     backfills: Backfills = {}
     coverage = Coverage(file)
     storage = settings.storage
@@ -97,11 +99,12 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         refill=Refill(detector, DefinitionBook(file), backfills, reach, coverage.forget),
         backfills=backfills,
         collector=Collector(
-            sources(settings.collector, own_page=own_page),
+            sources(settings.collector, own_page=own_page, statements=statements.note),
             history.append,
             CollectorMeters(registry),
         ),
         alerts=Alerts(state, book, settings.alerts, AlertsMeters(registry)),
+        statements=statements,
         registry=registry,
         now=now,
         source=source(settings, history, coverage, SourceMeters(registry)),

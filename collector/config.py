@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from collector.naming import TargetName
+from collector.postgres.config import PostgresTarget
 from collector.source import TARGET
 from storage.addresses import web_address
 from storage.duration import Seconds
@@ -23,7 +25,6 @@ from storage.series import check_regex
 RESERVED_NAMES = ("host", "plimsoll")
 """What Plimsoll calls the machine it runs on, and its own page."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -64,7 +65,7 @@ class Target(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: str = Field(description="What the target is called; becomes the label `target`.")
+    name: TargetName = Field(description="What the target is called; becomes the label `target`.")
     url: Annotated[str, AfterValidator(scrape_url)] = Field(
         description="The page, http or https, without credentials. Redirects are not followed."
     )
@@ -97,16 +98,6 @@ class Target(BaseModel):
     any_content_type: bool = Field(
         False, description="Read the page as text format whatever its Content-Type says."
     )
-
-    @field_validator("name")
-    @classmethod
-    def _name_is_usable(cls, value: str) -> str:
-        if not _NAME.fullmatch(value):
-            raise ValueError(
-                "must be 1 to 100 letters, digits or any of _ . : - and begin with a letter or "
-                "digit"
-            )
-        return value
 
     @field_validator("username")
     @classmethod
@@ -164,12 +155,29 @@ class CollectorConfig(BaseModel):
         default_factory=list, description="Pages in the Prometheus text format."
     )
 
-    @field_validator("targets")
+    postgres: list[PostgresTarget] = Field(default_factory=list, description="PostgreSQL servers.")
+
+    @field_validator("targets", "postgres")
     @classmethod
-    def _names_are_unique(cls, value: list[Target]) -> list[Target]:
+    def _names_are_free(cls, value: list[Target]) -> list[Target]:
         for name, count in Counter(target.name for target in value).items():
             if name in RESERVED_NAMES:
                 raise ValueError(f"{name!r} is the name of a built-in target; choose another one")
             if count > 1:
                 raise ValueError(f"{count} targets are called {name!r}; give each its own name")
         return value
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for name, count in Counter(self.names).items():
+            if count > 1:
+                raise ValueError(
+                    f"{count} targets of different kinds are called {name!r}; give each its own "
+                    "name"
+                )
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the targets of all kinds are called."""
+        return tuple(one.name for kind in (self.targets, self.postgres) for one in kind)

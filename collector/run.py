@@ -16,12 +16,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from time import perf_counter
 
-from collector.addresses import Resolve
+from collector.addresses import Resolve, SystemResolver
 from collector.buffer import Buffer, Sink
 from collector.config import CollectorConfig, Target
 from collector.failure import CollectFailure, Failure
 from collector.host import Host
 from collector.meters import CollectorMeters
+from collector.postgres.noting import Write
+from collector.postgres.source import Postgres
 from collector.schedule import Cadence, Turn
 from collector.scrape import SHARE_OF_INTERVAL, Scrape
 from collector.source import TARGET, Collected, Source
@@ -267,9 +269,16 @@ class Collector:
 
 
 def sources(
-    config: CollectorConfig, *, own_page: Target | None = None, resolve: Resolve | None = None
+    config: CollectorConfig,
+    *,
+    own_page: Target | None = None,
+    resolve: Resolve | None = None,
+    statements: Write | None = None,
 ) -> list[Source]:
-    """All that the configuration names: this host, Plimsoll's own page, the targets in order."""
+    """All that the configuration names: this host, Plimsoll's own page, the targets in order.
+
+    `statements` takes the texts of statements that databases tell of.
+    """
     found: list[Source] = []
     if config.host:
         timeout_seconds = min(config.timeout, SHARE_OF_INTERVAL * config.interval)
@@ -277,6 +286,10 @@ def sources(
     if own_page is not None:
         found.append(Scrape(own_page, config, resolve=resolve, immediate=True))
     found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
+    found.extend(
+        Postgres(target, config, resolve or SystemResolver(), write=statements)
+        for target in config.postgres
+    )
     return found
 
 

@@ -39,7 +39,8 @@ ADAPTERS = {
     },
     "jinja2": {"api/pages/render.py"},
     "psutil": {"collector/host.py"},
-    "psycopg": set[str](),  # SQLAlchemy loads it by the address
+    # SQLAlchemy loads it by the address.
+    "psycopg": {"collector/postgres/connection.py"},
     "rich": {
         "api/acting.py",
         "api/demo/story.py",
