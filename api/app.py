@@ -10,7 +10,7 @@ from api import errors
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, series, signals, whynot
+from api.pages import incidents, overview, queries, regressions, series, signals, whynot
 from api.routes import (
     backup,
     deployments,
@@ -23,6 +23,7 @@ from api.routes import (
     targets,
 )
 from api.routes import incidents as incidents_routes
+from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
@@ -40,6 +41,7 @@ ROUTERS = (
     deployments.routes,
     judgements.routes,
     rules.routes,
+    queries_routes.routes,
     targets.routes,
     source.routes,
     backup.routes,
@@ -49,6 +51,7 @@ ROUTERS = (
     incidents.routes,
     signals.routes,
     series.routes,
+    queries.routes,
     whynot.routes,
 )
 

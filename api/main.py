@@ -15,6 +15,7 @@ from rich.markup import escape
 from api import explaining, replaying
 from api.acting import commands as regressions_app
 from api.moments import milliseconds
+from api.preparing import commands as setup_app
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
 from detector import units
@@ -37,6 +38,7 @@ signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
 app.add_typer(signals_app, name="signals")
+app.add_typer(setup_app, name="setup")
 
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
@@ -149,7 +151,7 @@ def greet(settings: Settings) -> None:
                 "[bold red]warning:[/] storage.prometheus.insecure_skip_verify is on: whoever is "
                 "between here and there can read your credentials and forge every number"
             )
-    elif not settings.collector.targets:
+    elif not settings.collector.names:
         out.print(
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
@@ -193,7 +195,7 @@ def check(config: Config = None) -> None:
     definitions = settings.definitions
     name = config or (FILE if FILE.exists() else "the defaults")
     out.print(
-        f"[bold green]ok:[/] {name}: {len(settings.collector.targets)} targets, "
+        f"[bold green]ok:[/] {name}: {len(settings.collector.names)} targets, "
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"

@@ -308,7 +308,7 @@ def unknown_services(
     document: Document, dependencies: DependenciesConfig, collector: CollectorConfig
 ) -> Iterable[Fault]:
     """Names among the dependencies that are no target and no service: most are misspelt."""
-    known = {*RESERVED_NAMES, *dependencies.services}
+    known = {*RESERVED_NAMES, *dependencies.services, *collector.names}
     for target in collector.targets:
         known |= {target.name, target.labels.get("service", "")} - {""}
     for name, needed in dependencies.needs.items():

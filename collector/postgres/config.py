@@ -154,7 +154,7 @@ class PostgresTarget(Login):
         None, description="How long one run may take, if not as `collector.timeout` says."
     )
     statement_timeout: Seconds = Field(
-        3.0, ge=0.01, description="How long one query may take before the server ends it."
+        3.0, ge=0.001, description="How long one query may take before the server ends it."
     )
     lock_timeout: Seconds = Field(
         0.2, ge=0.001, description="How long a query waits for a lock before the server ends it."

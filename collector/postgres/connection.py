@@ -29,7 +29,8 @@ MOST_ADDRESSES = 4
 SHARE_TO_CONNECT = 0.45
 LONGEST_CONNECT_SECONDS = 5
 UNTRUSTED = (SslMode.DISABLE, SslMode.PREFER)
-TEXTS = ("text", "varchar", "name", "bpchar", '"char"', "unknown")
+TEXTS = ("text", "varchar", "name", "bpchar", '"char"', 705)
+"""Types whose values are text; the last is that of constants without a type."""
 BEFORE_THE_ROWS = 3
 """Results of BEGIN and two SET LOCAL, which come before that of the query."""
 
@@ -64,6 +65,14 @@ IN_WORDS = {
 }
 QUERIES: tuple[tuple[type[psycopg.Error], Failure, str], ...] = (
     (errors.InsufficientPrivilege, Failure.PERMISSION, "the role may not read this"),
+    (errors.AdminShutdown, Failure.PROTOCOL, "the server ended the connection"),
+    (errors.CrashShutdown, Failure.PROTOCOL, "the server ended the connection"),
+    (errors.CannotConnectNow, Failure.PROTOCOL, "the server is starting or stopping"),
+    (
+        errors.CharacterNotInRepertoire,
+        Failure.PROTOCOL,
+        "a text there is none in this database's encoding; a database in SQL_ASCII shows it",
+    ),
     (errors.LockNotAvailable, Failure.TIMEOUT, "somebody holds a lock on what it asks for"),
     (errors.QueryCanceled, Failure.TIMEOUT, "the query took longer than statement_timeout"),
     (errors.UndefinedTable, Failure.NOT_INSTALLED, "the server does not have what is asked for"),
@@ -94,6 +103,7 @@ class Connection:
         self._login = login
         self._database = database
         self._resolve = resolve
+        self._encoding = "UTF8"
         self._open: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
 
     @property
@@ -107,12 +117,13 @@ class Connection:
             return
         await self.close()
         parameters = {**self._place(seconds), **await self._address()}
-        try:
-            made = await psycopg.AsyncConnection.connect(
-                **parameters, autocommit=True, prepare_threshold=None
-            )
-        except psycopg.Error as error:
-            raise refused(error) from None
+        made = await connect(parameters, self._encoding)
+        raw = made.pgconn.parameter_status(b"server_encoding") == b"SQL_ASCII"
+        if raw != (self._encoding == "SQL_ASCII"):
+            # Bytes that nobody checked cannot be asked for as UTF-8: every such row is an error.
+            self._encoding = "SQL_ASCII" if raw else "UTF8"
+            made.pgconn.finish()
+            made = await connect(parameters, self._encoding)
         for name in TEXTS:
             made.adapters.register_loader(name, Lenient)
         self._open = made
@@ -197,7 +208,6 @@ class Connection:
             "password": secret(login.password, login.password_file),
             "dbname": self._database,
             "application_name": APPLICATION,
-            "client_encoding": "UTF8",
             "connect_timeout": max(
                 2, min(LONGEST_CONNECT_SECONDS, round(SHARE_TO_CONNECT * seconds))
             ),
@@ -219,6 +229,18 @@ class Connection:
             # Whoever pretends to be the server could ask for the password as it is.
             parameters["require_auth"] = "!password"
         return parameters
+
+
+async def connect(
+    parameters: dict[str, Any], encoding: str
+) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """A new connection; CollectFailure says why there is none."""
+    try:
+        return await psycopg.AsyncConnection.connect(
+            **parameters, client_encoding=encoding, autocommit=True, prepare_threshold=None
+        )
+    except psycopg.Error as error:
+        raise refused(error) from None
 
 
 def secret(value: SecretStr | None, file: Path | None) -> str | None:

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     (?P<space>\s+)
   | (?P<line>--[^\n]*)
   | (?P<block>/\*)
-  | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z))
+  | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*(?:'|\\?\Z))
   | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*(?:'|\Z))
   | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*(?:"|\Z))
   | (?P<parameter>\$\d+)

@@ -64,6 +64,7 @@ class StatementReader:
         self._names: dict[Key, str] = {}  # "" where the text may not be kept
         self._texts: dict[str, str] = {}
         self._texts_ms: int | None = None
+        self._texts_came = False
         self._noted_ms: int | None = None
         self._thread = SideThread("plimsoll-statement-texts")
 
@@ -77,13 +78,16 @@ class StatementReader:
         dealloc, reset = (await ask(info))[0] if info else (0, None)
         epoch = (server.started_seconds, reset, extension)
         growth = self._last.compare(rows, at_ms, epoch, since)
-        await self._name(ask, extension, rows, growth, at_ms)
+        failure = None
+        try:
+            await self._name(ask, extension, rows, growth, at_ms)
+        except CollectFailure as unnamed:
+            failure = unnamed  # new entries are counted without a name of their own
         self._count(growth, datnames, at_ms)
         readings = [
             *self._readings(),
             *self._of_the_server(server, len(rows), dealloc, growth, at_ms),
         ]
-        failure = None
         if server.tracked == "none":
             failure = CollectFailure(Failure.NOT_INSTALLED, NOT_TRACKING)
         elif hidden:
@@ -105,9 +109,10 @@ class StatementReader:
         unknown = [key for key in rows if key not in self._names]
         if not unknown or not self._is_time(unknown, growth, at_ms):
             return
-        self._texts_ms = at_ms
+        self._texts_ms, self._texts_came = at_ms, False
         ids = tuple(sorted({key[2] for key in unknown})) if len(unknown) <= MOST_IDS else ()
         found = await ask(statement_texts(extension, LONGEST_READ, ids))
+        self._texts_came = True
         wanted = set(unknown)
         # In a thread: thousands of texts are a second of work.
         for key, name, text in await self._thread.run(lambda: named(found, wanted)):
@@ -120,6 +125,8 @@ class StatementReader:
     def _is_time(self, unknown: Sequence[Key], growth: Growth[Key], at_ms: int) -> bool:
         if self._texts_ms is None or at_ms - self._texts_ms >= TEXTS_AGAIN_MS:
             return True
+        if not self._texts_came:
+            return False
         everything = sum(row[EXEC_SECONDS] for row in growth.rows.values())
         new = sum(growth.rows[key][EXEC_SECONDS] for key in unknown if key in growth.rows)
         return new > HEAVY * everything
