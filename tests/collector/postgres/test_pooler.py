@@ -10,11 +10,14 @@ import pytest
 from collector.failure import CollectFailure
 from tests.collector.postgres.watching import (
     PRELOADED,
+    documented,
     metric,
     part,
     runs,
     source_of,
     total,
+    undocumented,
+    values,
     watched,
 )
 from tests.pgbouncer import pgbouncer
@@ -91,6 +94,9 @@ def test_the_console_tells_of_the_pools(pooled: tuple[Postgres, int]) -> None:
 
     _, found = runs(source, work, step_ms=15_000)
     assert part(found, "pgbouncer").failure is None
+    assert undocumented(found) == set()
+    told = {name for name in documented() if name.startswith("pgbouncer_")}
+    assert told == {one.metric for one in values(found) if one.metric.startswith("pgbouncer_")}
     clients = metric(found, "pgbouncer_clients", database="shop")
     assert {one.get("state") for one in clients} == {"active", "waiting"}
     assert metric(found, "pgbouncer_servers", database="shop", state="idle")

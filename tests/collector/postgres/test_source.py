@@ -12,18 +12,22 @@ from psycopg import sql
 
 from collector.failure import CollectFailure, Failure
 from collector.postgres.config import Group
+from collector.postgres.io import Io
 from collector.postgres.reading import Ask, Read
+from collector.postgres.versions import Server
 from collector.source import Drop
 from tests.collector.postgres.watching import (
     MINUTE_MS,
     NOON_MS,
     PRELOADED,
     Notes,
+    documented,
     metric,
     part,
     runs,
     source_of,
     total,
+    undocumented,
     values,
     watched,
 )
@@ -280,6 +284,47 @@ def test_tables_and_indexes_are_counted_by_name(server: Postgres, database: str)
     index = {**table, "index": "t_pkey"}
     assert total(found, "pg_index_scans_total", **index) == 7
     assert total(found, "pg_index_invalid", **index) == 0
+
+
+def test_what_is_brought_is_documented_with_its_labels(server: Postgres, database: str) -> None:
+    do(server, database, "CREATE TABLE t (a int PRIMARY KEY)", "VACUUM ANALYZE t")
+    found = runs(source_of(server, database), lambda: None)[0]
+    assert undocumented(found) == set()
+    brought = {labels.metric for labels in values(found)}
+    told = {name for name in documented() if not name.startswith(("pgbouncer_", "pg_io_"))}
+    # Nobody replicates here, and nothing was vacuumed by itself.
+    rare = {name for name in told if "replication" in name or "autovacuum" in name}
+    assert told - brought <= rare
+
+
+def test_a_server_of_16_tells_of_its_reads_and_writes() -> None:
+    rows = [
+        ("client backend", "relation", "normal", 5.0, 1.0, 0.0, 2.0, 0.0, 0.5, 0.1, 0.0, 0.2, 0.0),
+        ("checkpointer", "relation", "normal", *[0.0] * 10),
+    ]
+    more = [("client backend", "relation", "normal", 9.0, *rows[0][4:]), rows[1]]
+    answers = iter([rows, more])
+
+    async def ask(query: str) -> list[tuple[object, ...]]:
+        assert "pg_stat_io" in query
+        return list(next(answers))
+
+    group = Io(60.0)
+
+    async def twice() -> Read:
+        newer = Server(version=160003, started_seconds=1.0)
+        assert (
+            await group.read(ask, Server(version=150018, started_seconds=1.0), 0)
+        ).readings == ()
+        await group.read(ask, newer, NOON_MS)
+        return await group.read(ask, newer, NOON_MS + MINUTE_MS)
+
+    readings = asyncio.run(twice()).readings
+    found = {(name, labels["op"]): value for name, labels, value in readings}
+    assert found["pg_io_operations_total", "read"] == 4
+    assert {labels["backend_type"] for _, labels, _ in readings} == {"client backend"}
+    assert {name for name, *_ in readings} <= set(documented())
+    assert set(readings[0][1]) == documented()["pg_io_operations_total"]
 
 
 def test_a_held_lock_delays_nothing(server: Postgres, database: str) -> None:

@@ -1,7 +1,9 @@
 """A PostgreSQL as the collector meets it, and what one run of the collector brings of it."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +13,7 @@ from collector.postgres.config import PostgresTarget
 from collector.postgres.noting import Write
 from collector.postgres.source import Postgres
 from collector.source import Collected, Part
-from storage.series import Labels
+from storage.series import NAME, Labels
 from tests.postgres import Postgres as Server
 
 PRELOADED = ("shared_preload_libraries=pg_stat_statements", "track_io_timing=on")
@@ -110,3 +112,20 @@ class Notes:
         """The fingerprint of the one statement whose text holds these words."""
         (found,) = (name for name, text in self.texts.items() if words in text)
         return found
+
+
+def documented() -> dict[str, set[str]]:
+    """The metrics of PostgreSQL that the documentation names, with their labels."""
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(pg\w+)` \| (.*?) \|", page, re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+
+
+def undocumented(collected: Collected) -> set[str]:
+    """Names of what was brought that is not documented with just these labels, or fewer."""
+    names = documented()
+    return {
+        labels.metric
+        for labels in values(collected)
+        if not {name for name, _ in labels} - {NAME, "target"} <= names.get(labels.metric, {NAME})
+    }
