@@ -173,7 +173,7 @@ class PostgresTarget(Login):
     pgbouncer: Pooler | None = Field(None, description="A pgbouncer in front of it.")
     skip: list[Group] = Field(
         default_factory=list,
-        description=f"Groups of queries that are not asked: {', '.join(Group)}.",
+        description=f"Groups of queries that are not asked, of {', '.join(Group)}.",
     )
 
     @model_validator(mode="after")

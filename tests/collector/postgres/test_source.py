@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from threading import Event, Thread
 from time import perf_counter
+from typing import Any
 
 import psycopg
 import pytest
@@ -288,7 +289,9 @@ def test_tables_and_indexes_are_counted_by_name(server: Postgres, database: str)
 
 def test_what_is_brought_is_documented_with_its_labels(server: Postgres, database: str) -> None:
     do(server, database, "CREATE TABLE t (a int PRIMARY KEY)", "VACUUM ANALYZE t")
-    found = runs(source_of(server, database), lambda: None)[0]
+    with server.connected(database) as holder, holder.transaction():
+        holder.execute("LOCK TABLE t IN ACCESS SHARE MODE")
+        found = runs(source_of(server, database))[0]
     assert undocumented(found) == set()
     brought = {labels.metric for labels in values(found)}
     told = {name for name in documented() if not name.startswith(("pgbouncer_", "pg_io_"))}
@@ -496,9 +499,9 @@ def test_more_series_than_allowed_are_left_out_and_counted(server: Postgres, dat
     assert found.dropped[Drop.SERIES] > 5
 
 
-def failure_of(server: Postgres, **keys: object) -> CollectFailure:
+def failure_of(server: Postgres, database: str = "postgres", **keys: Any) -> CollectFailure:
     """Why nothing could be collected."""
-    source = source_of(server, str(keys.pop("database", "postgres")), **keys)
+    source = source_of(server, database, **keys)
     with pytest.raises(CollectFailure) as caught:
         runs(source)
     return caught.value
