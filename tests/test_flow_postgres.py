@@ -5,14 +5,11 @@ eight days before are the minutes that were measured first, over and over.
 """
 
 import asyncio
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -23,87 +20,57 @@ from api.loops import LoopMeters, Loops
 from api.serve import build
 from api.settings import build as settings_of
 from collector.postgres.scrub import fingerprint
-from collector.run import UP
 from detector.regression import Regression
 from detector.run import milliseconds
-from storage.history import Samples
-from storage.series import NAME, Labels
 from tests.api.asking import Client
-from tests.collector.postgres.watching import PRELOADED, runs, source_of, values, watched
-from tests.postgres import USER, Postgres, binaries, postgres
+from tests.api.shop import Clock
+from tests.collector.postgres.load import LOOKUP, MINUTE_MS, Load, past, shop
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
-MINUTE_MS, DAYS = 60_000, 8
-MEASURED, CALLS = 8, 12
 QUIET, PATIENCE = timedelta(minutes=6), timedelta(minutes=45)
-LOOKUP = "SELECT balance FROM accounts WHERE owner = ?"
-SCRIPTS = {
-    "lookup": "\\set owner random(1, 60000)\nSELECT balance FROM accounts WHERE owner = :owner;\n",
-    "steady": "\\set day random(1, 300)\nSELECT count(*) FROM days WHERE day > :day;\n",
-}
-
-
-@dataclass(frozen=True)
-class Load:
-    """pgbench with two statements, each as often as the other."""
-
-    server: Postgres
-    folder: Path
-
-    def __call__(self) -> None:
-        files = [part for name in SCRIPTS for part in ("-f", str(self.folder / f"{name}.sql"))]
-        where = ["-h", "127.0.0.1", "-p", str(self.server.port), "-U", USER, "shop"]
-        command = [str(binaries() / "pgbench"), "-n", "-t", str(2 * CALLS), "--random-seed=7"]
-        done = subprocess.run(
-            [*command, *files, *where], capture_output=True, text=True, check=False, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
 def load(tmp_path: Path) -> Iterator[Load]:
     """A shop whose accounts are found by an index."""
-    for name, script in SCRIPTS.items():
-        (tmp_path / f"{name}.sql").write_text(script)
-    with postgres(*PRELOADED, "max_parallel_workers_per_gather=0", "autovacuum=off") as server:
-        watched(server, "shop")
-        with server.connected("shop") as connection:
-            connection.execute(
-                "CREATE TABLE accounts AS SELECT i AS id, 1 + i % 60000 AS owner, 0 AS balance, "
-                "repeat('x', 60) AS note FROM generate_series(1, 180000) i"
-            )
-            connection.execute("CREATE INDEX accounts_owner ON accounts (owner)")
-            connection.execute("CREATE TABLE days AS SELECT generate_series(1, 20000) AS day")
-            connection.execute("VACUUM ANALYZE")
-        yield Load(server, tmp_path)
+    with shop(tmp_path) as made:
+        yield made
 
 
-def past(load: Load) -> list[Samples]:
-    """Counters of eight days up to noon: the growth of some real minutes, repeated."""
-    found = [values(one) for one in runs(source_of(load.server, "shop"), *[load] * (MEASURED + 1))]
-    names = ("pg_statement_calls_total", "pg_statement_exec_seconds_total")
-    steps = DAYS * 1440
-    at_ms = milliseconds(NOON) - MINUTE_MS * np.arange(steps, dtype=np.int64)[::-1]
-    made = []
-    for labels in found[-1]:
-        if labels.metric not in names:
-            continue
-        counts = np.array([one.get(labels, 0.0) for one in found[1:]])
-        series = labels.plus(target="main")
-        total = np.cumsum(np.resize(np.diff(counts), steps))
-        made.append(Samples((series,), np.zeros(steps, np.int64), at_ms, total))
-    up = Labels.of({NAME: UP, "collector": "postgres", "target": "main"})
-    made.append(Samples((up,), np.zeros(steps, np.int64), at_ms, np.ones(steps)))
-    return made
-
-
-def house_for(directory: Path, load: Load) -> House:
+def house_for(directory: Path, load: Load, clock: Clock) -> House:
     target = {"name": "main", "port": load.server.port, "user": "watcher", "database": "shop"}
     data = {
         "storage": {"directory": str(directory)},
         "collector": {"host": False, "interval": "60s", "postgres": [target]},
     }
-    return build(settings_of(Document(data=data)), now=lambda: NOON)
+    return build(settings_of(Document(data=data)), now=clock)
+
+
+SECRETS = ("hunter2", "4929123412341234", "bob@example.com")
+
+
+def plant(load: Load) -> None:
+    """Statements with what nobody may keep, in an order that makes them worth showing."""
+    with load.server.connected("shop") as connection:
+        connection.execute("CREATE ROLE bob PASSWORD 'hunter2'")
+        connection.execute("DROP ROLE bob")
+        connection.execute("DO 'BEGIN PERFORM $$hunter2$$, 4929123412341234; END'")
+        connection.execute("SELECT pg_sleep(0.01), 'hunter2' /* bob@example.com */")
+
+
+def plant_is_nowhere(house: House, asked: Client, folder: Path) -> None:
+    """What was planted stands in no series, in no table of the state, and on no page."""
+    paths = ("/queries", "/queries?span=1h", "/api/v1/queries", "/api/v1/signals", "/metrics")
+    pages = [asked.get(one).text for one in (*paths, "/", "/api/v1/targets")]
+    assert "pg_sleep(?)" in pages[0]
+    series = [
+        str(one) for name in house.history.series.ids for one in house.history.series.ids[name]
+    ]
+    assert any("pg_statement_calls_total" in one for one in series)
+    state = (folder / "state.sqlite3").read_bytes().decode("latin-1")
+    assert LOOKUP in state
+    for secret in SECRETS:
+        assert [one for one in (*pages, *series, state) if secret in one] == []
 
 
 async def until_told(house: House, load: Load) -> tuple[list[Regression], datetime]:
@@ -115,9 +82,9 @@ async def until_told(house: House, load: Load) -> tuple[list[Regression], dateti
     while now < dropped_at + PATIENCE:
         now += timedelta(minutes=1)
         if now == dropped_at:
-            with load.server.connected("shop") as connection:
-                connection.execute("DROP INDEX accounts_owner")
+            load.drop_index()
         await asyncio.to_thread(load)
+        plant(load)
         await asyncio.gather(*house.collector.start_due(now))
         loops.judge_due(now + timedelta(seconds=15))
         with house.state.reading() as session:
@@ -133,8 +100,9 @@ async def until_told(house: House, load: Load) -> tuple[list[Regression], dateti
 def test_a_dropped_index_is_a_regression_of_just_the_statement_that_used_it(
     tmp_path: Path, load: Load
 ) -> None:
-    history = past(load)
-    house = house_for(tmp_path, load)
+    history = past(load, milliseconds(NOON))
+    clock = Clock(NOON)
+    house = house_for(tmp_path, load, clock)
     with closing(house.file), closing(house.state):
         house.history.append(*history)
         house.refill.begin(milliseconds(NOON))
@@ -142,6 +110,7 @@ def test_a_dropped_index_is_a_regression_of_just_the_statement_that_used_it(
             pass
         found, told_at = asyncio.run(until_told(house, load))
 
+        clock.at = told_at
         (regression,) = found
         name = fingerprint(LOOKUP)
         assert regression.labels.as_dict() == {
@@ -156,8 +125,11 @@ def test_a_dropped_index_is_a_regression_of_just_the_statement_that_used_it(
         assert regression.baseline is not None
         assert regression.worst > 5 * regression.baseline
 
+        asked = Client(create_app(house))
+        plant_is_nowhere(house, asked, tmp_path)
         (known,) = house.statements.find({name}).values()
         assert known.text == LOOKUP
-        page = Client(create_app(house)).get(f"/queries/{name}")
+        page = asked.get(f"/queries/{name}")
         assert LOOKUP in page.text
         assert f"/regressions/{regression.id}" in page.text
+        assert f"/queries/{name}" in asked.get(f"/regressions/{regression.id}").text
