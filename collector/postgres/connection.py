@@ -34,35 +34,41 @@ TEXTS = ("text", "varchar", "name", "bpchar", '"char"', 705)
 BEFORE_THE_ROWS = 3
 """Results of BEGIN and two SET LOCAL, which come before that of the query."""
 
-SAID = {
-    "password authentication failed": Failure.AUTH,
-    "no password supplied": Failure.AUTH,
-    "no pg_hba.conf entry": Failure.AUTH,
-    "pg_hba.conf rejects": Failure.AUTH,
-    "authentication": Failure.AUTH,
-    "auth_user": Failure.AUTH,
-    "no such user": Failure.AUTH,
-    "SCRAM": Failure.AUTH,
-    "role ": Failure.AUTH,
-    "permission denied": Failure.PERMISSION,
-    "SSL": Failure.TLS,
-    "certificate": Failure.TLS,
-    "Connection refused": Failure.REFUSED,
-    "No such file or directory": Failure.REFUSED,
-    "timeout": Failure.TIMEOUT,
-    "timed out": Failure.TIMEOUT,
-}
-"""Words of libpq and of the server, the first that is found: a failed connection has no code."""
+LOGIN = "the server refused the login: check user, password and pg_hba.conf"
+TLS = "no TLS as sslmode asks for it: check sslmode, ca_file and the server's ssl"
+NOBODY = "nobody takes connections there"
+LATE = "no connection in time"
+FULL = "all connections that this role may have are taken"
+SAID: tuple[tuple[str, Failure, str], ...] = (
+    # Before the words about logins, which a server that is full uses too.
+    ("too many connections", Failure.REFUSED, FULL),
+    ("remaining connection slots", Failure.REFUSED, FULL),
+    ("no more connections allowed", Failure.REFUSED, FULL),
+    ("password authentication failed", Failure.AUTH, LOGIN),
+    ("no password supplied", Failure.AUTH, LOGIN),
+    ("pg_hba.conf", Failure.AUTH, LOGIN),
+    ("authentication", Failure.AUTH, LOGIN),
+    ("no such user", Failure.AUTH, LOGIN),
+    ("SCRAM", Failure.AUTH, LOGIN),
+    ("role ", Failure.AUTH, LOGIN),
+    (
+        "permission denied",
+        Failure.PERMISSION,
+        "the role may not connect to this database: GRANT CONNECT",
+    ),
+    ("SSL", Failure.TLS, TLS),
+    ("certificate", Failure.TLS, TLS),
+    ("Connection refused", Failure.REFUSED, NOBODY),
+    ("No such file or directory", Failure.REFUSED, NOBODY),
+    ("timeout", Failure.TIMEOUT, LATE),
+    ("timed out", Failure.TIMEOUT, LATE),
+)
+"""Words of libpq and of the server, the first that are found: a failed connection has no code."""
 
-IN_WORDS = {
-    Failure.AUTH: "the server refused the login: check user, password and pg_hba.conf",
-    Failure.PERMISSION: "the role may not connect to this database: GRANT CONNECT",
-    Failure.TLS: "no TLS as sslmode asks for it: check sslmode, ca_file and the server's ssl",
-    Failure.REFUSED: "nobody takes connections there",
-    Failure.TIMEOUT: "no connection in time",
-    Failure.PROTOCOL: "the server ended the connection: it may be full, starting or shutting down, "
-    "or the database does not exist",
-}
+ENDED = (
+    "the server ended the connection: it may be starting or shutting down, or the database does "
+    "not exist"
+)
 QUERIES: tuple[tuple[type[psycopg.Error], Failure, str], ...] = (
     (errors.InsufficientPrivilege, Failure.PERMISSION, "the role may not read this"),
     (errors.AdminShutdown, Failure.PROTOCOL, "the server ended the connection"),
@@ -257,11 +263,13 @@ def secret(value: SecretStr | None, file: Path | None) -> str | None:
 
 def refused(error: psycopg.Error) -> CollectFailure:
     """Why there is no connection, in words of ours."""
-    text = str(error)
-    reason = next((one for words, one in SAID.items() if words in text), Failure.PROTOCOL)
     if isinstance(error, errors.ConnectionTimeout):
-        reason = Failure.TIMEOUT
-    return CollectFailure(reason, IN_WORDS[reason])
+        return CollectFailure(Failure.TIMEOUT, LATE)
+    text = str(error)
+    for words, reason, told in SAID:
+        if words in text:
+            return CollectFailure(reason, told)
+    return CollectFailure(Failure.PROTOCOL, ENDED)
 
 
 def failed(error: psycopg.Error) -> CollectFailure:

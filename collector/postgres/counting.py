@@ -39,8 +39,14 @@ class Readings(Generic[Key]):
     then, and all that it counts was counted since. Of one that is cut short nobody can say that.
     """
 
-    def __init__(self, interval_seconds: float) -> None:
-        self._longest_ms = min(RESTART_MS, GAP_INTERVALS * interval_seconds * 1000)
+    def __init__(self, interval_seconds: float | None = None) -> None:
+        """With an interval, readings that are more than three of them apart are a gap as well.
+
+        That is for entries which come and go: between readings that far apart too many may have.
+        """
+        self._longest_ms: float = RESTART_MS
+        if interval_seconds is not None:
+            self._longest_ms = min(RESTART_MS, GAP_INTERVALS * interval_seconds * 1000)
         self._at_ms: int | None = None
         self._epoch: Hashable = None
         self._rows: Mapping[Key, Row] = {}

@@ -39,7 +39,7 @@ class Databases:
 
     def __init__(self, interval_seconds: float) -> None:
         self.interval_seconds = interval_seconds
-        self._last: Readings[int] = Readings(interval_seconds)
+        self._last: Readings[int] = Readings()
         self._totals: Totals[str] = Totals()
 
     async def read(self, ask: Ask, server: Server, at_ms: int) -> Read:

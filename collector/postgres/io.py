@@ -25,7 +25,7 @@ class Io:
 
     def __init__(self, interval_seconds: float) -> None:
         self.interval_seconds = interval_seconds
-        self._last: Readings[Key] = Readings(interval_seconds)
+        self._last: Readings[Key] = Readings()
         self._totals: Totals[Key] = Totals()
 
     async def read(self, ask: Ask, server: Server, at_ms: int) -> Read:

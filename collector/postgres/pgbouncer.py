@@ -1,5 +1,7 @@
 """pgbouncer: clients and servers of each pool, and how long the longest client waits."""
 
+import asyncio
+
 from collector.failure import CollectFailure, Failure
 from collector.postgres.config import Group
 from collector.postgres.connection import Connection
@@ -9,6 +11,9 @@ from collector.postgres.versions import Server
 
 CONSOLE = "pgbouncer"
 MOST_POOLS = 200
+LONGEST_SECONDS = 2.0
+"""A console that hangs must not cost the run what the server itself has told."""
+
 CLIENTS = {"active": "cl_active", "waiting": "cl_waiting"}
 SERVERS = {"active": "sv_active", "idle": "sv_idle", "used": "sv_used", "tested": "sv_tested",
            "login": "sv_login"}  # fmt: skip
@@ -31,13 +36,27 @@ class Pgbouncer:
     def __init__(self, interval_seconds: float, connection: Connection) -> None:
         self.interval_seconds = interval_seconds
         self.connection = connection
-        self._last: Readings[str] = Readings(interval_seconds)
+        self._last: Readings[str] = Readings()
         self._totals: Totals[str] = Totals()
 
     async def read(self, ask: Ask, server: Server, at_ms: int) -> Read:
         """Columns are found by name: they differ between versions."""
-        await self.connection.open(self.interval_seconds)
-        return Read([*await self._pools(), *await self._stats(at_ms)])
+        asking = asyncio.ensure_future(self._everything(at_ms))
+        try:
+            done, _ = await asyncio.wait({asking}, timeout=LONGEST_SECONDS)
+        finally:
+            if not asking.done():
+                # Cut first: who is only cancelled would wait for an answer to that, too.
+                await self.connection.close()
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+        if not done:
+            raise CollectFailure(Failure.TIMEOUT, "the console of pgbouncer does not answer")
+        return Read(asking.result())
+
+    async def _everything(self, at_ms: int) -> list[Reading]:
+        await self.connection.open(LONGEST_SECONDS)
+        return [*await self._pools(), *await self._stats(at_ms)]
 
     async def _pools(self) -> list[Reading]:
         readings: list[Reading] = []

@@ -62,6 +62,8 @@ class Postgres:
             target.timeout or config.timeout, SHARE_OF_INTERVAL * self.interval_seconds
         )
         self._target = target
+        # So that a query which hangs leaves time for another one.
+        self._statement_seconds = min(target.statement_timeout, self.timeout_seconds / 2)
         self._most_series = config.limits.series
         self._stopwatch = stopwatch
         self._noting = Noting(target.name, write)
@@ -112,7 +114,7 @@ class Postgres:
 
     async def _read(self, group: Asked, server: Server, at_ms: int, spent: float) -> Read:
         """One group; what fails of it is told, unless the connection itself is gone."""
-        if self.timeout_seconds - spent < self._target.statement_timeout and spent > 0.5:
+        if self.timeout_seconds - spent < self._statement_seconds:
             return Read((), CollectFailure(Failure.TIMEOUT, "no time was left in this run"))
         self._asked_ms[group.group] = at_ms
         try:
@@ -150,8 +152,8 @@ class Postgres:
         )
 
     async def _ask(self, query: str) -> Rows:
-        target = self._target
-        return await self._connection.ask(query, target.statement_timeout, target.lock_timeout)
+        lock_seconds = self._target.lock_timeout
+        return await self._connection.ask(query, self._statement_seconds, lock_seconds)
 
     def _collected(
         self, readings: Sequence[Reading], at_ms: int, parts: Sequence[Part]

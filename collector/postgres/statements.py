@@ -60,7 +60,7 @@ class StatementReader:
         self._ranking = Ranking(config.shown)
         self._totals: Totals[Statement] = Totals()
         self._server_totals: Totals[str] = Totals()
-        self._server_last: Readings[str] = Readings(interval_seconds)
+        self._server_last: Readings[str] = Readings()
         self._names: dict[Key, str] = {}  # "" where the text may not be kept
         self._texts: dict[str, str] = {}
         self._texts_ms: int | None = None

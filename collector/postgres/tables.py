@@ -77,7 +77,7 @@ class Tables:
     def __init__(self, interval_seconds: float, most: int) -> None:
         self.interval_seconds = interval_seconds
         self._largest = Largest(most)
-        self._last: Readings[int] = Readings(interval_seconds)
+        self._last: Readings[int] = Readings()
         self._totals: Totals[Name] = Totals()
         self._shown: dict[int, Name] = {}
 
@@ -129,7 +129,7 @@ class Indexes:
     def __init__(self, interval_seconds: float, most: int) -> None:
         self.interval_seconds = interval_seconds
         self._largest = Largest(most)
-        self._last: Readings[int] = Readings(interval_seconds)
+        self._last: Readings[int] = Readings()
         self._totals: Totals[Name] = Totals()
         self._shown: dict[int, Name] = {}
 

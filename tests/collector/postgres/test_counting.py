@@ -56,6 +56,13 @@ def test_more_than_three_intervals_are_a_gap(
     assert readings.compare({"a": (12.0, 3.0)}, gap_ms, "epoch").compared is compared
 
 
+def test_without_an_interval_only_a_gap_that_increases_would_see_is_one() -> None:
+    patient: Readings[str] = Readings()
+    patient.compare({"a": (1.0,)}, 0, "epoch")
+    assert patient.compare({"a": (2.0,)}, RESTART_MS, "epoch").compared
+    assert not patient.compare({"a": (3.0,)}, 2 * RESTART_MS + 1, "epoch").compared
+
+
 def test_no_interval_is_so_long_that_increases_lose_the_thread() -> None:
     slow: Readings[str] = Readings(240.0)
     slow.compare({"a": (1.0,)}, 0, "epoch")

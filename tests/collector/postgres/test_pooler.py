@@ -1,13 +1,14 @@
 """Through a real pgbouncer that gives every transaction any server connection."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from time import sleep
 
 import psycopg
 import pytest
 
-from collector.failure import CollectFailure
+from collector.failure import CollectFailure, Failure
 from tests.collector.postgres.watching import (
     PRELOADED,
     documented,
@@ -103,6 +104,17 @@ def test_the_console_tells_of_the_pools(pooled: tuple[Postgres, int]) -> None:
     assert metric(found, "pgbouncer_max_wait_seconds", database="shop")
     assert total(found, "pgbouncer_transactions_total", database="shop") >= 1
     assert total(found, "pgbouncer_queries_total", database="shop") >= 1
+
+
+def test_a_console_that_hangs_costs_only_its_own_numbers(pooled: tuple[Postgres, int]) -> None:
+    server, _ = pooled
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        pooler = {"port": silent.getsockname()[1], "user": "watcher"}
+        (found,) = runs(source_of(server, "shop", pgbouncer=pooler))
+    failure = part(found, "pgbouncer").failure
+    assert failure is not None
+    assert failure.reason is Failure.TIMEOUT
+    assert [one.name for one in found.parts if one.failure is not None] == ["pgbouncer"]
 
 
 def test_a_console_that_lets_nobody_in_fails_alone(pooled: tuple[Postgres, int]) -> None:

@@ -155,6 +155,16 @@ def test_a_password_is_not_sent_as_it_is_to_whoever_asks_without_tls(server: Pos
     assert "refused the login" in found[0].what
 
 
+def test_a_role_whose_connections_are_all_taken_is_not_told_to_have_a_wrong_password(
+    prepared: Postgres,
+) -> None:
+    # That would keep it waiting for a quarter of an hour, as for a refused password.
+    with prepared.connected("shop") as connection:
+        connection.execute("ALTER ROLE watcher CONNECTION LIMIT 0")
+        (told,) = missing(checks(target(prepared)))
+    assert "all connections that this role may have are taken" in told
+
+
 def test_the_console_of_a_pooler_is_checked_too(prepared: Postgres) -> None:
     with pgbouncer(prepared) as port:
         pooler = {"port": port, "user": "watcher"}
