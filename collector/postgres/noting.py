@@ -1,5 +1,6 @@
 """Carries new statements to whoever keeps them, beside the run, and again when it did not work."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
@@ -7,6 +8,8 @@ from collector.sidethread import SideThread, StillBusyError
 
 LOG_AGAIN_MS = 3_600_000
 MOST_WAITING = 10_000
+LONGEST_SECONDS = 1.0
+"""How long a run waits for a state that somebody else writes to."""
 
 Statement = tuple[str, str]
 Write = Callable[[str, Mapping[Statement, str], int], None]
@@ -37,9 +40,10 @@ class Noting:
         if write is None or not seen:
             return
         try:
-            await self._thread.run(lambda: write(self._target, seen, at_ms))
-        except StillBusyError:
-            return
+            async with asyncio.timeout(LONGEST_SECONDS):
+                await self._thread.run(lambda: write(self._target, seen, at_ms))
+        except (StillBusyError, TimeoutError):
+            return  # what is still under way there may be written twice, which changes nothing
         except Exception as error:
             # Whatever the state has: it must not cost the numbers. What it says may quote texts.
             if self._logged_ms is None or at_ms - self._logged_ms >= LOG_AGAIN_MS:

@@ -7,7 +7,7 @@ server leaves as it was until somebody runs ALTER EXTENSION.
 from dataclasses import dataclass
 
 OLDEST = 120000
-PG_14, PG_15, PG_16, PG_17, PG_18 = 140000, 150000, 160000, 170000, 180000
+PG_14, PG_16 = 140000, 160000
 
 COLUMNS = (
     "calls",
@@ -23,7 +23,7 @@ COLUMNS = (
 )
 """What is counted of a statement, in the order in which it is read."""
 
-CALLS, EXEC_SECONDS = COLUMNS.index("calls"), COLUMNS.index("exec_seconds")
+EXEC_SECONDS = COLUMNS.index("exec_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,6 @@ class Server:
     statements: Extension | None = None
     tracked: str | None = None
     most_statements: float | None = None
-
-    @property
-    def major(self) -> str:
-        """Its version for people: `15.18`."""
-        return f"{self.version // 10000}.{self.version % 10000}"
 
 
 def statement_numbers(extension: Extension) -> str:

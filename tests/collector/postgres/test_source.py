@@ -589,6 +589,22 @@ def test_texts_that_cannot_be_written_cost_no_number_and_are_written_later(
     assert written == [NOON_MS + MINUTE_MS, NOON_MS + 2 * MINUTE_MS]
 
 
+def test_a_state_that_hangs_costs_no_number(server: Postgres, database: str) -> None:
+    do(server, database, "CREATE TABLE t (a int)")
+    may_go_on = Event()
+
+    def write(target: str, seen: object, at_ms: int) -> None:
+        may_go_on.wait(60)
+
+    def load() -> None:
+        do(server, database, "SELECT count(*) FROM t")
+
+    _, first, second = runs(source_of(server, database, write=write), load, load)
+    may_go_on.set()
+    assert total(first, "pg_statement_calls_total", datname=database) == 1
+    assert total(second, "pg_statement_calls_total", datname=database) == 2
+
+
 def test_a_standby_is_watched_and_its_primary_tells_how_far_it_is_behind() -> None:
     with postgres(*PRELOADED) as primary:
         watched(primary, "shop")
