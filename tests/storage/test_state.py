@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
 import alerts.outbox
+import api.access.tables
 import collector.postgres.book
 import detector.tables
 from detector.book import Book
@@ -23,11 +24,12 @@ from storage.config import StorageConfig
 from storage.state import State, StateError, migrations, revisions
 from tests.postgres import Postgres
 
-TABLES = (  # what fills the metadata
+TABLES = (
     detector.tables.ProgressRow,
     alerts.outbox.OutboxRow,
     collector.postgres.book.StatementRow,
-)
+    api.access.tables.TokenRow,
+)  # what fills the metadata
 SECRET = "s3cr3t-of-the-state"
 
 
