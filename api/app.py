@@ -15,7 +15,17 @@ from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
 from api.moments import milliseconds
-from api.pages import incidents, overview, regressions, runbooks, series, signals, signin, whynot
+from api.pages import (
+    incidents,
+    overview,
+    queries,
+    regressions,
+    runbooks,
+    series,
+    signals,
+    signin,
+    whynot,
+)
 from api.routes import access as access_routes
 from api.routes import (
     backup,
@@ -31,6 +41,7 @@ from api.routes import (
     vitals,
 )
 from api.routes import incidents as incidents_routes
+from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
@@ -52,6 +63,7 @@ ROUTERS = (
     deployments.routes,
     judgements.routes,
     rules.routes,
+    queries_routes.routes,
     targets.routes,
     vitals.routes,
     source.routes,
@@ -63,6 +75,7 @@ ROUTERS = (
     incidents.routes,
     signals.routes,
     series.routes,
+    queries.routes,
     whynot.routes,
     runbooks.routes,
     signin.routes,

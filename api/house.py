@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from alerts.run import Alerts
 from api.fitness import Fitness
 from api.settings import Settings
+from collector.postgres.book import StatementBook
 from collector.rum.receiver import Receiver
 from collector.run import Collector
 from detector.backfill import Backfills
@@ -41,6 +42,7 @@ class House:
     collector: Collector
     rum: Receiver
     alerts: Alerts
+    statements: StatementBook
     registry: CollectorRegistry
     now: Callable[[], datetime]
     fitness: Fitness = field(default_factory=Fitness)

@@ -172,4 +172,5 @@ class Loops:
             milliseconds(now - timedelta(seconds=storage.keep_fine_windows)), milliseconds(now)
         )
         house.ledger.retain(milliseconds(now - timedelta(seconds=storage.keep_judgements)))
+        house.statements.retain(milliseconds(now - timedelta(seconds=storage.keep_hourly_windows)))
         house.alerts.retain(now - KEEP_MESSAGES)

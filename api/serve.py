@@ -33,6 +33,7 @@ from api.loops import LoopMeters, Loops, clock
 from api.moments import milliseconds
 from api.settings import Settings
 from collector.meters import CollectorMeters
+from collector.postgres.book import StatementBook
 from collector.rum.asgi import PATHS
 from collector.rum.receiver import Receiver
 from collector.rum.source import RumSource
@@ -93,12 +94,15 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         DetectorMeters(registry),
         Keeping(memory_bytes=settings.detector.memory * 2**20),
     )
+    statements = StatementBook(state)
     backfills: Backfills = {}
     coverage = Coverage(file)
     storage = settings.storage
     reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
     rum = Receiver(settings.collector.rum)
-    collected = sources(settings.collector, own_page=lambda: own_page(registry))
+    collected = sources(
+        settings.collector, own_page=lambda: own_page(registry), statements=statements.note
+    )
     if settings.collector.rum.apps:
         collected.append(RumSource(rum, history))
     return House(
@@ -118,6 +122,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         ),
         rum=rum,
         alerts=Alerts(state, book, settings.alerts, AlertsMeters(registry)),
+        statements=statements,
         registry=registry,
         now=now,
         source=source(settings, history, coverage, SourceMeters(registry)),

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from api.preparing import postgres
 from api.settings import FILE, load
 from collector.addresses import SystemResolver
 from collector.config import RedisTarget
@@ -40,6 +41,11 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help=f"Configuration; {FILE} is read when it is there."),
 ]
+
+
+commands.command("postgres", epilog="Example: [bold]plimsoll setup postgres main > grants.sql[/]")(
+    postgres
+)
 
 
 @commands.command("redis", epilog="Example: [bold]plimsoll setup redis sessions --verify[/]")

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from collector.postgres.config import PostgresTarget
 from collector.rum.config import RumConfig
 from collector.watched import Watched, host_and_port, one_password
 from storage.addresses import web_address
@@ -195,6 +196,7 @@ class CollectorConfig(BaseModel):
         description="What browsers may send, see [web vitals](web-vitals.md).",
     )
 
+    postgres: list[PostgresTarget] = Field(default_factory=list, description="PostgreSQL servers.")
     redis: list[RedisTarget] = Field(default_factory=list, description="Redis and Valkey servers.")
     memcached: list[MemcachedTarget] = Field(default_factory=list, description="memcached servers.")
 
@@ -202,6 +204,7 @@ class CollectorConfig(BaseModel):
         """Everything that is named, with the key under which it stands: `("redis", "0")`."""
         kinds: dict[str, Sequence[Watched]] = {
             "targets": self.targets,
+            "postgres": self.postgres,
             "redis": self.redis,
             "memcached": self.memcached,
         }

@@ -19,6 +19,7 @@ class Failure(StrEnum):
     INTERNAL = "internal"
     DENIED = "denied"
     HTTP_STATUS = "http_status"
+    NOT_INSTALLED = "not_installed"
 
 
 class CollectFailure(Exception):  # noqa: N818 - an expected outcome with a reason, not an error

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from time import perf_counter
 
-from collector.addresses import Resolve
+from collector.addresses import Resolve, SystemResolver
 from collector.buffer import Buffer, Sink
 from collector.config import CollectorConfig, Target
 from collector.connect import SHARE_OF_INTERVAL
@@ -26,6 +26,8 @@ from collector.failure import CollectFailure, Failure, internal
 from collector.host import Host
 from collector.memcached import Memcached
 from collector.meters import CollectorMeters
+from collector.postgres.noting import Write
+from collector.postgres.source import Postgres
 from collector.redis.source import Redis
 from collector.schedule import Cadence, Turn
 from collector.scrape import Scrape
@@ -354,8 +356,12 @@ def sources(
     *,
     own_page: Callable[[], tuple[bytes, str]] | None = None,
     resolve: Resolve | None = None,
+    statements: Write | None = None,
 ) -> list[Source]:
-    """All that the configuration names: this host, Plimsoll's own page, the targets in order."""
+    """All that the configuration names: this host, Plimsoll's own page, the targets in order.
+
+    `statements` takes the texts of statements that databases tell of.
+    """
     found: list[Source] = []
     if config.host:
         timeout_seconds = min(config.timeout, SHARE_OF_INTERVAL * config.interval)
@@ -366,6 +372,10 @@ def sources(
     found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
     found.extend(Redis(target, config, resolve=resolve) for target in config.redis)
     found.extend(Memcached(target, config, resolve=resolve) for target in config.memcached)
+    found.extend(
+        Postgres(target, config, resolve or SystemResolver(), write=statements)
+        for target in config.postgres
+    )
     return found
 
 

@@ -39,13 +39,15 @@ ADAPTERS = {
     },
     "jinja2": {"api/pages/render.py"},
     "psutil": {"collector/host.py"},
-    "psycopg": set[str](),  # SQLAlchemy loads it by the address
+    # SQLAlchemy loads it by the address.
+    "psycopg": {"collector/postgres/connection.py"},
     "rich": {
         "api/acting.py",
         "api/collecting.py",
         "api/demo/story.py",
         "api/explaining.py",
         "api/main.py",
+        "api/preparing.py",
         "api/progress.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
@@ -61,6 +63,7 @@ ADAPTERS = {
         "api/beacon.py",
         "api/explaining.py",
         "api/main.py",
+        "api/preparing.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
         "api/setup.py",

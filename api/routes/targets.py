@@ -26,6 +26,7 @@ IN_WORDS = {
     Failure.INTERNAL: "an error of Plimsoll; the log says where",
     Failure.DENIED: "its address is not allowed",
     Failure.HTTP_STATUS: "it answered with an error status",
+    Failure.NOT_INSTALLED: "it does not have what is asked for",
 }
 
 
@@ -70,7 +71,7 @@ class TargetShape(Shape):
     name: str
     """The target's name."""
     kind: str
-    """The collector: host, scrape, redis, memcached or postgres."""
+    """The collector: host, scrape, postgres, redis, memcached or rum."""
     state: TargetState
     """`pending` until the first collection, then `up` or `down`."""
     reason: Failure | None

@@ -33,6 +33,7 @@ ASKED = {
             for vital in ("lcp", "inp", "fcp", "ttfb")
             for pool in ("", "_all_routes")
         ),
+        Asked("db_mean_time_regression", "db_mean_time", "relative", "above", 1.20),
     ],
     "cache hit rate down more than 10 %": [
         Asked("cache_hit_rate_drop", "cache_hit_rate", "relative", "below", 0.90),
@@ -53,6 +54,7 @@ ASKED = {
     ],
     "DB p95 > 100 ms for 5 min": [
         Asked("db_p95_high", "db_p95", "absolute", "above", 0.100, "5m"),
+        Asked("db_mean_time_high", "db_mean_time", "absolute", "above", 0.100, "5m"),
     ],
     "hit rate < 85 % for 10 min": [
         Asked("cache_hit_rate_low", "cache_hit_rate", "absolute", "below", 0.85, "10m"),
@@ -84,7 +86,7 @@ def test_a_rule_that_ships_is_what_was_asked_for(asked: Asked) -> None:
     assert rule.enabled
 
 
-OURS = {"memory_leak", "cache_group_misses_rise"}  # nobody asked for them; told as info
+OURS = {"memory_leak", "cache_group_misses_rise", "db_statement_regression"}  # told as info
 WAITING = {"error_budget_burn"}  # switched off: an objective is the user's own
 
 
