@@ -59,7 +59,7 @@ class Subject:
     @property
     def fingerprint(self) -> str:
         """What tells it from others: all its labels."""
-        return "\x00".join(f"{name}\x01{value}" for name, value in sorted(self.labels.items()))
+        return "\x1e".join(f"{name}\x1f{value}" for name, value in sorted(self.labels.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,18 @@ class AlertsMeters:
             registry=registry,
         )
 
+        self.overtaken = Counter(
+            "plimsoll_alert_rounds_overtaken",
+            "Rounds of deciding that were done anew because another process was faster.",
+            registry=registry,
+        )
+        self.heartbeats = Counter(
+            "plimsoll_heartbeats",
+            "Signs of life, by what became of them.",
+            ("name", "outcome"),
+            registry=registry,
+        )
+
     def decided(self, alert: Alert) -> None:
         """Count one decision."""
         self.decisions.labels(alert.receiver.name, alert.action, alert.reason).inc()

@@ -19,6 +19,7 @@ def document() -> Any:
 class GroupRow(SQLModel, table=True):
     """One group of alerts. `due_ms` is set while something can become of it.
 
+    `id` is a hash of its key, which may be longer than an index takes.
     `revision` rises with every change: whoever writes says which one he read, so that of several
     processes exactly one takes each step.
     """
@@ -26,7 +27,7 @@ class GroupRow(SQLModel, table=True):
     __tablename__ = "alert_group"
     __table_args__ = (Index("ix_alert_group_due", "due_ms"),)
 
-    key: str = Field(sa_type=Text, primary_key=True)
+    id: str = Field(primary_key=True)
     revision: int
     due_ms: int | None = Field(default=None, sa_type=BigInteger)
     content: dict[str, Any] = document()
@@ -56,13 +57,15 @@ class DecisionRow(SQLModel, table=True):
     """What was decided about one version of an incident for one receiver, and why.
 
     `key` is that of the message in the outbox, where one was written; what became of it stands
-    there.
+    there. `recheck_ms` is set while a silence is all that keeps an incident quiet and no group will
+    look at it again.
     """
 
     __tablename__ = "notification"
     __table_args__ = (
         Index("ix_notification_page", "at_ms", "id"),
         Index("ix_notification_incident", "incident_id", "receiver", "id"),
+        Index("ix_notification_recheck_ms", "recheck_ms"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -78,6 +81,7 @@ class DecisionRow(SQLModel, table=True):
     severity: str
     evidence: dict[str, Any] = document()
     key: str
+    recheck_ms: int | None = milliseconds(nullable=True)
 
 
 class TroubleRow(SQLModel, table=True):
@@ -92,7 +96,7 @@ class TroubleRow(SQLModel, table=True):
     subject: str
     detail: str = Field(sa_type=Text)
     value: float
-    limit: float
+    threshold: float
     opened_ms: int = milliseconds()
     updated_ms: int = milliseconds()
     resolved_ms: int | None = milliseconds(nullable=True)

@@ -1,4 +1,4 @@
-"""A real Alertmanager and a webhook that notes what it is told; ours beside it on a clock of its own.
+"""A real Alertmanager and a webhook that notes what it is told; ours beside it on its own clock.
 
 Events happen at whole units of time and timers end half-way between them, so that a machine which
 is late by less than half a unit changes nothing.

@@ -1,21 +1,15 @@
-"""Who is told what, and when: the same configuration and alerts in a real Alertmanager and in ours."""
+"""Who is told what, and when: the same configuration and alerts in a real Alertmanager and ours."""
 
 import os
-import random
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from alerts.routing_config import RoutingConfig
 from tests.alerts.alertmanager import (
     Event,
-    Hook,
-    alertmanager,
-    as_yaml,
     differences,
     ours,
     theirs,

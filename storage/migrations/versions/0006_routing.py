@@ -13,11 +13,11 @@ def upgrade() -> None:
     """To this version."""
     op.create_table(
         "alert_group",
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("due_ms", sa.BigInteger(), nullable=True),
         sa.Column("content", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_alert_group_due", "alert_group", ["due_ms"])
     op.create_table(
@@ -50,12 +50,12 @@ def upgrade() -> None:
         sa.Column("severity", sa.String(), nullable=False),
         sa.Column("evidence", sa.JSON(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("recheck_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_notification_page", "notification", ["at_ms", "id"])
-    op.create_index(
-        "ix_notification_incident", "notification", ["incident_id", "receiver", "id"]
-    )
+    op.create_index("ix_notification_incident", "notification", ["incident_id", "receiver", "id"])
+    op.create_index("ix_notification_recheck_ms", "notification", ["recheck_ms"])
     op.create_table(
         "trouble",
         sa.Column("id", sa.String(), nullable=False),
@@ -64,7 +64,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("value", sa.Float(), nullable=False),
-        sa.Column("limit", sa.Float(), nullable=False),
+        sa.Column("threshold", sa.Float(), nullable=False),
         sa.Column("opened_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
         sa.Column("resolved_ms", sa.BigInteger(), nullable=True),
