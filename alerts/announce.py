@@ -18,11 +18,17 @@ from alerts.group import Flush, Hush, Notice, Subject
 from alerts.groups import Groups
 from alerts.pipeline import Pipeline, Round
 from alerts.silences import Silences
-from alerts.subject import is_acknowledged, subjects, suspicion
+from alerts.subject import is_acknowledged, joined, subjects, suspicion
 from alerts.troubles import Troubles
 from detector.regression import Incident, Phase, Regression
 
 HUSHES = {one: Reason(one.value) for one in Hush}
+KEYS = {
+    Hush.INHIBITED: "inhibited_by",
+    Hush.OUT_OF_HOURS: "interval",
+    Hush.SILENCED: "silence",
+    Hush.MAINTENANCE: "silence",
+}
 TRIGGERS = {
     Notice.REPEAT: Trigger.REPEAT,
     Notice.NOTHING_NEW: Trigger.KEEP,
@@ -187,7 +193,7 @@ class Announcer:
         found = [suspicion(one) for id_, one in now.items() if id_ not in held]
         for id_ in sorted(held - now.keys()):
             one = self.book.regression(session, id_)
-            if one is not None and not one.phase.holds:
+            if one is not None and (not one.phase.holds or joined(one)):
                 found.append(suspicion(one))
         round_.known |= {one.id: one for one in found}
         return found
@@ -218,7 +224,7 @@ def alerts(
     incident = round_.incident(about)
     if incident is None:
         return
-    evidence = {"notice": str(flush.notice), **({str(why[0]): why[1]} if why else {})}
+    evidence = {"notice": str(flush.notice), **({KEYS[why[0]]: why[1]} if why else {})}
     for receiver in tree.receivers(flush.group.route):
         alert = Alert(
             incident=incident,

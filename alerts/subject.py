@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from alerts.group import Subject
+from detector.finding import Finding
 from detector.lifecycle import identity
 from detector.regression import Incident, Kind, Phase, Regression
 from storage.series import NAME
@@ -50,12 +51,13 @@ def subjects(incident: Incident, starts_ms: int, now_ms: int) -> Iterator[Subjec
 
 
 def suspicion(regression: Regression) -> Incident:
-    """What is told of a suspicion: an incident of it alone.
+    """What is told of a suspicion: an incident of it alone, also when it is none any more.
 
     Its id is that of the incident which the regression begins when it is confirmed, so that both
-    are one message.
+    are one message. One that joins another incident leads there.
     """
     gone = regression.phase is not Phase.SUSPECTED
+    home = regression.incident_id if joined(regression) else ""
     return Incident(
         id=identity("inc", regression.id),
         labels=regression.labels,
@@ -64,8 +66,14 @@ def suspicion(regression: Regression) -> Incident:
         opened_ms=regression.opened_ms,
         resolved_ms=(regression.resolved_ms or regression.updated_ms) if gone else None,
         version=WITHDRAWN_VERSION if gone else SUSPECTED_VERSION,
-        regressions=(replace(regression, incident_id=""),),
+        regressions=() if home else (replace(regression, incident_id=""),),
+        finding=Finding(merged_into=home),
     )
+
+
+def joined(regression: Regression) -> bool:
+    """Whether a suspicion was confirmed into another incident than the one it would begin."""
+    return regression.incident_id not in ("", identity("inc", regression.id))
 
 
 def is_acknowledged(incident: Incident) -> bool:
