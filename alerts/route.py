@@ -71,18 +71,6 @@ class Route:
                 break
         return found or [self]
 
-    def way(self, labels: Labels) -> Iterator[tuple[int, "Route", bool]]:
-        """How an alert walks down from a node that takes it: depth, node, whether it ends there."""
-        below = []
-        for child in self.routes:
-            if matches(child.matchers, labels):
-                below.append(child)
-                if not child.continues:
-                    break
-        yield len(self.path), self, not below
-        for child in below:
-            yield from child.way(labels)
-
     def walk(self) -> Iterator["Route"]:
         """This node and all below, depth first."""
         yield self

@@ -297,6 +297,7 @@ class RoutingConfig(Section):
         {}, alias="global", description="Accepted and not read: it is about Alertmanager's senders."
     )
     templates: tuple[Text, ...] = Field((), description="Accepted and not read.")
+    tracing: dict[str, object] = Field({}, description="Accepted and not read.")
 
     @model_validator(mode="after")
     def check(self) -> Self:

@@ -115,7 +115,7 @@ class Alerts:
         finally:
             self._delivering.release()
 
-    def watch(self, symptoms: Sequence[Symptom], now: datetime) -> list[str]:
+    def watch(self, symptoms: Sequence[Symptom], now: datetime, reporter: str = "") -> list[str]:
         """Note what is wrong with Plimsoll itself, its own messages among it; what changed.
 
         Signs of life are sent unless the detector is late or messages are stuck.
@@ -127,7 +127,7 @@ class Alerts:
         changed: list[str] = []
         if self._own.enabled:
             note = self._announcer.troubles.note
-            changed = self._unit(lambda session: note(session, found, limits, now_ms))
+            changed = self._unit(lambda session: note(session, found, limits, now_ms, reporter))
         ill = any(one.seconds >= limits[one.kind] for one in found if one.kind in VITAL)
         for name, beat in self._heartbeats.beat(now_ms, well=not ill):
             self._meters.heartbeats.labels(name, beat).inc()

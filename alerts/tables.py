@@ -94,6 +94,7 @@ class TroubleRow(SQLModel, table=True):
     open_key: str | None = Field(default=None, unique=True)
     kind: str
     subject: str
+    reporter: str
     detail: str = Field(sa_type=Text)
     value: float
     threshold: float

@@ -19,6 +19,7 @@ from detector.units import Unit
 from storage.series import Labels
 
 PREFIX = "own"
+SILENT_MS = 15 * 60_000
 
 
 class TroubleKind(StrEnum):
@@ -46,17 +47,21 @@ SEVERITIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptom:
-    """Something that is wrong now: of what kind, with what, since how long."""
+    """Something that is wrong now: of what kind, with what, since how long.
+
+    `reporter` is the process that sees it; empty for what every process sees, as it is on disk.
+    """
 
     kind: TroubleKind
     subject: str
     seconds: float
     detail: str = ""
+    reporter: str = ""
 
     @property
     def key(self) -> str:
         """What the same trouble is known by."""
-        return f"{self.kind}:{self.subject}"
+        return f"{self.kind}:{self.subject}@{self.reporter}"
 
 
 class Troubles:
@@ -68,23 +73,30 @@ class Troubles:
         symptoms: Sequence[Symptom],
         limits: Mapping[TroubleKind, float],
         now_ms: int,
+        reporter: str = "",
     ) -> list[str]:
-        """Open what is beyond its limit, resolve what is gone; the ids of what changed."""
+        """Open what is beyond its limit, resolve what is gone; the ids of what changed.
+
+        A trouble that one process saw is resolved by it alone, or when it has said nothing for
+        `SILENT_MS`: another process may well see that target up, and knows nothing of its ticks.
+        """
         known = {row.open_key: row for row in session.exec(open_rows())}
-        beyond = {one.key: one for one in symptoms if one.seconds >= limits[one.kind]}
-        present = {one.key for one in symptoms}
+        present = {one.key: one for one in symptoms}
         changed = []
-        for key, one in sorted(beyond.items()):
-            if key not in known:
+        for key, one in sorted(present.items()):
+            if key not in known and one.seconds >= limits[one.kind]:
                 row = opened(one, limits[one.kind], now_ms)
                 session.add(row)
                 changed.append(row.id)
         for key, row in known.items():
-            if key not in present:
+            mine = row.reporter in ("", reporter)
+            if key in present:
+                row.updated_ms = now_ms
+            elif mine or now_ms - row.updated_ms > SILENT_MS:
                 row.open_key, row.resolved_ms, row.updated_ms = None, now_ms, now_ms
                 row.version += 1
-                session.add(row)
                 changed.append(row.id)
+            session.add(row)
         session.flush()
         return changed
 
@@ -143,6 +155,7 @@ def opened(one: Symptom, limit: float, now_ms: int) -> TroubleRow:
         id=identity(PREFIX, one.kind, one.subject, now_ms),
         open_key=one.key,
         kind=one.kind,
+        reporter=one.reporter,
         subject=one.subject,
         detail=one.detail,
         value=one.seconds,
@@ -159,7 +172,8 @@ def incident(row: TroubleRow) -> Incident:
     """A trouble as an incident of one regression, against the limit of its kind."""
     kind = TroubleKind(row.kind)
     over = row.resolved_ms is not None
-    labels = Labels.of(service="plimsoll", subject=row.subject)
+    of = {"reporter": row.reporter} if row.reporter else {}
+    labels = Labels.of(service="plimsoll", subject=row.subject, **of)
     began_ms = row.opened_ms - round(row.value * 1000)
     one = Regression(
         id=row.id,

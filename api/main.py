@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api import explaining, replaying
+from api import explaining, replaying, silencing
 from api.acting import commands as regressions_app
+from api.addressing import commands as routes_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
@@ -36,6 +37,10 @@ app.add_typer(dashboards_app, name="dashboards")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
+app.add_typer(routes_app, name="routes")
+app.add_typer(silencing.silences, name="silences")
+app.add_typer(silencing.maintenance, name="maintenance")
+app.add_typer(silencing.notifications, name="notifications")
 app.add_typer(signals_app, name="signals")
 
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(

@@ -42,21 +42,25 @@ ADAPTERS = {
     "psycopg": set[str](),  # SQLAlchemy loads it by the address
     "rich": {
         "api/acting.py",
+        "api/addressing.py",
         "api/demo/story.py",
         "api/explaining.py",
         "api/main.py",
         "api/progress.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/silencing.py",
     },
     "slack_sdk": {"alerts/notifiers/slack.py"},
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
+        "api/addressing.py",
         "api/explaining.py",
         "api/main.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/silencing.py",
     },
     "uvicorn": {"api/serve.py", "api/demo/shop.py"},
 }

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("open_key", sa.String(), nullable=True),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("reporter", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("value", sa.Float(), nullable=False),
         sa.Column("threshold", sa.Float(), nullable=False),
