@@ -45,7 +45,7 @@ class AlertsMeters:
         self.heartbeats = Counter(
             "plimsoll_heartbeats",
             "Signs of life, by what became of them.",
-            ("name", "outcome"),
+            ("heartbeat", "outcome"),
             registry=registry,
         )
 
