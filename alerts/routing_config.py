@@ -348,10 +348,18 @@ def conditions(
     return in_order(
         [
             *(Matcher(name, Match.EQUAL, value) for name, value in match.items()),
-            *(Matcher(name, Match.REGEX, value) for name, value in match_re.items()),
+            *(Matcher(name, Match.REGEX, anchored(value)) for name, value in match_re.items()),
             *(one for line in lines for one in matchers.parse(line)),
         ]
     )
+
+
+def anchored(value: str) -> str:
+    """A regular expression of the older form, as Alertmanager shows it; it is anchored anyway.
+
+    Flags for the whole expression must stay at its beginning.
+    """
+    return value if re.match(r"\(\?[a-zA-Z]+\)", value) else f"^(?:{value})$"
 
 
 def root_faults(root: RouteConfig) -> Iterator[str]:

@@ -10,7 +10,7 @@ from api import errors
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, series, signals, whynot
+from api.pages import incidents, overview, regressions, series, signals, troubles, whynot
 from api.routes import (
     backup,
     deployments,
@@ -51,6 +51,7 @@ ROUTERS = (
     overview.routes,
     regressions.routes,
     incidents.routes,
+    troubles.routes,
     signals.routes,
     series.routes,
     whynot.routes,

@@ -41,6 +41,7 @@ PAGES = {
     "/regressions": "The history of regressions, a page for people.",
     "/regressions/{regression_id}": "One regression, a page for people.",
     "/incidents/{incident_id}": "One incident, a page for people.",
+    "/troubles/{trouble_id}": "One trouble of Plimsoll itself, a page for people.",
     "/why-not": "What broke a trigger and was not told, a page for people.",
     "/signals/{name}": "One signal, a page for people.",
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
