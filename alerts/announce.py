@@ -180,6 +180,9 @@ class Announcer:
             found += self._flushed(round_, tree, dispatch, flush)
         for one in (*claimed, *guessed):
             found += edits(round_, tree, dispatch, one, self.receivers)
+        for one in claimed:
+            if one.phase is Phase.RESOLVED:
+                dispatch.forget(one.id)
         for escalation in dispatch.escalations(now_ms):
             found += escalated(round_, tree, dispatch, escalation)
         groups.save(dispatch, now_ms)
@@ -271,10 +274,10 @@ def escalated(
 ) -> Iterator[Alert]:
     """An incident that nobody acknowledged, to whom its route names for that."""
     incident = round_.incident(escalation.about)
-    over = incident is None or incident.phase is not Phase.OPEN
-    dispatch.settle(escalation.group.key, escalation.about, forget=over)
-    if incident is None or over:
+    if incident is None or incident.phase is not Phase.OPEN:
+        dispatch.forget(escalation.about)
         return
+    dispatch.settle(escalation.group.key, escalation.about)
     for to in tree.deliveries[escalation.to]:
         alert = Alert(
             incident=incident,

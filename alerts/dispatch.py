@@ -195,14 +195,18 @@ class Dispatch:
                     found.append(Escalation(group, about, route.escalate.to, wait.since_ms))
         return found
 
-    def settle(self, key: str, about: str, *, forget: bool) -> None:
-        """An escalation is decided; with `forget` the incident is over and may wait anew."""
+    def settle(self, key: str, about: str) -> None:
+        """An escalation is decided and does not come up again."""
         group = self.groups[key]
-        waits = dict(group.waits)
-        wait = waits.pop(about, None)
-        if wait is not None and not forget:
-            waits[about] = replace(wait, escalated=True)
+        waits = {**group.waits, about: replace(group.waits[about], escalated=True)}
         self._put(replace(group, waits=waits))
+
+    def forget(self, about: str) -> None:
+        """An incident is over: should it come back, its escalations count from then."""
+        for group in list(self.groups.values()):
+            if about in group.waits:
+                waits = {other: one for other, one in group.waits.items() if other != about}
+                self._put(replace(group, waits=waits))
 
 
 def hushed_by(

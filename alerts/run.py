@@ -89,7 +89,8 @@ class Alerts:
         alerts = self._unit(lambda session: self._announcer.decide(session, now_ms))
         for alert in alerts:
             self._meters.decided(alert)
-            log.info(
+            log.log(
+                logging.DEBUG if alert.action is Action.NOTHING else logging.INFO,
                 "incident %s version %d: %s to %s, %s",
                 alert.incident.id,
                 alert.incident.version,
@@ -129,6 +130,10 @@ class Alerts:
             note = self._announcer.troubles.note
             changed = self._unit(lambda session: note(session, found, limits, now_ms, reporter))
         ill = any(one.seconds >= limits[one.kind] for one in found if one.kind in VITAL)
+        with self._state.reading() as session:
+            ours = self._announcer
+            self._meters.troubled(ours.troubles.open(session))
+            self._meters.silenced(ours.silences.active(session, now_ms))
         for name, beat in self._heartbeats.beat(now_ms, well=not ill):
             self._meters.heartbeats.labels(name, beat).inc()
         return changed

@@ -297,6 +297,21 @@ def test_what_is_over_is_not_escalated(house: Deciding) -> None:
     assert house.after(900) == []
 
 
+def test_an_incident_that_comes_back_is_escalated_anew(house: Deciding) -> None:
+    house.restart({"route": {**TO_CHAT["route"], "escalate": {"after": "15m", "to": "pager"}}})
+    house.decide(incident())
+    house.after(30)
+    assert house.after(900) == [("pager", "post", "escalated")]
+    house.decide(resolved(incident()))
+    house.after(300)
+    back = replace(incident(), version=3)
+    assert house.told(back) == [("pager", "post", "reopened")]
+    assert house.after(300) == [("chat", "post", "reopened")]
+    house.decide(decided(back, Phase.ACKNOWLEDGED))
+    house.wait(900)
+    assert ("pager", "acknowledged_in_time") in house.untold()
+
+
 SUSPECTS: dict[str, Any] = {
     "route": {
         "receiver": "pager",

@@ -83,6 +83,7 @@ def test_a_target_that_is_down_is_told_and_its_end_too(desk: Desk) -> None:
     limit = OwnConfig().collector_down
     assert desk.alerts.watch([down(limit - 1)], desk.now) == []
     assert desk.alerts.watch([down(limit)], desk.now)
+    assert desk.metric("plimsoll_troubles_open", kind="plimsoll_collector_down") == 1
     assert [str(one.reason) for one in desk.announce()] == ["opened"]
     assert desk.deliver() == [Outcome.SENT]
     assert "Collector down" in desk.slack.messages()[0].text
