@@ -4,13 +4,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from api import errors
+from api.access.gate import Access, Gate
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, series, signals, troubles, whynot
+from api.moments import milliseconds
+from api.pages import (
+    incidents,
+    overview,
+    regressions,
+    runbooks,
+    series,
+    signals,
+    signin,
+    troubles,
+    whynot,
+)
+from api.routes import access as access_routes
 from api.routes import (
     backup,
     deployments,
@@ -28,9 +42,11 @@ from api.routes import incidents as incidents_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
+from api.tagging import Tagging
 from plimsoll_client.exposition import metrics_app
 from plimsoll_client.middleware import RequestMetrics
 
+WORTH_PACKING_BYTES = 1024
 FILES = Path(__file__).parent / "static"
 
 ROUTERS = (
@@ -55,6 +71,9 @@ ROUTERS = (
     signals.routes,
     series.routes,
     whynot.routes,
+    runbooks.routes,
+    signin.routes,
+    access_routes.routes,
 )
 
 
@@ -70,6 +89,12 @@ def create_app(house: House) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.access = access = Access.of(
+        house.state,
+        lambda: milliseconds(house.now()),
+        house.registry,
+        house.settings.server.requests_per_second,
+    )
     app.state.replays = replay.Replays(house.registry)
     errors.register(app)
     for router in ROUTERS:
@@ -77,6 +102,9 @@ def create_app(house: House) -> FastAPI:
     house.registry.register(HouseMetrics(house))
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
+    app.add_middleware(Tagging)
+    app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
+    app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts)
     # Added last, so outermost: what the guard refuses is measured too.
