@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from alerts.matchers import MatcherError, parse
 from alerts.silence import Silence, SilenceKind, SilenceState, UnfitSilenceError
 from alerts.silences import SilenceQuery, Silences
+from api.access.who import signed
 from api.errors import ProblemError, ProblemType, invalid, missing
 from api.house import House
 from api.moments import Moment, at, milliseconds
@@ -74,7 +75,7 @@ class Span(BaseModel):
             matchers=matchers,
             starts_ms=milliseconds(starts),
             ends_ms=milliseconds(ends),
-            created_by=self.created_by,
+            created_by=signed(self.created_by),
             comment=comment,
             created_ms=now_ms,
             updated_ms=now_ms,
