@@ -131,7 +131,6 @@ class Announcer:
             return
         groups = Groups(session)
         dispatch = groups.load(self.tree.routing)
-        dispatch.drop(now_ms)
         open_ = [*self.book.open_incidents(session), *self.troubles.open(session)]
         here = [s for one in open_ for s in subjects(one, one.opened_ms, now_ms)]
         there = {s.source for s in here}

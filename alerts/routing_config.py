@@ -67,7 +67,14 @@ def one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def unfolded(value: object) -> object:
+    """`12:30` as it was written: YAML 1.1 takes it, without quotes, for a number to the base 60."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 60
+    return f"{value // 60:02}:{value % 60:02}" if whole and isinstance(value, int) else text(value)
+
+
 Text = Annotated[str, BeforeValidator(text)]
+Colon = Annotated[str, BeforeValidator(unfolded)]
 Span = Annotated[
     float, BeforeValidator(span), PlainSerializer(written, return_type=str, when_used="json")
 ]
@@ -216,8 +223,8 @@ class InhibitRuleConfig(Section):
 class TimesConfig(Section):
     """Times of the day."""
 
-    start_time: Text = Field(description="From this time on, such as 08:00.")
-    end_time: Text = Field(description="Until before this time, at most 24:00.")
+    start_time: Colon = Field(description="From this time on, such as 08:00.")
+    end_time: Colon = Field(description="Until before this time, at most 24:00.")
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -233,10 +240,10 @@ class TimeIntervalConfig(Section):
     weekdays: tuple[Annotated[Text, readable(intervals.weekdays)], ...] | None = Field(
         None, description="Days of the week or ranges of them: `monday:friday`."
     )
-    days_of_month: tuple[Annotated[Text, readable(intervals.days_of_month)], ...] | None = Field(
+    days_of_month: tuple[Annotated[Colon, readable(intervals.days_of_month)], ...] | None = Field(
         None, description="Days of the month or ranges: `1:5`; `-3:-1` are the last three."
     )
-    months: tuple[Annotated[Text, readable(intervals.months)], ...] | None = Field(
+    months: tuple[Annotated[Colon, readable(intervals.months)], ...] | None = Field(
         None, description="Months or ranges, by number or name: `1:3`, `may:august`."
     )
     years: tuple[Annotated[Text, readable(intervals.years)], ...] | None = Field(

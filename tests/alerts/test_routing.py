@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from alerts.alert import Action, Reason
 from alerts.silence import SilenceKind
+from alerts.tables import GroupRow
 from detector.finding import Finding
 from detector.lifecycle import identity
 from detector.regression import Phase, Severity
@@ -429,3 +431,79 @@ def test_labels_of_the_series_do_not_hide_ours(house: Deciding) -> None:
     labels = Labels.of(service="shop", severity="critical")
     house.decide(incident(regressions=(replace(CART, labels=labels),)))
     assert house.after(30) == [OPENED]
+
+
+def other(name: str, version: int = 1) -> Any:
+    regression = replace(CART, id=f"reg-{name}", incident_id=name)
+    return incident(name, version=version, regressions=(regression,))
+
+
+def test_an_empty_group_keeps_its_rhythm_for_a_while_and_then_begins_anew(house: Deciding) -> None:
+    house.restart({"route": {"receiver": "chat", **TIMES}})
+    house.decide(other("inc-1"))
+    house.after(30)
+    house.decide(resolved(other("inc-1")))
+    house.after(300)
+    house.wait(29)
+    house.decide(other("inc-2"))
+    assert house.after(270) == []
+    assert house.after(1) == [OPENED]
+    house.decide(resolved(other("inc-2")))
+    house.after(300)
+    house.wait(30)
+    house.decide(other("inc-3"))
+    assert house.after(30) == [OPENED]
+
+
+def test_a_suspicion_inhibits_nothing(house: Deciding) -> None:
+    house.restart(
+        {
+            **SUSPECTS,
+            "inhibit_rules": [
+                {"source_matchers": ["alertname=doubt"], "target_matchers": ["alertname!=doubt"]}
+            ],
+        }
+    )
+    doubt = replace(SUSPICION, id="reg-doubt", rule="doubt")
+    house.book.suspicions[doubt.id] = doubt
+    house.told()
+    assert ("pager", "post", "opened") in house.told(incident())
+    house.book.suspicions.clear()
+    opened_ = replace(doubt, phase=Phase.OPEN, incident_id="inc-9")
+    house.decide(incident("inc-9", regressions=(opened_,)))
+    house.decide(other("inc-2"))
+    house.wait(300)
+    assert ("pager", "inhibited") in house.untold()
+
+
+def test_news_take_the_place_of_a_message_that_still_waits(
+    house: Deciding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.decide(incident())
+    house.wait(30)
+    with monkeypatch.context() as down:
+        down.setattr(house, "arrive", lambda: None)
+        assert house.told() == [OPENED]
+        assert house.told(critical(incident())) == [OPENED]
+    assert [row.state for row in house.rows()] == ["superseded", "pending"]
+    house.arrive()
+    assert [row.state for row in house.rows()] == ["superseded", "sent"]
+
+
+def test_a_group_is_forgotten_when_nothing_depends_on_it(house: Deciding) -> None:
+    def groups() -> int:
+        with house.state.unit() as session:
+            return len(session.exec(select(GroupRow)).all())
+
+    house.decide(incident())
+    house.after(30)
+    house.decide(resolved(incident()))
+    house.after(300)
+    assert groups() == 1
+    house.wait(9 * 3600)
+    house.decide(other("inc-2"))
+    assert groups() == 1
+    house.restart({"route": {"receiver": "pager"}})
+    with house.state.unit() as session:
+        (row,) = session.exec(select(GroupRow)).all()
+        assert row.content["route"].endswith(">pager")
