@@ -177,9 +177,8 @@ class Alert:
 
     @property
     def asked(self) -> bool:
-        """Whether a group's notice has asked already what keeps it quiet."""
-        early = self.trigger in (Trigger.EDIT, Trigger.ESCALATION)
-        return bool(self.group_key) and not early
+        """Whether its group has asked already what keeps it quiet."""
+        return bool(self.group_key) and self.trigger is not Trigger.ESCALATION
 
     @property
     def stopped(self) -> bool:

@@ -175,10 +175,13 @@ class Announcer:
         for one in (*claimed, *guessed):
             dispatch.take(subjects(one, now_ms, now_ms), now_ms)
         found: list[Alert] = []
-        for flush in dispatch.due(self.silences.active(session, now_ms), now_ms):
+        silences = self.silences.active(session, now_ms)
+        for flush in dispatch.due(silences, now_ms):
             found += self._flushed(round_, tree, dispatch, flush)
         for one in (*claimed, *guessed):
-            found += edits(round_, tree, dispatch, one, self.receivers)
+            hushed = dispatch.hushed(one.id, silences, now_ms)
+            found += edits(round_, tree, dispatch, one, hushed)
+            found += to_the_end(round_, tree, dispatch, one, self.receivers)
         for one in claimed:
             if one.phase is Phase.RESOLVED:
                 dispatch.forget(one.id)
@@ -246,24 +249,36 @@ def edits(
     tree: Tree,
     dispatch: Dispatch,
     incident: Incident,
+    hushed: Mapping[str, tuple[Hush, str]],
+) -> Iterator[Alert]:
+    """A changed incident, to whoever its groups tell: what may be said before their time."""
+    for group in dispatch.holding(incident.id):
+        why = hushed.get(group.key)
+        for to in tree.receivers(group.route):
+            if to is not NOBODY:
+                yield Alert(
+                    incident=incident,
+                    receiver=to,
+                    route=group.route,
+                    group_key=group.key,
+                    trigger=Trigger.EDIT,
+                    hush=HUSHES[why[0]] if why else None,
+                    evidence={KEYS[why[0]]: why[1]} if why else {},
+                )
+
+
+def to_the_end(
+    round_: Rounds,
+    tree: Tree,
+    dispatch: Dispatch,
+    incident: Incident,
     known: Mapping[str, Receiver],
 ) -> Iterator[Alert]:
-    """A changed incident, to whoever knows of it or will: what may be said before the group's time.
-
-    A receiver that knows of it and whose routes have nothing to do with it any more is told
-    everything, to the end.
-    """
-    reached: dict[str, tuple[Receiver, str, str]] = {}
-    for group in dispatch.groups.values():
-        if any(one.about == incident.id for one in group.members.values()):
-            for to in tree.receivers(group.route):
-                reached.setdefault(to.name, (to, group.route, group.key))
-    for to, route, key in reached.values():
-        if to is not NOBODY:
-            yield Alert(
-                incident=incident, receiver=to, route=route, group_key=key, trigger=Trigger.EDIT
-            )
-    for name in sorted(receivers_told(round_.session, incident.id) - reached.keys()):
+    """A changed incident, to receivers that know of it and whose groups do not hold it any more."""
+    here = {
+        to.name for group in dispatch.holding(incident.id) for to in tree.receivers(group.route)
+    }
+    for name in sorted(receivers_told(round_.session, incident.id) - here):
         if name in known:
             yield Alert(incident=incident, receiver=known[name])
 

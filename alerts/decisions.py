@@ -96,6 +96,20 @@ class Decisions:
         same = ("version", "action", "reason", "group_key", "recheck_ms")
         return last is not None and all(getattr(last, one) == getattr(row, one) for one in same)
 
+    def last_sent(self, session: Session, incident_id: str, receiver: str) -> Reason | None:
+        """Why the newest message about an incident went to a receiver; None where none did."""
+        found = session.exec(
+            select(DecisionRow.reason)
+            .where(
+                DecisionRow.incident_id == incident_id,
+                DecisionRow.receiver == receiver,
+                DecisionRow.action != Action.NOTHING,
+            )
+            .order_by(col(DecisionRow.id).desc())
+            .limit(1)
+        ).first()
+        return Reason(found) if found else None
+
     def rechecks(self, session: Session, now_ms: int) -> list[str]:
         """The incidents whose silence has ended: each is handed out once."""
         rows = session.exec(

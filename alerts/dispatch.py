@@ -167,6 +167,30 @@ class Dispatch:
             return Hush.OUT_OF_HOURS, closed_by
         return hushed_by(silences, subject.labels, now_ms)
 
+    def hushed(
+        self, about: str, silences: Sequence[Silence], now_ms: int
+    ) -> dict[str, tuple[Hush, str]]:
+        """The groups that could tell nothing of an incident now, and why."""
+        firing = self.firing() if self.routing.inhibit_rules else []
+        found = {}
+        for group in self.holding(about):
+            route = self.routing.routes.get(group.route)
+            why = closed(route, self.routing.intervals, now_ms) if route else ""
+            mine = [one for one in group.members.values() if one.about == about]
+            reasons = [self.hush(one, firing, why, silences, now_ms) for one in mine]
+            first = reasons[0]
+            if first is not None and all(reasons):
+                found[group.key] = first
+        return found
+
+    def holding(self, about: str) -> list[Group]:
+        """The groups with an alert of this incident."""
+        return [
+            group
+            for group in self.groups.values()
+            if any(one.about == about for one in group.members.values())
+        ]
+
     def firing(self) -> list[Mapping[str, str]]:
         """The labels of everything that is not over; what is only suspected inhibits nothing."""
         return [

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from sqlmodel import Session
 
 from alerts.alert import NOBODY, Action, Alert, Reason, Receiver, Told, Trigger
-from alerts.decisions import hush_evidence
+from alerts.decisions import Decisions, hush_evidence
 from alerts.message import digest, render
 from alerts.outbox import Outbox
 from alerts.silence import Silence, SilenceKind, silenced
@@ -103,6 +103,7 @@ class Compare:
 
     public_url: str
     outbox: Outbox
+    decisions: Decisions
 
     def __call__(self, alerts: Sequence[Alert], round: Round) -> list[Alert]:
         """Decide action and reason, and write the message."""
@@ -112,6 +113,9 @@ class Compare:
         told = self.outbox.told(round.session, alert.incident.id, alert.receiver.name)
         payload = render(alert.incident, self.public_url)
         if told.digest == digest(payload):
+            if self._unheard(alert, round):
+                alert = replace(alert, serial=f"heard-{round.now_ms}")
+                return alert.send(Action.UPDATE, Reason.REPEATED, payload)
             return unchanged(alert, told, payload)
         reason = news(told, alert.incident)
         if reason is Reason.MERGED:
@@ -121,8 +125,10 @@ class Compare:
             return alert.stop(Reason.MUTED)
         if alert.hush is not None and (new or not edits):
             return alert.stop(alert.hush)
-        if alert.hush is not None or alert.trigger is Trigger.KEEP:
-            return keep(alert, told, payload)
+        if alert.hush is not None:
+            return keep(alert, payload)
+        if alert.trigger is Trigger.KEEP and new and not told.waiting:
+            return alert.stop(Reason.NOTHING_CHANGED)
         if alert.trigger is Trigger.EDIT and not told.waiting and (new or reason not in AT_ONCE):
             return alert.stop(Reason.WAITING_FOR_GROUP)
         if new and not told.waiting and alert.route and alert.incident.phase is Phase.RESOLVED:
@@ -135,6 +141,17 @@ class Compare:
         if reason is Reason.CHANGED and not told.waiting:
             return alert.stop(Reason.CANNOT_EDIT)
         return alert.send(Action.POST, reason, payload)
+
+    def _unheard(self, alert: Alert, round: Round) -> bool:
+        """Whether its group has news that were edited into the message while nobody was to notice.
+
+        What kept them quiet is over, so they are told again.
+        """
+        grouped = bool(alert.group_key) and alert.trigger is Trigger.NEWS and alert.hush is None
+        if not grouped or alert.incident.phase is not Phase.OPEN or alert.incident.is_muted:
+            return False
+        last = self.decisions.last_sent(round.session, alert.incident.id, alert.receiver.name)
+        return last is Reason.KEPT_TRUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +192,7 @@ def pipeline(
             Address(receivers),
             Quieten(Silences()),
             Sift(min_severity, outbox),
-            Compare(public_url, outbox),
+            Compare(public_url, outbox, Decisions()),
             Enqueue(outbox),
         )
     )
@@ -193,12 +210,8 @@ def unchanged(alert: Alert, told: Told, payload: Mapping[str, Any]) -> Alert:
     return alert.send(action, Reason.REPEATED, payload)
 
 
-def keep(alert: Alert, told: Told, payload: Mapping[str, Any]) -> Alert:
+def keep(alert: Alert, payload: Mapping[str, Any]) -> Alert:
     """What becomes of a message that stands while nobody is to notice: it stays true."""
-    if told.phase is None and not told.waiting:
-        return alert.stop(Reason.NOTHING_CHANGED)
-    if not alert.receiver.edits:
-        return alert.stop(Reason.CANNOT_EDIT)
     return alert.send(Action.UPDATE, Reason.KEPT_TRUE, payload)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,17 @@ def test_a_message_that_stands_stays_true_under_a_silence_and_nobody_is_pinged(
     assert house.told(critical(incident())) == [("chat", "update", "kept_true")]
     assert house.told(resolved(critical(incident()))) == [("chat", "update", "kept_true")]
     assert house.after(300) == []
+
+
+def test_what_was_edited_quietly_and_lasts_is_told_when_the_silence_ends(house: Deciding) -> None:
+    house.decide(incident())
+    house.after(30)
+    house.silence("service=shop", minutes=12)
+    assert house.told(critical(incident())) == [("chat", "update", "kept_true")]
+    told = [house.after(300) for _ in range(6)]
+    assert [(i, said) for i, said in enumerate(told, 1) if said] == [
+        (3, [("chat", "update", "repeated")])
+    ]
 
 
 def test_a_pager_hears_nothing_of_what_is_silenced(house: Deciding) -> None:
@@ -366,6 +378,23 @@ def test_a_suspicion_that_goes_away_is_withdrawn_in_its_message(house: Deciding)
     )
     assert house.told() == [("chat", "update", "withdrawn")]
     assert house.after(3600) == []
+
+
+def test_what_is_confirmed_out_of_hours_is_told_when_they_begin(house: Deciding) -> None:
+    times = [{"name": "noon", "time_intervals": clock("11:30", "13:30")}]
+    pager = {"receiver": "pager", "mute_time_intervals": ["noon"], "notify": "suspected"}
+    route = {"receiver": "mail", "group_wait": "0s", "routes": [pager]}
+    house.restart({"route": route, "time_intervals": times})
+    house.now += timedelta(hours=-1)
+    house.book.suspicions[CART.id] = SUSPICION
+    assert house.told() == [("pager", "post", "suspected")]
+    house.now += timedelta(hours=1)
+    house.book.suspicions[CART.id] = replace(CART, incident_id=confirmed_id())
+    assert house.untold(incident(confirmed_id())) == [("pager", "out_of_hours")]
+    told = [house.after(600) for _ in range(10)]
+    assert [(i, said) for i, said in enumerate(told, 1) if said] == [
+        (9, [("pager", "post", "confirmed")])
+    ]
 
 
 def test_a_suspicion_that_joins_another_incident_leads_there(house: Deciding) -> None:
