@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from alerts.routing_config import Names, RoutingConfig, deliveries, load
+from alerts.routing_config import RoutingConfig, deliveries, load
+from alerts.scalars import Names
 from alerts.watch_config import HeartbeatConfig, OwnConfig
 from detector.regression import Severity
 from storage.duration import Seconds

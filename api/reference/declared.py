@@ -11,7 +11,7 @@ from pydantic import BaseModel, FilePath, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from alerts.routing_config import Span
+from alerts.scalars import Span
 from api import words
 from api.reference.tables import code, codes, table
 from api.settings import FORMS, SECTIONS

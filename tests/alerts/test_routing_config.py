@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from alerts.config import AlertsConfig, SlackConfig
 from alerts.matchers import shown
 from alerts.route import Notify, Route
-from alerts.routing_config import RoutingConfig, TimeIntervalConfig, load, span_ms
+from alerts.routing_config import RoutingConfig, TimeIntervalConfig, load
+from alerts.scalars import span_ms
 
 SLACK = {"webhook_url": "https://hooks.slack.com/services/T/B/x"}
 
