@@ -44,7 +44,7 @@ class Trigger(StrEnum):
 
     NEWS = "news"  # it may be told anything
     EDIT = "edit"  # news wait for their group; what was told may be edited
-    KEEP = "keep"  # nobody is to notice, and what was told stays true
+    KEEP = "keep"  # its group has nothing new; what it missed while it was quiet is told
     REPEAT = "repeat"  # it is told again what has not changed
     ESCALATION = "escalation"  # nobody acknowledged elsewhere
 

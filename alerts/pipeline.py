@@ -127,8 +127,6 @@ class Compare:
             return alert.stop(alert.hush)
         if alert.hush is not None:
             return keep(alert, payload)
-        if alert.trigger is Trigger.KEEP and new and not told.waiting:
-            return alert.stop(Reason.NOTHING_CHANGED)
         if alert.trigger is Trigger.EDIT and not told.waiting and (new or reason not in AT_ONCE):
             return alert.stop(Reason.WAITING_FOR_GROUP)
         if new and not told.waiting and alert.route and alert.incident.phase is Phase.RESOLVED:

@@ -17,7 +17,7 @@ from detector.lifecycle import identity
 from detector.regression import Phase, Severity
 from storage.series import Labels
 from tests.alerts.books import opened
-from tests.alerts.house import Deciding
+from tests.alerts.house import CHAT, PAGER, Deciding
 from tests.alerts.incidents import CART, changed, decided, incident, resolved, worse
 
 TIMES = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "4h"}
@@ -429,6 +429,25 @@ def test_a_changed_tree_takes_what_is_open_along_and_forgets_what_it_had(house: 
     assert house.told() == [("pager", "post", "opened")]
     house.decide(resolved(incident()))
     assert ("chat", "resolved") in [(one.receiver, one.reason) for one in house.history()]
+
+
+def test_what_was_muted_when_its_group_was_told_is_told_when_it_is_unmuted(house: Deciding) -> None:
+    muted = decided(incident(), Phase.MUTED)
+    house.decide(muted)
+    house.wait(30)
+    assert house.untold() == [("chat", "muted")]
+    house.decide(decided(muted, Phase.OPEN))
+    assert house.after(300) == [OPENED]
+
+
+def test_a_receiver_that_is_new_behind_a_name_is_told_with_the_next_look(house: Deciding) -> None:
+    house.decide(incident())
+    house.after(30)
+    tree = house.announcer.tree
+    assert tree is not None
+    both = replace(tree, deliveries={"chat": (CHAT, PAGER)})
+    house.announcer = replace(house.announcer, tree=both)
+    assert house.after(300) == [("pager", "post", "opened")]
 
 
 def test_every_decision_is_kept_once_with_its_reason(house: Deciding) -> None:
