@@ -125,9 +125,11 @@ class Announcer:
     def begin(self, session: Session, now_ms: int) -> None:
         """At start: the groups hold what is open now, in the routes that there are now.
 
-        So a changed tree needs no change of an incident, and what ended meanwhile is told.
+        So a changed tree needs no change of an incident, and what ended meanwhile is told. Where
+        there is no tree any more, nothing waits for its group any longer.
         """
         if self.tree is None:
+            self.decisions.recheck(session, Groups.dissolve(session), now_ms)
             return
         groups = Groups(session)
         dispatch = groups.load(self.tree.routing)

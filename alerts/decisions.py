@@ -127,6 +127,19 @@ class Decisions:
             )
         return list(dict.fromkeys(row.incident_id for row in rows))
 
+    def recheck(self, session: Session, incidents: Sequence[str], now_ms: int) -> None:
+        """Let these incidents be looked at again, unless somebody was told of them."""
+        for id_ in incidents:
+            row = session.exec(
+                select(DecisionRow)
+                .where(DecisionRow.incident_id == id_)
+                .order_by(col(DecisionRow.id).desc())
+                .limit(1)
+            ).first()
+            if row is not None and not receivers_told(session, id_):
+                row.recheck_ms = now_ms
+                session.add(row)
+
     def page(self, session: Session, query: DecisionQuery) -> list[Decision]:
         """One page and one more, the newest first, with what became of the messages."""
         rows = session.exec(

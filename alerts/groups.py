@@ -33,6 +33,15 @@ class Groups:
         """When the next group must be looked at; None while there is none."""
         return session.exec(select(func.min(GroupRow.due_ms))).one()
 
+    @staticmethod
+    def dissolve(session: Session) -> list[str]:
+        """Forget all groups; the incidents that were in them."""
+        rows = session.exec(select(GroupRow).order_by(GroupRow.id)).all()
+        for row in rows:
+            session.delete(row)
+        held = (one["about"] for row in rows for one in row.content["members"])
+        return list(dict.fromkeys(held))
+
     def load(self, routing: Routing) -> Dispatch:
         """All groups, ready to be worked with."""
         rows = self.session.exec(select(GroupRow).order_by(GroupRow.id)).all()

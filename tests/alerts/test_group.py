@@ -1,6 +1,16 @@
 """When a group is told, and why."""
 
-from alerts.group import Group, Hush, Notice, Subject, flush, insert, new_group
+from alerts.group import (
+    KEPT_EMPTY_MS,
+    Group,
+    Hush,
+    Notice,
+    Subject,
+    Wait,
+    flush,
+    insert,
+    new_group,
+)
 from alerts.route import Escalate, Route
 
 ROUTE = Route(
@@ -68,3 +78,12 @@ def test_a_group_is_due_for_its_notice_or_an_escalation_whichever_is_first() -> 
     assert made.due_ms(route) == 130
     empty, _ = looked(group(subject("a", 1)), 30)
     assert empty.due_ms(route) is None
+
+
+def test_a_group_is_remembered_as_long_as_an_escalation_may_come_of_it() -> None:
+    done, _ = looked(group(subject("a")), 30)
+    over, _ = looked(replace(done, members={"a": subject("a", 40)}), 130)
+    later_ms = 10 * ROUTE.repeat_interval_ms + KEPT_EMPTY_MS
+    assert not over.forgettable(ROUTE, 130 + KEPT_EMPTY_MS - 1)
+    assert over.forgettable(ROUTE, later_ms)
+    assert not replace(over, waits={"a": Wait(0)}).forgettable(ROUTE, later_ms)
