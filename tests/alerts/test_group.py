@@ -1,5 +1,7 @@
 """When a group is told, and why."""
 
+from dataclasses import replace
+
 from alerts.group import (
     KEPT_EMPTY_MS,
     Group,
@@ -28,9 +30,7 @@ def group(*subjects: Subject, before: Group | None = None, now_ms: int = 0) -> G
         made = insert(made, ROUTE, one, now_ms)
         if one.ends_ms is not None:
             members = {**made.members, one.fingerprint: one}
-            made = Group(
-                **{name: getattr(made, name) for name in made.__slots__} | {"members": members}
-            )
+            made = replace(made, members=members)
     return made
 
 
