@@ -47,6 +47,11 @@ def critical(before: Any) -> Any:
     )
 
 
+def other(name: str, version: int = 1) -> Any:
+    regression = replace(CART, id=f"reg-{name}", incident_id=name)
+    return incident(name, version=version, regressions=(regression,))
+
+
 def test_an_incident_is_told_after_the_wait_of_its_group(house: Deciding) -> None:
     assert house.untold(incident()) == [("chat", "waiting_for_group")]
     assert house.after(29.9) == []
@@ -230,6 +235,18 @@ def test_a_silence_of_one_regression_does_not_silence_its_incident(house: Decidi
     house.silence("alertname=db_p95_absolute")
     house.decide(worse(incident()))
     assert house.after(30) == [OPENED]
+    house.restart(None)
+    assert OPENED in house.told(worse(incident("inc-2")))
+
+
+def test_what_was_over_when_others_of_its_group_are_told_is_never_told(house: Deciding) -> None:
+    house.restart({"route": {"receiver": "chat", "group_by": ["service"], **TIMES}})
+    house.decide(other("inc-1"), other("inc-2"))
+    house.decide(resolved(other("inc-2")))
+    house.wait(30)
+    told = {(one.incident.id, str(one.reason)) for one in house.decide()}
+    assert told == {("inc-1", "opened"), ("inc-2", "over_before_told")}
+    assert house.after(300) == []
 
 
 def test_what_is_inhibited_is_told_when_its_source_is_over(house: Deciding) -> None:
@@ -479,11 +496,6 @@ def test_labels_of_the_series_do_not_hide_ours(house: Deciding) -> None:
     labels = Labels.of(service="shop", severity="critical")
     house.decide(incident(regressions=(replace(CART, labels=labels),)))
     assert house.after(30) == [OPENED]
-
-
-def other(name: str, version: int = 1) -> Any:
-    regression = replace(CART, id=f"reg-{name}", incident_id=name)
-    return incident(name, version=version, regressions=(regression,))
 
 
 def test_an_empty_group_keeps_its_rhythm_for_a_while_and_then_begins_anew(house: Deciding) -> None:
