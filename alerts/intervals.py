@@ -53,13 +53,12 @@ class TimeInterval:
         )
 
     def _in_days(self, here: datetime) -> bool:
-        """Whether the day of the month is named; ranges are cut to the month they fall into."""
+        """Whether the day of the month is named; days that the month does not have are none."""
         length = monthrange(here.year, here.month)[1]
         for first, last in self.days_of_month or ():
             begin = first if first > 0 else length + first + 1
             end = last if last > 0 else length + last + 1
-            # A range that begins after the month's end does not begin in this month.
-            if begin <= length and begin <= here.day <= min(end, length):
+            if begin <= here.day <= end:
                 return True
         return False
 
