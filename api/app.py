@@ -27,6 +27,7 @@ from api.pages import (
 from api.routes import access as access_routes
 from api.routes import (
     backup,
+    beacon,
     deployments,
     explain,
     health,
@@ -63,6 +64,7 @@ ROUTERS = (
     targets.routes,
     source.routes,
     backup.routes,
+    beacon.routes,
     health.routes,
     overview.routes,
     regressions.routes,

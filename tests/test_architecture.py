@@ -58,6 +58,7 @@ ADAPTERS = {
     "typer": {
         "api/acting.py",
         "api/addressing.py",
+        "api/beacon.py",
         "api/explaining.py",
         "api/main.py",
         "api/reference/interfaces.py",
