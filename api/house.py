@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from alerts.run import Alerts
 from api.fitness import Fitness
 from api.settings import Settings
+from collector.rum.receiver import Receiver
 from collector.run import Collector
 from detector.backfill import Backfills
 from detector.book import Book
@@ -38,6 +39,7 @@ class House:
     refill: Refill
     backfills: Backfills
     collector: Collector
+    rum: Receiver
     alerts: Alerts
     registry: CollectorRegistry
     now: Callable[[], datetime]

@@ -15,13 +15,14 @@ from pydantic import (
     model_validator,
 )
 
+from collector.rum.config import RumConfig
 from collector.source import TARGET
 from storage.addresses import web_address
 from storage.duration import Seconds
 from storage.series import check_regex
 
-RESERVED_NAMES = ("host", "plimsoll")
-"""What Plimsoll calls the machine it runs on, and its own page."""
+RESERVED_NAMES = ("host", "plimsoll", "rum")
+"""What Plimsoll calls the machine it runs on, its own page, and what browsers send."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -163,6 +164,10 @@ class CollectorConfig(BaseModel):
     targets: list[Target] = Field(
         default_factory=list, description="Pages in the Prometheus text format."
     )
+    rum: RumConfig = Field(
+        default_factory=RumConfig,
+        description="What browsers may send, see [web vitals](web-vitals.md).",
+    )
 
     @field_validator("targets")
     @classmethod
@@ -173,3 +178,13 @@ class CollectorConfig(BaseModel):
             if count > 1:
                 raise ValueError(f"{count} targets are called {name!r}; give each its own name")
         return value
+
+    @model_validator(mode="after")
+    def _pages_are_counted_somewhere(self) -> Self:
+        names = {target.name for target in self.targets}
+        for app in self.rum.apps:
+            if app.target is not None and app.target not in names:
+                raise ValueError(
+                    f"the app {app.name!r} names a target {app.target!r} that is not there"
+                )
+        return self

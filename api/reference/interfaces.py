@@ -22,6 +22,7 @@ from api.main import app as commands
 from api.reference.declared import PLAIN
 from api.reference.tables import code, codes, table
 from api.shapes import API
+from collector.rum.receiver import COUNTER_LABELS
 from storage.config import StorageConfig
 
 Schema = Mapping[str, Any]
@@ -36,6 +37,14 @@ HOUSE_LABELS = {
     "plimsoll_regression_open": f"`signal`, `rule`, `severity`, {SERIES}",
     "plimsoll_backfill_progress_ratio": "`signal`, `source`",
     "plimsoll_deployment_timestamp_seconds": "`service`, `version`",
+    "rum_metrics_dropped_total": "`app`, `reason`",
+    "rum_values_excluded_total": "`app`, `reason`",
+    "rum_cells_overflow_total": "`app`",
+    "rum_views_open": "`app`",
+    "rum_metrics_waiting": "`app`",
+    "rum_routes_admitted": "`app`",
+    "rum_views_unfinalised_ratio": "`app`, `browser`",
+    **{name: codes(labels) for name, labels in COUNTER_LABELS.items()},
 }
 PAGES = {
     "/": "The overview, a page for people.",
@@ -50,6 +59,7 @@ PAGES = {
     "/signals/{name}": "One signal, a page for people.",
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
+    "/metrics/rum": "The histograms of web vitals in the Prometheus text format.",
     f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }
 

@@ -19,6 +19,9 @@ from api.routes.source import IN_WORDS as ANSWERS
 from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
 from api.routes.targets import IN_WORDS
 from collector.failure import Failure
+from collector.rum.percentile import Comparison
+from collector.rum.refusal import STATUS, Exclusion, Omission
+from collector.rum.refusal import Refusal as BeaconRefusal
 from collector.source import Drop
 from detector.bounds import Levels, Limits
 from detector.checks import Case
@@ -250,6 +253,64 @@ def described(enumeration: type[Member], words: Mapping[Member, str], head: str)
 def shown(member: StrEnum) -> str:
     """A member as it stands in the API; the empty one as words."""
     return code(member.value) if member.value else "(empty)"
+
+
+BEACON_REFUSALS = {
+    BeaconRefusal.METHOD: "Neither POST nor OPTIONS.",
+    BeaconRefusal.ENCODING: "The body has a `Content-Encoding`: nothing is unpacked.",
+    BeaconRefusal.TOO_LARGE: "The body is larger than 16 KiB (64 KiB of another SDK).",
+    BeaconRefusal.TIMEOUT: "The body did not come within ten seconds.",
+    BeaconRefusal.DISCONNECTED: "The connection was broken off before the body was there.",
+    BeaconRefusal.OVERLOAD: "More bodies are being read than `open_requests`.",
+    BeaconRefusal.MALFORMED: "It is no beacon: no JSON, a wrong type, a text or a list too long.",
+    BeaconRefusal.NESTED: "Brackets within brackets, too deep for any parser.",
+    BeaconRefusal.KEY: "No app has this key.",
+    BeaconRefusal.ORIGIN: "The origin is none of the app's, or is missing.",
+    BeaconRefusal.PREFIX_RATE: "The network sends more than `prefix_per_second`.",
+    BeaconRefusal.APP_RATE: "The app gets more than `app_per_second`.",
+    BeaconRefusal.BOT: "A robot by its user agent, or a browser that is driven by a program. "
+    "Answered as everybody.",
+    BeaconRefusal.REPLAYED: "This sequence of this page view came before. Answered as everybody.",
+}
+OMISSIONS = {
+    Omission.NAME: "A metric of another name.",
+    Omission.VALUE: "Below zero, above 60 s (CLS: 100), or 0 for LCP and FCP.",
+    Omission.DUMMY: "The first byte of a navigation that asked for nothing.",
+    Omission.LATE: "Its view was over and the metric counted.",
+    Omission.TOO_MANY: "More than 200 metrics of one page view wait.",
+}
+EXCLUSIONS = {
+    Exclusion.INCONSISTENT: "First byte, first paint and largest paint are in no possible order.",
+    Exclusion.PREFIX_SHARE: "The network gave its share of this route and device in this hour.",
+}
+COMPARISONS = {
+    Comparison.UNKNOWN: "Fewer values on one side than rules ask for. Never the same as steady.",
+    Comparison.STEADY: "No difference that is both certain and large enough to be noticed.",
+    Comparison.WORSE: "The 99 % bands of the p75 are apart, by 5 % and what a person notices. Of "
+    "CLS: the shares worse than good differ, by 2.5 points.",
+    Comparison.BETTER: "The same the other way.",
+}
+
+
+def beacon_refusals() -> str:
+    """Why a beacon is not taken, and what it is answered with."""
+    rows = ([code(one), code(STATUS[one]), BEACON_REFUSALS[one]] for one in BeaconRefusal)
+    return table(("reason", "answer", "meaning"), rows)
+
+
+def omissions() -> str:
+    """Why a metric of a beacon is left out."""
+    return described(Omission, OMISSIONS, "reason")
+
+
+def exclusions() -> str:
+    """Why a final value is not counted."""
+    return described(Exclusion, EXCLUSIONS, "reason")
+
+
+def comparisons() -> str:
+    """How releases and spans compare."""
+    return described(Comparison, COMPARISONS, "verdict")
 
 
 def verdicts() -> str:
