@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api import collecting, credentials, explaining, replaying
+from api import collecting, credentials, explaining, replaying, silencing
 from api.acting import commands as regressions_app
+from api.addressing import commands as routes_app
 from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
 from api.incident_commands import commands as incidents_app
@@ -42,6 +43,10 @@ app.add_typer(dashboards_app, name="dashboards")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
+app.add_typer(routes_app, name="routes")
+app.add_typer(silencing.silences, name="silences")
+app.add_typer(silencing.maintenance, name="maintenance")
+app.add_typer(silencing.notifications, name="notifications")
 app.add_typer(signals_app, name="signals")
 app.add_typer(setup_app, name="setup")
 app.add_typer(incidents_app, name="incidents")

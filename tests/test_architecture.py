@@ -44,6 +44,7 @@ ADAPTERS = {
     "rich": {
         "api/acting.py",
         "api/collecting.py",
+        "api/addressing.py",
         "api/demo/story.py",
         "api/explaining.py",
         "api/main.py",
@@ -52,6 +53,7 @@ ADAPTERS = {
         "api/reference/interfaces.py",
         "api/replaying.py",
         "api/setup.py",
+        "api/silencing.py",
         "api/incident_commands.py",
         "api/token_commands.py",
     },
@@ -60,6 +62,7 @@ ADAPTERS = {
     "typer": {
         "api/acting.py",
         "api/collecting.py",
+        "api/addressing.py",
         "api/beacon.py",
         "api/explaining.py",
         "api/main.py",
@@ -67,6 +70,7 @@ ADAPTERS = {
         "api/reference/interfaces.py",
         "api/replaying.py",
         "api/setup.py",
+        "api/silencing.py",
         "api/incident_commands.py",
         "api/token_commands.py",
     },

@@ -53,6 +53,7 @@ PAGES = {
     "/incidents/{incident_id}": "One incident, a page for people.",
     "/queries": "Statements of databases and what they took, a page for people.",
     "/queries/{fingerprint}": "One statement and its past, a page for people.",
+    "/troubles/{trouble_id}": "One trouble of Plimsoll itself, a page for people.",
     "/runbooks": "What each shipped rule means and where to look first, a page for people.",
     "/runbooks/{rule}": "The runbook of one rule, a page for people.",
     "/sign-in": "Where a person signs in with a token.",

@@ -8,6 +8,9 @@ import numpy as np
 
 from alerts.alert import Outcome
 from alerts.alert import Reason as Decision
+from alerts.group import Notice
+from alerts.heartbeat import Beat
+from alerts.troubles import TroubleKind
 from api.access.token import Refusal
 from api.errors import ProblemType
 from api.reference.tables import code, table
@@ -131,6 +134,42 @@ DECISIONS = {
     Decision.NOTHING_CHANGED: "Not sent: the message would look the same.",
     Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
     Decision.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
+    Decision.SUSPECTED: "Sent: a suspicion, to a route that asks for them.",
+    Decision.CONFIRMED: "Sent: what was told as a suspicion is one.",
+    Decision.WITHDRAWN: "Sent: what was told as a suspicion went away.",
+    Decision.REPEATED: "Sent: nothing has changed for `repeat_interval`, and it lasts.",
+    Decision.ESCALATED: "Sent: nobody acknowledged it in time, so `escalate.to` is told.",
+    Decision.KEPT_TRUE: "Sent as an edit that nobody is to notice: a message that stands stays "
+    "true, though something keeps its news quiet.",
+    Decision.INHIBITED: "Not sent: an alert of a source of `inhibit_rules` fires.",
+    Decision.OUT_OF_HOURS: "Not sent: in a mute time of the route, or outside of its active ones.",
+    Decision.SILENCED: "Not sent: a silence holds for all of it.",
+    Decision.MAINTENANCE: "Not sent: a maintenance window holds for all of it.",
+    Decision.WAITING_FOR_GROUP: "Not sent yet: its group is told after `group_wait`, and then once "
+    "in a `group_interval`.",
+    Decision.OVER_BEFORE_TOLD: "Not sent: it was over before its group was told of it.",
+    Decision.ACKNOWLEDGED_IN_TIME: "Not sent: escalating it is not needed.",
+}
+NOTICES = {
+    Notice.FIRST: "The first notice of the group.",
+    Notice.NEW_ALERTS: "An alert fires that the last notice did not tell.",
+    Notice.RESOLVED: "An alert is over that the last notice told as firing, or all of them are.",
+    Notice.REPEAT: "Nothing is new, and `repeat_interval` is over.",
+    Notice.NOTHING_NEW: "Nothing is new: no notice.",
+    Notice.NOTHING_LEFT: "Everything in it is kept quiet: no notice.",
+}
+TROUBLES = {
+    TroubleKind.COLLECTOR_DOWN: "A target has given nothing for `alerts.own.collector_down`.",
+    TroubleKind.DETECTOR_LATE: "The next tick is late by `alerts.own.detector_late`.",
+    TroubleKind.OUTBOX_STUCK: "A message has waited for `alerts.own.outbox_stuck`.",
+    TroubleKind.RECEIVER_BROKEN: "A receiver has refused everything for "
+    "`alerts.own.receiver_broken`.",
+}
+BEATS = {
+    Beat.SENT: "It was taken.",
+    Beat.WITHHELD: "The detector is late or a message is stuck, so it was not sent.",
+    Beat.REFUSED: "The answer was no success.",
+    Beat.UNREACHABLE: "No connection, or no answer in time.",
 }
 REFUSALS = {
     Refusal.MISSING: "No token was sent, and no cookie of a session.",
@@ -325,6 +364,21 @@ def drops() -> str:
 def decisions() -> str:
     """Why a message goes out, or not."""
     return described(Decision, DECISIONS, "reason")
+
+
+def notices() -> str:
+    """Why a group is told, or not."""
+    return described(Notice, NOTICES, "notice")
+
+
+def troubles() -> str:
+    """What Plimsoll tells about itself."""
+    return described(TroubleKind, TROUBLES, "`alertname`")
+
+
+def beats() -> str:
+    """What becomes of a sign of life."""
+    return described(Beat, BEATS, "outcome")
 
 
 def outcomes() -> str:
