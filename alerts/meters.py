@@ -37,6 +37,28 @@ class AlertsMeters:
             registry=registry,
         )
 
+        self.digested = Counter(
+            "plimsoll_digest_incidents",
+            "Versions of incidents that were told as a line of a digest.",
+            ("receiver",),
+            registry=registry,
+        )
+        self.presses = Counter(
+            "plimsoll_slack_presses",
+            "Presses of buttons in Slack, and what became of them.",
+            ("button", "result"),
+            registry=registry,
+        )
+
+    def pressed(self, button: str, result: str) -> None:
+        """Count one press; `button` is empty where it was none of ours."""
+        self.presses.labels(button, result).inc()
+
+    def gathered(self, receiver: str, count: int) -> None:
+        """Count what a digest took in."""
+        if count:
+            self.digested.labels(receiver).inc(count)
+
     def decided(self, alert: Alert) -> None:
         """Count one decision."""
         self.decisions.labels(alert.receiver.name, alert.action, alert.reason).inc()

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 from sqlmodel import Session
 
 from alerts.alert import Action, Alert, Reason, Receiver, Told
-from alerts.message import digest, render
+from alerts.layouts import compose
 from alerts.outbox import Outbox
+from alerts.payload import digest
 from detector.regression import Incident, Phase, Severity
 
 
@@ -75,7 +76,7 @@ class Compare:
 
     def _compare(self, alert: Alert, round: Round) -> Alert:
         told = self.outbox.told(round.session, alert.incident.id, alert.receiver.name)
-        payload = render(alert.incident, self.public_url)
+        payload = compose(alert.incident, alert.receiver, self.public_url)
         if told.digest == digest(payload):
             return alert.stop(Reason.NOTHING_CHANGED)
         reason = news(told, alert.incident)

@@ -1,38 +1,37 @@
 """From changed incidents to delivered messages: announce, then deliver; recover at start.
 
 The two halves meet only in the outbox: deciding is one transaction without any network, delivering
-holds no transaction while it waits for somebody else's server.
+(`deliver.py`) holds no transaction while it waits for somebody else's server.
 """
 
 import logging
-import threading
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
 
 from sqlmodel import Session
 
-from alerts.alert import Action, Alert, Delivery, Marker, Outcome
-from alerts.config import AlertsConfig
+from alerts.alert import Alert, Outcome, Picture
+from alerts.config import AlertsConfig, Way
+from alerts.deliver import Deliverer, milliseconds
 from alerts.meters import AlertsMeters
 from alerts.notifiers import Notifier
 from alerts.outbox import Outbox, OutboxStatus
 from alerts.pipeline import Round, pipeline
-from alerts.redact import redacted
-from alerts.retry import Letter
-from detector.regression import Incident
+from alerts.presses import Answer, Presses
+from alerts.receivers import AlertmanagerConfig, EmailConfig, WebhookConfig
+from detector.actions import Wish
+from detector.regression import Incident, Regression
 from storage.state import State
 
 log = logging.getLogger(__name__)
 
-# So that one call ends in reasonable time; what is left is due at the next.
-MOST_CALLS = 50
-# Far above any time-out: a message that long in flight was dropped by a fault of ours.
-LEASE = timedelta(minutes=5)
+# The picture of an incident as it is at a time, or None where there is nothing to draw.
+Draw = Callable[[Incident, str, int], Picture | None]
 
 
 class Book(Protocol):
-    """The detector's book, as far as this room reads it."""
+    """The detector's book, as far as this room uses it."""
 
     def unannounced(self, session: Session) -> list[Incident]:
         """Incidents with a version nobody was told of, the oldest first."""
@@ -42,37 +41,41 @@ class Book(Protocol):
         """Mark this version as told; False when another did so first."""
         ...
 
+    def incident(self, session: Session, incident_id: str) -> Incident | None:
+        """One incident, whole."""
+        ...
+
+    def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
+        """Do what a person wishes; None when there is no such regression."""
+        ...
+
 
 class Alerts:
-    """Tells receivers of incidents. Safe to call from several threads."""
+    """Tells receivers of incidents, and takes what they answer. Safe to call from any thread."""
 
     def __init__(
-        self, state: State, book: Book, config: AlertsConfig, meters: AlertsMeters
+        self,
+        state: State,
+        book: Book,
+        config: AlertsConfig,
+        meters: AlertsMeters,
+        draw: Draw | None = None,
     ) -> None:
         self._state = state
         self._book = book
         self._meters = meters
-        self._notifiers = {notifier.receiver.name: notifier for notifier in notifiers(config)}
-        self._outbox = Outbox()
-        receivers = tuple(notifier.receiver for notifier in self._notifiers.values())
-        self._pipeline = pipeline(receivers, config.min_severity, config.public_url, self._outbox)
-        self._delivering = threading.Lock()
+        self._draw = draw
+        self.notifiers = notifiers(config)
+        receivers = tuple(notifier.receiver for notifier in self.notifiers.values())
+        outbox = Outbox(receivers, config.public_url)
+        self._pipeline = pipeline(receivers, config.min_severity, config.public_url, outbox)
+        artist = self._picture if draw is not None else None
+        self.deliverer = Deliverer(state, outbox, self.notifiers, meters, artist)
+        self._presses = Presses(state, book, self.notifiers, meters)
 
     def recover(self, now: datetime) -> int:
-        """At start, before anything else: what was being sent when the process ended is in doubt.
-
-        What waits for receivers that are no longer configured is given up, and said so.
-        """
-        now_ms = milliseconds(now)
-        with self._state.unit() as session:
-            count = self._outbox.recover(session, now_ms, now_ms)
-            given_up = self._outbox.abandon(session, tuple(self._notifiers))
-        if count:
-            log.warning("%d messages were being sent when the process ended", count)
-        if given_up:
-            log.warning("%d messages were for receivers that are not configured now", given_up)
-        self._show(now_ms)
-        return count
+        """At start, before anything else: what was under way when the process ended is in doubt."""
+        return self.deliverer.recover(now)
 
     def announce(self, now: datetime) -> list[Alert]:
         """Decide about every incident that changed, in one unit of work; what was decided."""
@@ -95,109 +98,62 @@ class Alerts:
                 alert.reason,
             )
         if alerts:
-            self._show(now_ms)
+            self.deliverer.show(now)
         return alerts
 
     def deliver(self, now: datetime) -> list[Outcome]:
-        """Send what is due, one after the other; at once when another thread is at it already."""
-        if not self._delivering.acquire(blocking=False):
-            return []
-        try:
-            now_ms = milliseconds(now)
-            with self._state.unit() as session:
-                self._outbox.recover(session, now_ms, now_ms - milliseconds_of(LEASE))
-            outcomes = self._deliver_due(now_ms)
-            self._show(now_ms)
-            return outcomes
-        finally:
-            self._delivering.release()
+        """Send the text that is due."""
+        return self.deliverer.deliver(now)
+
+    def illustrate(self, now: datetime) -> list[Outcome]:
+        """Draw and upload the chart that is due longest, if any."""
+        return self.deliverer.illustrate(now)
+
+    def due_in(self, now: datetime) -> float | None:
+        """Seconds until something may be sent; None when nothing waits."""
+        return self.deliverer.due_in(now)
 
     def status(self, now: datetime) -> OutboxStatus:
         """What waits, how long, and which receivers are broken."""
-        with self._state.reading() as session:
-            return self._outbox.status(session, milliseconds(now), self._notifiers)
+        return self.deliverer.status(now)
 
     def retain(self, before: datetime) -> int:
         """Forget what was told of incidents that were over before; how many rows went."""
-        with self._state.unit() as session:
-            return self._outbox.retain(session, milliseconds(before))
+        return self.deliverer.retain(before)
 
-    def _deliver_due(self, now_ms: int) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        resting: set[str] = set()
-        while len(outcomes) < MOST_CALLS:
-            with self._state.unit() as session:
-                letter = self._outbox.claim(session, now_ms, resting)
-            if letter is None:
-                break
-            delivery = self._call(letter)
-            with self._state.unit() as session:
-                state = self._outbox.settle(session, letter, delivery, now_ms)
-            outcomes.append(delivery.outcome)
-            self._told(letter, delivery, state)
-            if delivery.outcome is Outcome.UNKNOWN:
-                # It took a whole time-out; the others would take theirs one after the other.
-                resting.add(letter.receiver)
-        return outcomes
+    def press(self, payload: Mapping[str, Any], now: datetime) -> Answer:
+        """What somebody pressed in Slack: do it, and tell that person what became of it."""
+        return self._presses.take(payload, now)
 
-    def _call(self, letter: Letter) -> Delivery:
-        notifier = self._notifiers.get(letter.receiver)
-        if notifier is None:
-            return Delivery(outcome=Outcome.RECEIVER_BROKEN, detail="no_receiver")
-        try:
-            if letter.call is Action.FIND:
-                return notifier.find(
-                    Marker(
-                        incident_id=letter.incident_id,
-                        since_ms=letter.first_attempt_ms,
-                        channel=letter.channel,
-                    )
-                )
-            if letter.call is Action.UPDATE and letter.reference is not None:
-                return notifier.update(letter.reference, letter.payload)
-            return notifier.post(letter.payload)
-        except Exception as error:
-            # A fault of the notifier must not end the delivery of everything else; whether it
-            # struck before or after sending is not known.
-            detail = redacted(f"{type(error).__name__}: {error}")
-            log.error("the notifier %s failed: %s", letter.receiver, detail)
-            return Delivery(outcome=Outcome.UNKNOWN, detail=detail)
-
-    def _told(self, letter: Letter, delivery: Delivery, state: str) -> None:
-        self._meters.called(letter.receiver, letter.call, delivery.outcome)
-        log.log(
-            logging.INFO if state == "sent" else logging.WARNING,
-            "incident %s version %d: %s to %s: %s%s, now %s",
-            letter.incident_id,
-            letter.version,
-            letter.call,
-            letter.receiver,
-            delivery.outcome,
-            f" ({delivery.detail})" if delivery.detail else "",
-            state,
-        )
-
-    def _show(self, now_ms: int) -> None:
+    def _picture(self, incident_id: str, key: str, now_ms: int) -> Picture | None:
         with self._state.reading() as session:
-            self._meters.show(self._outbox.status(session, now_ms, self._notifiers))
+            incident = self._book.incident(session, incident_id)
+        if incident is None or not incident.regressions or self._draw is None:
+            return None
+        return self._draw(incident, key, now_ms)
 
 
-def notifiers(config: AlertsConfig) -> Sequence[Notifier]:
-    """One notifier for each receiver that is configured."""
-    if config.slack is None:
-        return []
-    from alerts.notifiers.slack import slack  # loads slack-sdk, which most starts do not need
-
-    return [slack(config.slack)]
+def notifiers(config: AlertsConfig) -> dict[str, Notifier]:
+    """One notifier for each receiver that is configured, by its name."""
+    return {name: notifier(name, way, config.panel_url) for name, way in config.ways()}
 
 
-def milliseconds(at: datetime) -> int:
-    """Milliseconds since the epoch; a time without a zone is refused."""
-    if at.tzinfo is None:
-        raise ValueError("`now` needs a time zone: datetime.now(UTC)")
-    return round(at.timestamp() * 1000)
+def notifier(name: str, way: Way, panel_url: str) -> Notifier:
+    """The notifier of one receiver; its libraries are loaded here, most starts need few."""
+    match way:
+        case WebhookConfig():
+            from alerts.notifiers.webhook import Webhook
 
+            return Webhook(name, way)
+        case EmailConfig():
+            from alerts.notifiers.mail import Mail
 
-def milliseconds_of(span: timedelta) -> int:
-    """A span in milliseconds."""
-    return round(span.total_seconds() * 1000)
+            return Mail(name, way)
+        case AlertmanagerConfig():
+            from alerts.notifiers.alertmanager import Alertmanager
+
+            return Alertmanager(name, way)
+        case _:
+            from alerts.notifiers.slack import slack
+
+            return slack(name, way, panel_url)

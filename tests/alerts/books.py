@@ -1,12 +1,14 @@
 """A small book of incidents in the same database, so that it shares the unit of work."""
 
 import pickle
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from alerts.outbox import OutboxRow
-from detector.regression import Incident
+from alerts.outbox_tables import OutboxRow
+from detector.actions import Wish, act
+from detector.regression import Incident, Phase, Regression
 from storage.state import State
 
 # Of its own, so that the tables of the rooms are not joined by one of the tests.
@@ -52,6 +54,38 @@ class TestBook:
             .order_by(sa.text("rowid"))
         )
         return [pickle.loads(content) for (content,) in rows]
+
+    def incident(self, session: Session, incident_id: str) -> Incident | None:
+        found = session.connection().execute(
+            sa.select(TABLE.c.content).where(TABLE.c.id == incident_id)
+        )
+        content = found.scalar_one_or_none()
+        return pickle.loads(content) if content is not None else None
+
+    def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
+        """As the detector's book does: the regression changes, and its incident has news."""
+        rows = session.connection().execute(sa.select(TABLE.c.content))
+        for one in [pickle.loads(content) for (content,) in rows]:
+            for regression in one.regressions:
+                if regression.id == regression_id:
+                    after, steps = act(regression, wish, lambda *_: False)
+                    members = tuple(after if r.id == after.id else r for r in one.regressions)
+                    version = one.version + bool(steps)
+                    over = all(r.phase.is_over for r in members)
+                    phase = Phase.RESOLVED if over else one.phase
+                    ended = wish.at_ms if over else None
+                    self.write(
+                        session,
+                        replace(
+                            one,
+                            regressions=members,
+                            version=version,
+                            phase=phase,
+                            resolved_ms=ended,
+                        ),
+                    )
+                    return after
+        return None
 
     def claim(self, session: Session, incident: Incident) -> bool:
         done = session.connection().execute(

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
-from alerts.config import AlertsConfig, SlackConfig
+from alerts.config import AlertsConfig
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
+from alerts.slack_config import SlackConfig
 from storage.state import State
 from tests.alerts.books import TestBook
 from tests.slack_fake import CHANNEL, TOKEN

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from alerts.config import AlertsConfig, SlackConfig
+from alerts.config import AlertsConfig
+from alerts.slack_config import SlackConfig
 
 TOKEN = "xoxb-12-34-s3cr3t"
 HOOK = "https://hooks.slack.com/services/T1/B1/s3cr3t"

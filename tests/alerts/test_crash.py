@@ -16,7 +16,7 @@ from typing import Self
 import pytest
 
 from alerts.alert import Delivery, Outcome
-from alerts.message import REPEAT, only_text
+from alerts.payload import REPEAT, only_text
 from tests.alerts.books import TestBook, opened
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import incident, resolved, worse
@@ -48,10 +48,10 @@ def test_a_crash_while_deciding_decides_anew(desk: Desk, monkeypatch: pytest.Mon
 def crash_while_sending(desk: Desk, *, arrives: bool) -> None:
     """Claim a message, perhaps get it to Slack, and end before the outcome is written down."""
     with desk.state.unit() as session:
-        letter = desk.alerts._outbox.claim(session, int(desk.now.timestamp() * 1000))
+        letter = desk.alerts.deliverer._outbox.claim(session, int(desk.now.timestamp() * 1000))
     assert letter is not None
     if arrives:
-        assert desk.alerts._call(letter).outcome is Outcome.SENT
+        assert desk.alerts.deliverer.call(letter, 0).outcome is Outcome.SENT
     desk.crash()
 
 
@@ -123,12 +123,12 @@ def test_an_outcome_that_comes_after_the_recovery_changes_nothing(desk: Desk) ->
     now_ms = int(desk.now.timestamp() * 1000)
     desk.announce(incident())
     with desk.state.unit() as session:
-        letter = desk.alerts._outbox.claim(session, now_ms)
+        letter = desk.alerts.deliverer._outbox.claim(session, now_ms)
     assert letter is not None
-    delivery = desk.alerts._call(letter)
+    delivery = desk.alerts.deliverer.call(letter, 0)
     desk.alerts.recover(desk.now)
     with desk.state.unit() as session:
-        desk.alerts._outbox.settle(session, letter, delivery, now_ms)
+        desk.alerts.deliverer._outbox.settle(session, letter, delivery, now_ms)
     assert desk.states() == ["unknown"]
     desk.wait(6)
     assert desk.deliver() == [Outcome.FOUND]
@@ -140,7 +140,7 @@ def test_a_message_is_claimed_by_one_only(desk: Desk) -> None:
     claims = []
     for _ in range(2):
         with desk.state.unit() as session:
-            claims.append(desk.alerts._outbox.claim(session, now_ms))
+            claims.append(desk.alerts.deliverer._outbox.claim(session, now_ms))
     assert [claim is not None for claim in claims] == [True, False]
 
 
@@ -148,13 +148,13 @@ def test_an_edit_of_what_never_arrived_is_a_post_with_all_its_care(desk: Desk) -
     now_ms = int(desk.now.timestamp() * 1000)
     desk.announce(incident())
     with desk.state.unit() as session:
-        first = desk.alerts._outbox.claim(session, now_ms)
+        first = desk.alerts.deliverer._outbox.claim(session, now_ms)
     assert first is not None
     desk.announce(worse(incident()))  # meant as an edit of what is just being sent
     refused = Delivery(outcome=Outcome.MESSAGE_REFUSED)
     with desk.state.unit() as session:
         bare = replace(first, payload=only_text(first.payload))
-        desk.alerts._outbox.settle(session, bare, refused, now_ms)
+        desk.alerts.deliverer._outbox.settle(session, bare, refused, now_ms)
     desk.slack.misbehave("chat.postMessage", Dropped(accepted=True))
     assert desk.deliver() == [Outcome.UNKNOWN]
     desk.wait(11)

@@ -96,7 +96,7 @@ def test_nothing_is_sent_to_link_local_and_metadata_addresses(
 ) -> None:
     # The name resolves to this machine, and the peer's address is what is looked at.
     monkeypatch.setattr("socket.socket.getpeername", lambda _: (address, 80))
-    (notifier,) = [make(desk.config.slack)] if desk.config.slack else []
+    (notifier,) = [make("slack", desk.config.slack)] if desk.config.slack else []
     delivery = notifier.post({"text": "x"})
     assert delivery.outcome is Outcome.UNREACHABLE
     assert "link-local" in delivery.detail

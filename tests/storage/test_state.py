@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
-import alerts.outbox
+import alerts.outbox_tables
 import detector.tables
 from detector.book import Book
 from detector.regression import Kind, Phase, Step
@@ -22,7 +22,7 @@ from storage.config import StorageConfig
 from storage.state import State, StateError, migrations, revisions
 from tests.postgres import Postgres
 
-TABLES = (detector.tables.ProgressRow, alerts.outbox.OutboxRow)  # what fills the metadata
+TABLES = (detector.tables.ProgressRow, alerts.outbox_tables.OutboxRow)  # what fills the metadata
 SECRET = "s3cr3t-of-the-state"
 
 
