@@ -65,6 +65,9 @@ class Desk:
         }
         return AlertsConfig(slack=SlackConfig.model_validate({**given, **changes}))
 
+    def threaded(self, **changes: object) -> AlertsConfig:
+        return self.by_token(threads=True, charts=False, **changes)
+
     def by_webhook(self, **changes: object) -> AlertsConfig:
         given = {
             "webhook_url": self.slack.webhook_url,
