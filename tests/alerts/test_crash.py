@@ -20,7 +20,8 @@ from alerts.payload import REPEAT, only_text
 from tests.alerts.books import TestBook, opened
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import incident, resolved, worse
-from tests.slack_fake import Dropped, FakeSlack
+from tests.alerts.reading import LINKED, told
+from tests.slack_fake import Dropped, FakeSlack, Message
 
 
 def test_a_crash_between_decided_and_sent_loses_nothing(desk: Desk) -> None:
@@ -162,11 +163,12 @@ def test_an_edit_of_what_never_arrived_is_a_post_with_all_its_care(desk: Desk) -
     assert len(desk.slack.messages()) == 1
 
 
-KILLS = 10
-EACH = 8
+KILLS = 20
+# Fewer than a digest has, and more than a page of one holds.
+SIZES = (5, 26)
 
 
-def test_kill_9_at_any_point_leaves_each_incident_in_the_channel_exactly_once(
+def test_kill_9_at_any_point_of_a_storm_leaves_each_incident_told_exactly_once(
     tmp_path: Path, slack: FakeSlack
 ) -> None:
     url = f"sqlite:///{tmp_path / 'state.sqlite3'}"
@@ -176,26 +178,39 @@ def test_kill_9_at_any_point_leaves_each_incident_in_the_channel_exactly_once(
     start = datetime.now(UTC) - timedelta(days=1)
     slack.delay_seconds = 0.005
     dice = random.Random(20260302)
-    names = [f"inc-{number:02}" for number in range(KILLS * EACH)]
+    storms = [
+        [f"inc-{kill:02}-{number:02}" for number in range(SIZES[kill % 2])] for kill in range(KILLS)
+    ]
     ends = []
     with Teller(url, slack.api_url) as teller:
         for kill in range(KILLS + 1):
             with state.unit() as session:
-                for name in names[kill * EACH : (kill + 1) * EACH]:
+                for name in storms[kill] if kill < KILLS else ():
                     book.write(session, incident(name))
-                for name in names[max(0, kill - 1) * EACH : kill * EACH : 2]:
+                for name in storms[kill - 1][::2] if kill else ():
                     book.write(session, worse(incident(name)))
-            after = dice.uniform(0, 0.25) if kill < KILLS else None
+            after = dice.uniform(0, 0.2) if kill < KILLS else None
             ends.append(teller.run(start + timedelta(hours=kill), kill_after_seconds=after))
     state.close()
 
     assert ends[-1] == 0
     assert ends.count(-9) >= KILLS / 2, "the kills came too late to prove anything"
-    told = Counter(message.incident for message in slack.messages())
-    assert told == Counter(dict.fromkeys(names, 1))
-    critical = {m.incident for m in slack.messages() if m.text.startswith("Critical")}
-    assert critical == set(names[::2])
-    assert not any(REPEAT in message.text for message in slack.messages())
+    names = [name for storm in storms for name in storm]
+    assert told(slack) == Counter(dict.fromkeys(names, 1))
+    everything = slack.everything()
+    critical = {name for message in everything for name in critical_in(message)}
+    assert critical == {name for storm in storms for name in storm[::2]}
+    keys = Counter(m.metadata["event_payload"].get("key") for m in everything if m.metadata)
+    assert {key: count for key, count in keys.items() if key and count > 1} == {}
+    assert not any(REPEAT in message.text for message in everything)
+
+
+def critical_in(message: Message) -> list[str]:
+    """The incidents that a message shows as critical."""
+    if message.incident.startswith("inc-"):
+        return [message.incident] if message.text.startswith("Critical") else []
+    lines = message.shown.split("\n")
+    return [LINKED.findall(line)[0] for line in lines if line.startswith("*Critical*")]
 
 
 class Teller:
