@@ -50,6 +50,16 @@ class AlertsMeters:
             registry=registry,
         )
 
+        self.listeners = Gauge(
+            "plimsoll_slack_connections",
+            "Connections to Slack that presses of buttons come in over.",
+            registry=registry,
+        )
+
+    def listening(self, connections: int) -> None:
+        """Set how many connections stand."""
+        self.listeners.set(connections)
+
     def pressed(self, button: str, result: str) -> None:
         """Count one press; `button` is empty where it was none of ours."""
         self.presses.labels(button, result).inc()

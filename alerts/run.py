@@ -5,9 +5,9 @@ The two halves meet only in the outbox: deciding is one transaction without any 
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlmodel import Session
 
@@ -20,11 +20,17 @@ from alerts.outbox import Outbox, OutboxStatus
 from alerts.pipeline import Round, pipeline
 from alerts.presses import Answer, Presses
 from alerts.receivers import AlertmanagerConfig, EmailConfig, WebhookConfig
+from alerts.slack_config import SlackConfig
 from detector.actions import Wish
 from detector.regression import Incident, Regression
 from storage.state import State
 
+if TYPE_CHECKING:
+    from alerts.notifiers.slack_presses import Listener
+
 log = logging.getLogger(__name__)
+
+OnPress = Callable[[Mapping[str, Any]], object]
 
 # The picture of an incident as it is at a time, or None where there is nothing to draw.
 Draw = Callable[[Incident, str, int], Picture | None]
@@ -71,6 +77,8 @@ class Alerts:
         self._pipeline = pipeline(receivers, config.min_severity, config.public_url, outbox)
         artist = self._picture if draw is not None else None
         self.deliverer = Deliverer(state, outbox, self.notifiers, meters, artist)
+        self._slacks = [way for _, way in config.ways() if isinstance(way, SlackConfig)]
+        self._listeners: list[Listener] | None = None
         self._presses = Presses(state, book, self.notifiers, meters)
 
     def recover(self, now: datetime) -> int:
@@ -125,12 +133,50 @@ class Alerts:
         """What somebody pressed in Slack: do it, and tell that person what became of it."""
         return self._presses.take(payload, now)
 
+    def is_signed(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool | None:
+        """Whether a request comes from Slack; None where no request is expected."""
+        signing = [one for one in self._slacks if one.by_request]
+        if not signing:
+            return None
+        from alerts.notifiers.slack_presses import is_signed
+
+        at_seconds = now.timestamp()
+        return any(is_signed(one, headers, body, at_seconds) for one in signing)
+
+    @property
+    def listens(self) -> bool:
+        """Whether presses come in over Socket Mode."""
+        return any(one.by_socket for one in self._slacks)
+
+    def keep_listening(self, now: Callable[[], datetime]) -> None:
+        """Connect to Slack where no connection stands; presses are taken from then on."""
+        if self._listeners is None:
+            self._listeners = listeners(self._slacks, lambda payload: self.press(payload, now()))
+        for listener in self._listeners:
+            trouble = listener.keep()
+            if trouble:
+                log.warning("no connection for the buttons in Slack: %s", trouble)
+        self._meters.listening(sum(one.connected for one in self._listeners))
+
+    def close(self) -> None:
+        """Hang up."""
+        for listener in self._listeners or ():
+            listener.close()
+
     def _picture(self, incident_id: str, key: str, now_ms: int) -> Picture | None:
         with self._state.reading() as session:
             incident = self._book.incident(session, incident_id)
         if incident is None or not incident.regressions or self._draw is None:
             return None
         return self._draw(incident, key, now_ms)
+
+
+def listeners(slacks: Sequence[SlackConfig], on_press: OnPress) -> "list[Listener]":
+    """One connection for each app, however many channels it serves."""
+    from alerts.notifiers.slack_presses import Listener
+
+    apps = {(one.app_token, one.app_token_file): one for one in slacks if one.by_socket}
+    return [Listener(one, on_press) for one in apps.values()]
 
 
 def notifiers(config: AlertsConfig) -> dict[str, Notifier]:

@@ -19,6 +19,7 @@ from api.routes import (
     judgements,
     replay,
     rules,
+    slack,
     source,
     targets,
 )
@@ -43,6 +44,7 @@ ROUTERS = (
     targets.routes,
     source.routes,
     backup.routes,
+    slack.routes,
     health.routes,
     overview.routes,
     regressions.routes,

@@ -1,7 +1,8 @@
 """The loops that keep everything going, and the only place that reads the clock.
 
 `collect` starts what is due, `judge` writes what came and runs the ticks, `backfill` reads the past
-from a source, `deliver` sends messages, `retain` forgets what is old. A loop survives a failed
+from a source, `deliver` sends messages, `draw` their charts, `listen` takes presses of buttons,
+`retain` forgets what is old. A loop survives a failed
 round: it is logged, counted, and the next round finds everything as it was.
 """
 
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 2.0
 DELIVER_SECONDS = 5.0
+SOONEST_SECONDS = 0.05
+LISTEN_SECONDS = 15.0
 BACKFILL_SECONDS = 10.0
 RETAIN_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=400)
@@ -71,7 +74,11 @@ class Loops:
             if house.source is not None:
                 group.create_task(self.repeat("backfill", self.backfill))
             group.create_task(self.repeat("deliver", self.deliver))
+            group.create_task(self.repeat("draw", self.draw))
+            if house.alerts.listens:
+                group.create_task(self.repeat("listen", self.listen))
             group.create_task(self.repeat("retain", self.retain))
+        await asyncio.to_thread(house.alerts.close)
         await house.collector.stop()
 
     def stop(self) -> None:
@@ -151,8 +158,20 @@ class Loops:
     async def deliver(self) -> float:
         """Send what is due."""
         self.news.clear()
-        await asyncio.to_thread(self.house.alerts.deliver, self.house.now())
-        return DELIVER_SECONDS
+        alerts, now = self.house.alerts, self.house.now
+        await asyncio.to_thread(alerts.deliver, now())
+        due = await asyncio.to_thread(alerts.due_in, now())
+        return DELIVER_SECONDS if due is None else min(max(due, SOONEST_SECONDS), DELIVER_SECONDS)
+
+    async def draw(self) -> float:
+        """Draw and upload a chart that is due; text never waits for it."""
+        drawn = await asyncio.to_thread(self.house.alerts.illustrate, self.house.now())
+        return SOONEST_SECONDS if drawn else DELIVER_SECONDS
+
+    async def listen(self) -> float:
+        """See to it that presses of buttons arrive."""
+        await asyncio.to_thread(self.house.alerts.keep_listening, self.house.now)
+        return LISTEN_SECONDS
 
     async def retain(self) -> float:
         """Forget what is older than the configuration keeps."""
