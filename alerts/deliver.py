@@ -40,16 +40,19 @@ class Deliverer:
         outbox: Outbox,
         notifiers: Mapping[str, Notifier],
         meters: AlertsMeters,
-        artist: Artist | None = None,
     ) -> None:
         self._state = state
         self._outbox = outbox
         self._notifiers = notifiers
         self._receivers = {name: one.receiver for name, one in notifiers.items()}
         self._meters = meters
-        self._artist = artist
+        self._artist: Artist | None = None
         self._delivering = threading.Lock()
         self._drawing = threading.Lock()
+
+    def draw_with(self, artist: Artist) -> None:
+        """From now on charts are drawn by this."""
+        self._artist = artist
 
     def recover(self, now: datetime) -> int:
         """At start, before anything else: what was being sent when the process ended is in doubt.

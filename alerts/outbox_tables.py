@@ -130,7 +130,8 @@ def due(now_ms: int, resting: Collection[str], kinds: Collection[Kind]) -> Any:
                 col(holder.receiver) == OutboxRow.receiver,
                 col(holder.outcome).in_(HOLDING),
                 col(holder.next_attempt_ms) > now_ms,
-                col(holder.kind) != Kind.CHART,
+                # Text does not wait for charts; charts wait for both.
+                or_(col(holder.kind) != Kind.CHART, col(OutboxRow.kind) == Kind.CHART),
             ),
             or_(
                 col(OutboxRow.thread_of) == "",

@@ -65,21 +65,24 @@ class Alerts:
         book: Book,
         config: AlertsConfig,
         meters: AlertsMeters,
-        draw: Draw | None = None,
     ) -> None:
         self._state = state
         self._book = book
         self._meters = meters
-        self._draw = draw
+        self._draw: Draw | None = None
         self.notifiers = notifiers(config)
         receivers = tuple(notifier.receiver for notifier in self.notifiers.values())
         outbox = Outbox(receivers, config.public_url)
         self._pipeline = pipeline(receivers, config.min_severity, config.public_url, outbox)
-        artist = self._picture if draw is not None else None
-        self.deliverer = Deliverer(state, outbox, self.notifiers, meters, artist)
+        self.deliverer = Deliverer(state, outbox, self.notifiers, meters)
         self._slacks = [way for _, way in config.ways() if isinstance(way, SlackConfig)]
         self._listeners: list[Listener] | None = None
         self._presses = Presses(state, book, self.notifiers, meters)
+
+    def draw_with(self, draw: Draw) -> None:
+        """From now on charts are drawn by this; what draws needs what is built after us."""
+        self._draw = draw
+        self.deliverer.draw_with(self._picture)
 
     def recover(self, now: datetime) -> int:
         """At start, before anything else: what was under way when the process ended is in doubt."""

@@ -18,6 +18,7 @@ from prometheus_client import (
 
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
+from api.album import Album
 from api.app import create_app
 from api.house import House
 from api.loops import LoopMeters, Loops, clock
@@ -86,7 +87,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     storage = settings.storage
     reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
     own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
-    return House(
+    house = House(
         settings=settings,
         file=file,
         history=history,
@@ -106,6 +107,8 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         now=now,
         source=source(settings, history, coverage, SourceMeters(registry)),
     )
+    house.alerts.draw_with(Album(house).picture)
+    return house
 
 
 def source(

@@ -54,7 +54,7 @@ class Listener:
             except Exception as error:  # whatever it is, it is tried again at the next call
                 self._hang_up()
                 return redacted(f"{type(error).__name__}: {error}")
-            return "" if self.connected else "the connection was refused"
+            return "" if self._client.is_connected() else "the connection was refused"
 
     def close(self) -> None:
         """Hang up for good."""

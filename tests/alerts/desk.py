@@ -39,7 +39,9 @@ class Desk:
         self.state = opened(f"sqlite:///{self.path}")
         self.registry = CollectorRegistry()
         meters = AlertsMeters(self.registry)
-        self.alerts = Alerts(self.state, self.book, self.config, meters, self.draw)
+        self.alerts = Alerts(self.state, self.book, self.config, meters)
+        if self.draw is not None:
+            self.alerts.draw_with(self.draw)
 
     def crash(self) -> None:
         """Everything in memory is gone; start anew and recover."""

@@ -193,7 +193,9 @@ def listening(desk: Desk) -> Any:
     desk.alerts.close()
 
 
-def test_a_press_over_the_socket_is_acknowledged_and_done(listening: Desk) -> None:
+def test_a_press_over_the_socket_is_acknowledged_and_done(
+    listening: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slack: FakeSlack = listening.slack
     assert listening.alerts.listens
     listening.alerts.keep_listening(lambda: listening.now)
@@ -206,7 +208,7 @@ def test_a_press_over_the_socket_is_acknowledged_and_done(listening: Desk) -> No
         finally:
             done.set()
 
-    listening.alerts.press = took  # type: ignore[method-assign]
+    monkeypatch.setattr(listening.alerts, "press", took)
     slack.sockets.send("e-1", slack.press(slack.messages()[0], "Acknowledge"))
     assert slack.sockets.wait_for("e-1")
     assert done.wait(10)
