@@ -50,14 +50,18 @@ def coalesce(session: Session, incident_id: str, receiver: str) -> None:
 def follow(
     session: Session,
     alert: Alert,
+    main_key: str,
     kind: Kind,
     reason: Reason,
     payload: Mapping[str, object],
     now_ms: int,
 ) -> None:
-    """Put something into the thread of an incident; of replies that wait one is made."""
+    """Put something into the thread of an incident; of replies that wait one is made.
+
+    `main_key` is that of the message that it goes with.
+    """
     incident, receiver = alert.incident, alert.receiver.name
-    key = f"{receiver}:{incident.id}:{incident.version}:{kind}"
+    key = f"{main_key}:{kind}"
     content = dict(payload)
     if kind is Kind.REPLY:
         content["metadata"] = reply.metadata(key)

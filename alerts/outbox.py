@@ -119,9 +119,9 @@ class Outbox:
         session.flush()
         coalesce(session, incident.id, receiver)
         if said is not None:
-            follow(session, alert, Kind.REPLY, *said, now_ms)
+            follow(session, alert, key, Kind.REPLY, *said, now_ms)
         if alert.receiver.manner.charts and alert.reason in CHARTED:
-            follow(session, alert, Kind.CHART, Reason.CHART, {}, now_ms)
+            follow(session, alert, key, Kind.CHART, Reason.CHART, {}, now_ms)
         return alert.reason
 
     def _before(self, session: Session, alert: Alert) -> OutboxRow | None:
