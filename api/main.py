@@ -17,6 +17,7 @@ from api.acting import commands as regressions_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
+from api.slack import commands as slack_app
 from detector import units
 from storage.duration import written
 
@@ -36,6 +37,7 @@ app.add_typer(dashboards_app, name="dashboards")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
+app.add_typer(slack_app, name="slack")
 app.add_typer(signals_app, name="signals")
 
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
@@ -154,8 +156,8 @@ def greet(settings: Settings) -> None:
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
         )
-    if settings.alerts.slack is None:
-        out.print("Nobody is told of regressions: Slack is not configured.")
+    if not list(settings.alerts.ways()):
+        out.print("Nobody is told of regressions: no receiver is configured.")
 
 
 async def read_past(house: "House") -> None:
