@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from alerts.alert import Layout, Manner
 from alerts.secret import UnfitSecretError, both_given, one_secret, web_address
-from alerts.slack_config import Name, SlackConfig
+from alerts.slack_config import Name, SlackConfig, unfit
 from storage.duration import Seconds
 
 STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -18,7 +18,12 @@ class WebhookConfig(BaseModel):
 
     model_config = STRICT
 
-    url: SecretStr = Field(description="Where to post; it may hold a token, so it is a secret.")
+    url: SecretStr | None = Field(
+        None, description="Where to post; it may hold a token, so it is a secret."
+    )
+    url_file: Path | None = Field(
+        None, description="File that holds the address; read anew for every message."
+    )
     secret: SecretStr | None = Field(
         None, description="Signs each request with HMAC-SHA256 over its time and body."
     )
@@ -30,16 +35,25 @@ class WebhookConfig(BaseModel):
     @model_validator(mode="after")
     def check(self) -> Self:
         """Refuse an address that is none, and a secret that cannot be read."""
-        value = self.url.get_secret_value()
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("url must begin with http:// or https://")
-        checked(both_given("secret", self.secret, self.secret_file), self.secret, self.secret_file)
+        faults = both_given("url", self.url, self.url_file)
+        faults += both_given("secret", self.secret, self.secret_file)
+        if not faults:
+            faults += [told for told in map(unfit, (self.address, self.signs_with)) if told]
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @property
     def manner(self) -> Manner:
         """How it is told."""
         return Manner(layout=Layout.JSON)
+
+    def address(self) -> SecretStr:
+        """Where to post, as it is now."""
+        found = one_secret(self.url, self.url_file)
+        if found is None or not found.get_secret_value().startswith(("http://", "https://")):
+            raise UnfitSecretError("url must begin with http:// or https://")
+        return found
 
     def signs_with(self) -> SecretStr | None:
         """The secret as it is now; None where nothing is signed."""

@@ -260,7 +260,7 @@ def webhook_faults(url: str) -> list[str]:
     return []
 
 
-def unfit(read: Callable[[], SecretStr]) -> str:
+def unfit(read: Callable[[], SecretStr | None]) -> str:
     """Why a secret cannot be used; empty when it can."""
     try:
         read()

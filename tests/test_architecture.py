@@ -38,6 +38,7 @@ ADAPTERS = {
         f"{CLIENT}/deployments.py",
     },
     "jinja2": {"api/pages/render.py"},
+    "matplotlib": {"alerts/chart.py"},  # and only in a process that ends
     "psutil": {"collector/host.py"},
     "psycopg": set[str](),  # SQLAlchemy loads it by the address
     "rich": {
@@ -48,8 +49,15 @@ ADAPTERS = {
         "api/progress.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/slack.py",
     },
-    "slack_sdk": {"alerts/notifiers/slack.py"},
+    "slack_sdk": {
+        "alerts/notifiers/slack.py",
+        "alerts/notifiers/slack_answers.py",
+        "alerts/notifiers/slack_checkup.py",
+        "alerts/notifiers/slack_client.py",
+        "alerts/notifiers/slack_presses.py",
+    },
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
@@ -57,6 +65,7 @@ ADAPTERS = {
         "api/main.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/slack.py",
     },
     "uvicorn": {"api/serve.py", "api/demo/shop.py"},
 }

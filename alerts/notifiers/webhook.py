@@ -39,7 +39,7 @@ class Webhook:
             if secret is not None:
                 key = secret.get_secret_value()
                 headers["X-Plimsoll-Signature"] = signature(key, errand.at_ms // 1000, body)
-            url = self._config.url.get_secret_value()
+            url = self._config.address().get_secret_value()
             return urllib.request.Request(url, body, headers, method="POST")
 
         return attempt(made, self._config.timeout, unclear=Outcome.UNKNOWN)

@@ -99,12 +99,17 @@ def endpoints() -> str:
             parts.append(endpoint(method.upper(), path, operation))
     parts.append("### Other addresses")
     rows = [
-        [code(f"GET {one.path}"), PAGES.get(one.path) or first_sentence(one.endpoint)]
+        [code(f"{verb(one)} {one.path}"), PAGES.get(one.path) or first_sentence(one.endpoint)]
         for one in [*hidden, *others]
         if one.path not in documented
     ]
     parts.append(table(("address", "answer"), sorted(rows)))
     return "\n\n".join(parts)
+
+
+def verb(route: Route) -> str:
+    """How a route is asked."""
+    return next(iter(sorted((route.methods or {"GET"}) - {"HEAD"})))
 
 
 def first_sentence(function: Any) -> str:
