@@ -78,8 +78,8 @@ class OutboxRow(SQLModel, table=True):
 
 
 def outstanding() -> Any:
-    """Something is still to be done about the row."""
-    return col(OutboxRow.next_attempt_ms).is_not(None)
+    """Something is still to be done about the row; as a range, for which there is an index."""
+    return col(OutboxRow.next_attempt_ms) >= 0
 
 
 def unsent() -> Any:
@@ -106,26 +106,15 @@ def due(now_ms: int, resting: Collection[str], kinds: Collection[Kind]) -> Any:
 
     Those of one incident keep their order; what goes into a thread waits for its message.
     """
-    older, holder, root = aliased(OutboxRow), aliased(OutboxRow), aliased(OutboxRow)
-    same_line = or_(
-        col(older.kind).in_(STANDING),
-        and_(col(OutboxRow.kind) == Kind.REPLY, col(older.kind) == Kind.REPLY),
-    )
     urgency = case((col(OutboxRow.action) == Action.POST, 0), (reply(), 2), else_=1)
+    holder = aliased(OutboxRow)
     return (
         select(OutboxRow)
         .where(
             col(OutboxRow.next_attempt_ms) <= now_ms,
-            OutboxRow.state != State.SENDING,
             col(OutboxRow.kind).in_(kinds),
             col(OutboxRow.receiver).not_in(resting),
-            ~exists().where(
-                col(older.incident_id) == OutboxRow.incident_id,
-                col(older.receiver) == OutboxRow.receiver,
-                col(older.next_attempt_ms).is_not(None),
-                col(older.id) < col(OutboxRow.id),
-                same_line,
-            ),
+            *unblocked(),
             ~exists().where(
                 col(holder.receiver) == OutboxRow.receiver,
                 col(holder.outcome).in_(HOLDING),
@@ -133,18 +122,37 @@ def due(now_ms: int, resting: Collection[str], kinds: Collection[Kind]) -> Any:
                 # Text does not wait for charts; charts wait for both.
                 or_(col(holder.kind) != Kind.CHART, col(OutboxRow.kind) == Kind.CHART),
             ),
-            or_(
-                col(OutboxRow.thread_of) == "",
-                exists().where(
-                    col(root.incident_id) == OutboxRow.thread_of,
-                    col(root.receiver) == OutboxRow.receiver,
-                    col(root.kind).in_(STANDING),
-                    col(root.ts) != "",
-                ),
-            ),
         )
         .order_by(urgency, col(OutboxRow.next_attempt_ms), col(OutboxRow.id))
         .limit(1)
+    )
+
+
+def unblocked() -> tuple[Any, ...]:
+    """Nothing has to come before the row: no older one, and no message for its thread."""
+    older, root = aliased(OutboxRow), aliased(OutboxRow)
+    same_line = or_(
+        col(older.kind).in_(STANDING),
+        and_(col(OutboxRow.kind) == Kind.REPLY, col(older.kind) == Kind.REPLY),
+    )
+    return (
+        OutboxRow.state != State.SENDING,
+        ~exists().where(
+            col(older.incident_id) == OutboxRow.incident_id,
+            col(older.receiver) == OutboxRow.receiver,
+            col(older.next_attempt_ms).is_not(None),
+            col(older.id) < col(OutboxRow.id),
+            same_line,
+        ),
+        or_(
+            col(OutboxRow.thread_of) == "",
+            exists().where(
+                col(root.incident_id) == OutboxRow.thread_of,
+                col(root.receiver) == OutboxRow.receiver,
+                col(root.kind).in_(STANDING),
+                col(root.ts) != "",
+            ),
+        ),
     )
 
 

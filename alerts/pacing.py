@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlmodel import Session, col, func, select
 
 from alerts.alert import NOBODY, Receiver
-from alerts.outbox_tables import Kind, OutboxRow, outstanding
+from alerts.outbox_tables import HOLDING, Kind, OutboxRow, outstanding, unblocked
 
 Receivers = Mapping[str, Receiver]
 
@@ -43,10 +43,19 @@ def lane_of(receivers: Receivers, name: str) -> str:
 def next_due_ms(session: Session, receivers: Receivers, now_ms: int) -> int | None:
     """When something may be sent next, as far as it is known now; None when nothing waits."""
     rests = resting(session, receivers, now_ms)
+    held = dict(
+        session.exec(
+            select(OutboxRow.receiver, func.max(OutboxRow.next_attempt_ms))
+            .where(outstanding(), col(OutboxRow.outcome).in_(HOLDING), OutboxRow.kind != Kind.CHART)
+            .group_by(col(OutboxRow.receiver))
+        ).all()
+    )
     waiting = session.exec(
         select(OutboxRow.receiver, func.min(OutboxRow.next_attempt_ms))
-        .where(outstanding(), OutboxRow.kind != Kind.CHART)
+        .where(outstanding(), OutboxRow.kind != Kind.CHART, *unblocked())
         .group_by(col(OutboxRow.receiver))
     ).all()
-    times = [max(at_ms or now_ms, rests.get(name, 0)) for name, at_ms in waiting]
+    times = [
+        max(at_ms or now_ms, rests.get(name, 0), held.get(name) or 0) for name, at_ms in waiting
+    ]
     return min(times, default=None)

@@ -159,9 +159,12 @@ class Loops:
         """Send what is due."""
         self.news.clear()
         alerts, now = self.house.alerts, self.house.now
-        await asyncio.to_thread(alerts.deliver, now())
+        sent = await asyncio.to_thread(alerts.deliver, now())
         due = await asyncio.to_thread(alerts.due_in, now())
-        return DELIVER_SECONDS if due is None else min(max(due, SOONEST_SECONDS), DELIVER_SECONDS)
+        if due is None:
+            return DELIVER_SECONDS
+        # What is due and does not go waits for something else: no reason to ask all the time.
+        return min(max(due, SOONEST_SECONDS if sent else PULSE_SECONDS), DELIVER_SECONDS)
 
     async def draw(self) -> float:
         """Draw and upload a chart that is due; text never waits for it."""

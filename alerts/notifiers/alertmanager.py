@@ -7,36 +7,22 @@ fate is simply made again. https://github.com/prometheus/alertmanager/blob/main/
 import json
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from alerts.alert import Delivery, Errand, Marker, Outcome, Receiver, Reference
+from alerts.foreign import ForeignSilence
 from alerts.notifiers.outbound import send
 from alerts.notifiers.web import AGENT, attempt
 from alerts.receivers import AlertmanagerConfig
+from storage.series import Match, Matcher
 
-
-@dataclass(frozen=True, slots=True)
-class ForeignMatcher:
-    """One condition of a silence: `name =`, `!=`, `=~` or `!~ value`."""
-
-    name: str
-    value: str
-    is_regex: bool
-    is_equal: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignSilence:
-    """A silence somebody made in Alertmanager, read-only."""
-
-    id: str
-    matchers: tuple[ForeignMatcher, ...]
-    starts_ms: int
-    ends_ms: int
-    by: str
-    comment: str
+OPERATORS = {
+    (True, False): Match.EQUAL,
+    (False, False): Match.NOT_EQUAL,
+    (True, True): Match.REGEX,
+    (False, True): Match.NOT_REGEX,
+}
 
 
 class Alertmanager:
@@ -89,22 +75,20 @@ def silences(answer: Any) -> Iterator[ForeignSilence]:
                 continue
             yield ForeignSilence(
                 id=str(one["id"]),
-                matchers=tuple(
-                    ForeignMatcher(
-                        str(each["name"]),
-                        str(each["value"]),
-                        bool(each["isRegex"]),
-                        bool(each.get("isEqual", True)),
-                    )
-                    for each in one["matchers"]
-                ),
+                matchers=tuple(matcher(each) for each in one["matchers"]),
                 starts_ms=at_ms(one["startsAt"]),
                 ends_ms=at_ms(one["endsAt"]),
-                by=str(one.get("createdBy", "")),
+                created_by=str(one.get("createdBy", "")),
                 comment=str(one.get("comment", "")),
             )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"silences without {error}") from None
+
+
+def matcher(part: Any) -> Matcher:
+    """One condition of a silence; a KeyError or TypeError where it is none."""
+    op = OPERATORS[bool(part.get("isEqual", True)), bool(part["isRegex"])]
+    return Matcher(str(part["name"]), op, str(part["value"]))
 
 
 def at_ms(text: str) -> int:

@@ -174,6 +174,25 @@ def test_one_message_a_second_and_the_rest_waits(desk: Desk) -> None:
     assert desk.alerts.due_in(desk.now) is None
 
 
+def test_what_is_held_back_is_not_asked_for_all_the_time(desk: Desk) -> None:
+    desk.reconfigure(desk.threaded(messages_per_minute=60))
+    desk.slack.misbehave("chat.postMessage", RateLimited(30))
+    desk.tell(incident())
+    desk.announce(incident("inc-2"))
+    wait = desk.alerts.due_in(desk.now)
+    assert wait is not None
+    assert 30 <= wait <= 31
+    # What waits behind a message in doubt is not due before that is cleared up.
+    desk.wait(31)
+    desk.slack.misbehave("chat.postMessage", Dropped(accepted=True))
+    assert desk.deliver() == [Outcome.UNKNOWN]
+    desk.announce(worse(incident()))
+    assert desk.alerts.due_in(desk.now) == 1.0  # the other incident
+    desk.wait(1)
+    assert desk.deliver() == [Outcome.SENT]
+    assert desk.alerts.due_in(desk.now) == pytest.approx(9, abs=0.1)
+
+
 def test_of_the_edits_that_wait_only_the_newest_is_made(desk: Desk) -> None:
     desk.reconfigure(desk.by_token(messages_per_minute=60))
     desk.tell(incident())
