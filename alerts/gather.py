@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import or_, update
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, load_only
 from sqlmodel import Session, col, exists, func, select
 
 from alerts.alert import Action, Reason, Receiver
@@ -69,10 +69,11 @@ def gather(session: Session, receiver: Receiver, now_ms: int) -> int:
             page = storm.page_for_one_more()
             take_in(session, row, page)
             touched.append(page)
-    pages = list(dict.fromkeys(touched))
-    heads = [head_of(page) for page in pages]
-    for page in dict.fromkeys([*heads, *pages]):  # the head counts what all of them hold
-        write(session, receiver, page, now_ms)
+    for head in dict.fromkeys(head_of(page) for page in touched):
+        everything = members(session, receiver, head)
+        # The head counts what all pages hold, so it changes with any of them.
+        for page in dict.fromkeys([head, *(one for one in touched if head_of(one) == head)]):
+            write(session, receiver, page, everything, now_ms)
     return len(touched)
 
 
@@ -196,19 +197,27 @@ def take_in(session: Session, row: OutboxRow, page: str) -> None:
     session.flush()
 
 
-def write(session: Session, receiver: Receiver, page: str, now_ms: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One incident of a digest: on which page it stands, and what that says of it now."""
+
+    page: str
+    line: Line
+
+
+def write(
+    session: Session, receiver: Receiver, page: str, everything: Sequence[Member], now_ms: int
+) -> None:
     """Put the page as it is now into the outbox; one that waits gives way to it."""
     head, number = head_of(page), number_of(page)
-    everything = members(session, receiver, head)
-    mine = [row for row in everything if row.gathered == page]
     newest = session.exec(
         select(func.max(OutboxRow.version)).where(
             OutboxRow.incident_id == page, OutboxRow.receiver == receiver.name
         )
     ).one()
     version = (newest or 0) + 1
-    lines = tuple(Line(row.line, Phase(row.phase), Severity(row.severity)) for row in mine)
-    over = sum(row.phase == Phase.RESOLVED for row in everything)
+    lines = tuple(one.line for one in everything if one.page == page)
+    over = sum(one.line.phase is Phase.RESOLVED for one in everything)
     payload = render(Page(page, number, version, lines, len(everything), over))
     open_ = [one for one in lines if one.phase is not Phase.RESOLVED]
     worst = max((one.severity for one in open_ or lines), key=lambda severity: severity.rank)
@@ -235,15 +244,21 @@ def write(session: Session, receiver: Receiver, page: str, now_ms: int) -> None:
     coalesce(session, page, receiver.name)
 
 
-def members(session: Session, receiver: Receiver, head: str) -> list[OutboxRow]:
-    """The newest row of each incident of a digest, in the order in which they came."""
+def members(session: Session, receiver: Receiver, head: str) -> list[Member]:
+    """Each incident of a digest as it is now, in the order in which they came."""
+    row = OutboxRow
+    shown: tuple[Any, ...] = (row.incident_id, row.gathered, row.line, row.phase, row.severity)
     rows = session.exec(
-        select(OutboxRow)
+        select(row)
+        .options(load_only(*shown))  # the payloads would be most of it
         .where(
-            OutboxRow.receiver == receiver.name,
-            or_(col(OutboxRow.gathered) == head, col(OutboxRow.gathered).startswith(f"{head}.")),
+            row.receiver == receiver.name,
+            or_(col(row.gathered) == head, col(row.gathered).startswith(f"{head}.")),
         )
-        .order_by(col(OutboxRow.id))
+        .order_by(col(row.id))
     ).all()
-    newest = {row.incident_id: row for row in rows}  # keeps the place of the first
+    newest: dict[str, Member] = {}  # the first version of an incident gives it its place
+    for one in rows:
+        told = Line(one.line, Phase(one.phase), Severity(one.severity))
+        newest[one.incident_id] = Member(one.gathered, told)
     return list(newest.values())

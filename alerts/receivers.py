@@ -122,7 +122,6 @@ class AlertmanagerConfig(BaseModel):
         description="How often an open incident is told again; Alertmanager forgets after five "
         "minutes unless its resolve_timeout says otherwise.",
     )
-    silences: bool = Field(False, description="Whether its silences also mute the other receivers.")
     timeout: Seconds = Field(10.0, le=60, description="How long one call may take, as a whole.")
 
     @model_validator(mode="after")

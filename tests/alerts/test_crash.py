@@ -168,6 +168,7 @@ KILLS = 20
 SIZES = (5, 26)
 
 
+@pytest.mark.timeout(400)
 def test_kill_9_at_any_point_of_a_storm_leaves_each_incident_told_exactly_once(
     tmp_path: Path, slack: FakeSlack
 ) -> None:

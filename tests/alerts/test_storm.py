@@ -218,6 +218,7 @@ def test_two_receivers_in_one_channel_share_its_pace(desk: Desk) -> None:
     assert len(desk.slack.messages()) == 2
 
 
+@pytest.mark.timeout(400)
 def test_five_hundred_incidents_in_a_minute_are_told_once_within_the_pace(desk: Desk) -> None:
     """With 429s, 5xx, dropped connections and `ok: false` in between; none of it is ignored."""
     desk.reconfigure(desk.threaded(digest_from=6, messages_per_minute=60))
