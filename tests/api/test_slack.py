@@ -127,7 +127,7 @@ def test_what_is_not_signed_by_slack_does_nothing(
     at = round(chain.now().timestamp())
     for given in ({}, headers(body.encode(), at, "other"), headers(body.encode(), at - 301)):
         answer = door.post(PATH, content=body.encode(), headers={**FORM, **given})
-        problem(answer, 401, "other")
+        problem(answer, 401, "unauthorized")
     assert not any(
         each.phase is Phase.FALSE_POSITIVE for one in incidents(chain) for each in one.regressions
     )
