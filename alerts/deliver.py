@@ -157,7 +157,7 @@ class Deliverer:
             return Delivery(outcome=Outcome.UNKNOWN, detail=detail)
 
     def _ask(self, notifier: Notifier, letter: Letter, now_ms: int) -> Delivery:
-        errand = Errand(key=letter.key, at_ms=now_ms, earlier=letter.reference)
+        errand = Errand(key=letter.key, at_ms=now_ms, earlier=letter.earlier)
         if letter.call is Action.FIND:
             return notifier.find(marker(letter))
         if letter.call is Action.UPDATE and letter.reference is not None:

@@ -186,6 +186,9 @@ class Outbox:
         thread = place(session, row.thread_of, row.receiver) if row.thread_of else None
         manner = self._receivers.get(row.receiver, NOBODY).manner
         known = thread or reference
+        earlier = reference
+        if action is not Action.POST and reference is not None:
+            earlier = place(session, row.incident_id, row.receiver, before=reference)
         return Letter(
             id=row.id or 0,
             key=row.key,
@@ -201,6 +204,7 @@ class Outbox:
             reference=reference if row.kind in STANDING else None,
             channel=known.channel if known else known_channel(session, row.receiver),
             thread=thread,
+            earlier=earlier if row.kind == Kind.MESSAGE else None,
             renew_ms=0 if row.phase == Phase.RESOLVED else manner.renew_ms,
         )
 

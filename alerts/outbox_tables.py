@@ -161,11 +161,17 @@ def reply() -> Any:
     return col(OutboxRow.kind) == Kind.REPLY
 
 
-def place(session: Session, incident_id: str, receiver: str) -> Reference | None:
-    """Where the newest message of an incident or digest stands at the receiver."""
+def place(
+    session: Session, incident_id: str, receiver: str, *, before: Reference | None = None
+) -> Reference | None:
+    """Where the newest message of an incident or digest stands at the receiver.
+
+    With `before`: where the newest one stands that is another.
+    """
+    another = before.ts if before is not None else ""
     found = session.exec(
         select(OutboxRow.channel, OutboxRow.ts)
-        .where(*about(incident_id, receiver), OutboxRow.ts != "")
+        .where(*about(incident_id, receiver), col(OutboxRow.ts).not_in(("", another)))
         .order_by(col(OutboxRow.id).desc())
         .limit(1)
     ).first()

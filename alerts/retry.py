@@ -46,7 +46,8 @@ class Letter:
     `in_doubt`: an earlier attempt to post it may have arrived. `repeats` counts how often it was
     sent again without knowing. `reference` is where the incident's message stands; `channel` any
     channel this receiver is known to post into; `thread` the message whose thread it goes into.
-    What is sent is told again after `renew_ms` (0: never).
+    `earlier` is a message about the incident before the one that is posted or edited now. What is
+    sent is told again after `renew_ms` (0: never).
     """
 
     id: int
@@ -63,6 +64,7 @@ class Letter:
     reference: Reference | None = None
     channel: str = ""
     thread: Reference | None = None
+    earlier: Reference | None = None
     renew_ms: int = 0
 
     @property

@@ -49,7 +49,7 @@ class SlackBot:
     def post(self, payload: Mapping[str, Any], errand: Errand) -> Delivery:
         """`chat.postMessage`; a server error leaves its fate unknown."""
         channel = self._config.channel or ""
-        body = leading_to(payload, self.permalink(errand.earlier)) if errand.earlier else payload
+        body = self._leading_back(payload, errand)
         return self._call(lambda c: sent(c.chat_postMessage(channel=channel, **body).data))
 
     def reply(self, thread: Reference, payload: Mapping[str, Any], errand: Errand) -> Delivery:
@@ -62,15 +62,16 @@ class SlackBot:
 
     def update(self, reference: Reference, payload: Mapping[str, Any], errand: Errand) -> Delivery:
         """`chat.update`; a message that cannot be edited any more is gone."""
+        body = self._leading_back(payload, errand)
         delivery = self._call(
             lambda client: sent(
                 client.chat_update(
                     channel=reference.channel,
                     ts=reference.ts,
-                    text=payload["text"],
-                    blocks=payload["blocks"],
-                    attachments=payload["attachments"],
-                    metadata=payload["metadata"],
+                    text=body["text"],
+                    blocks=body["blocks"],
+                    attachments=body["attachments"],
+                    metadata=body["metadata"],
                 ).data
             )
         )
@@ -112,6 +113,9 @@ class SlackBot:
 
         self._call(ask)
         return found[0] if found else ""
+
+    def _leading_back(self, payload: Mapping[str, Any], errand: Errand) -> Mapping[str, Any]:
+        return leading_to(payload, self.permalink(errand.earlier)) if errand.earlier else payload
 
     def _upload(self, client: WebClient, thread: Reference, picture: Picture) -> Delivery:
         asked = client.files_getUploadURLExternal(
@@ -188,7 +192,8 @@ def leading_to(payload: Mapping[str, Any], permalink: str) -> dict[str, Any]:
         return dict(payload)
     note = {
         "type": "context",
-        "block_id": "earlier",
+        # New in every version, as Slack asks of edited messages.
+        "block_id": f"earlier.{payload['metadata']['event_payload']['version']}",
         "elements": [mrkdwn(link(permalink, "The message about it before"), 2000)],
     }
     return {**payload, "blocks": [*payload["blocks"], note]}

@@ -81,7 +81,10 @@ def test_what_comes_back_late_is_a_new_message_that_leads_to_the_old(desk: Desk)
     assert old.text.startswith("Resolved")
     # What happens from now on stands with the new one.
     desk.tell(worse(back(over)))
+    _, new = desk.slack.messages()
     assert len(desk.slack.thread(new)) == 1
+    assert new.edited
+    assert link in new.shown, "an edit keeps the way back"
 
 
 def test_the_channel_sees_the_replies_that_were_asked_for(desk: Desk) -> None:
