@@ -82,22 +82,28 @@ def follow(
         kind=kind,
         thread_of=incident.id,
     )
-    for old in session.exec(
+    absorb(session, row)
+    session.add(row)
+    session.flush()
+
+
+def absorb(session: Session, row: OutboxRow) -> None:
+    """Let what goes into a thread take the place of what still waits there; no reply is lost."""
+    waiting = session.exec(
         select(OutboxRow).where(
-            OutboxRow.incident_id == incident.id,
-            OutboxRow.receiver == receiver,
-            OutboxRow.kind == kind,
+            OutboxRow.incident_id == row.incident_id,
+            OutboxRow.receiver == row.receiver,
+            OutboxRow.kind == row.kind,
             OutboxRow.state == State.PENDING,
             OutboxRow.attempts == 0,
         )
-    ).all():
-        if kind is Kind.REPLY:
-            content = reply.joined(json.loads(old.payload), content)
+    ).all()
+    for old in waiting:
+        if row.kind == Kind.REPLY:
+            row.payload = written(reply.joined(json.loads(old.payload), json.loads(row.payload)))
         old.state, old.next_attempt_ms = State.SUPERSEDED, None
-        row.payload, row.thread_of = written(content), old.thread_of
+        row.thread_of = old.thread_of
         session.add(old)
-    session.add(row)
-    session.flush()
 
 
 def retire(session: Session, incident_id: str, receiver: str) -> None:
