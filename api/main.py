@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from api import credentials, explaining, replaying
 from api.acting import commands as regressions_app
+from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
 from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 dashboards_app = typer.Typer(help="Grafana dashboards from the signals.", no_args_is_help=True)
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
+app.add_typer(beacon_app, name="beacon")
 app.add_typer(dashboards_app, name="dashboards")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")

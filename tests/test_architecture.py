@@ -63,6 +63,7 @@ ADAPTERS = {
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
+        "api/beacon.py",
         "api/explaining.py",
         "api/main.py",
         "api/reference/interfaces.py",
