@@ -22,6 +22,7 @@ from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
 from api.setup import commands as setup_app
+from api.slack import commands as slack_app
 from api.token_commands import commands as token_app
 from detector import units
 from storage.duration import written
@@ -47,6 +48,7 @@ app.add_typer(routes_app, name="routes")
 app.add_typer(silencing.silences, name="silences")
 app.add_typer(silencing.maintenance, name="maintenance")
 app.add_typer(silencing.notifications, name="notifications")
+app.add_typer(slack_app, name="slack")
 app.add_typer(signals_app, name="signals")
 app.add_typer(setup_app, name="setup")
 app.add_typer(incidents_app, name="incidents")
@@ -171,8 +173,8 @@ def greet(settings: Settings) -> None:
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
         )
-    if settings.alerts.slack is None:
-        out.print("Nobody is told of regressions: Slack is not configured.")
+    if not list(settings.alerts.ways()):
+        out.print("Nobody is told of regressions: no receiver is configured.")
 
 
 async def read_past(house: "House") -> None:

@@ -38,6 +38,7 @@ ADAPTERS = {
         f"{CLIENT}/deployments.py",
     },
     "jinja2": {"api/pages/render.py"},
+    "matplotlib": {"alerts/chart.py"},  # and only in a process that ends
     "psutil": {"collector/host.py"},
     # SQLAlchemy loads it by the address.
     "psycopg": {"collector/postgres/connection.py"},
@@ -55,9 +56,16 @@ ADAPTERS = {
         "api/setup.py",
         "api/silencing.py",
         "api/incident_commands.py",
+        "api/slack.py",
         "api/token_commands.py",
     },
-    "slack_sdk": {"alerts/notifiers/slack.py"},
+    "slack_sdk": {
+        "alerts/notifiers/slack.py",
+        "alerts/notifiers/slack_answers.py",
+        "alerts/notifiers/slack_checkup.py",
+        "alerts/notifiers/slack_client.py",
+        "alerts/notifiers/slack_presses.py",
+    },
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
@@ -72,6 +80,7 @@ ADAPTERS = {
         "api/setup.py",
         "api/silencing.py",
         "api/incident_commands.py",
+        "api/slack.py",
         "api/token_commands.py",
     },
     "uvicorn": {"api/direct.py", "api/serve.py", "api/demo/shop.py"},
