@@ -40,3 +40,17 @@ class DashboardsConfig(BaseModel):
             " empty when it is the same path."
         ),
     )
+    metrics_series: int = Field(
+        2000,
+        ge=1,
+        description="Most series of one signal on `/metrics`; those with an open regression come "
+        "first, then those with the most observations. `plimsoll_signal_series_left_out` counts "
+        "the rest.",
+    )
+    objective: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="Share of the judged spans that must be within a fixed limit, on the dashboard "
+        "about SLAs.",
+    )

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from dashboards import overview
 from dashboards.config import DashboardsConfig
 from dashboards.normalise import text
+from dashboards.sheets import dashboards
 from dashboards.signals import SignalPanel
 
 READABLE_BY_ALL = 0o644
@@ -55,9 +55,10 @@ def contents(
     seen_by_grafana = config.grafana_directory.rstrip("/") or str(directory.resolve())
     provisioning = directory / "provisioning"
     return {
-        directory / "dashboards" / f"{overview.UID}.json": text(
-            overview.dashboard(signals, config.plimsoll_url)
-        ),
+        **{
+            directory / "dashboards" / f"{one.uid}.json": text(one)
+            for one in dashboards(signals, config)
+        },
         provisioning / "dashboards" / "plimsoll.yaml": provider(f"{seen_by_grafana}/dashboards"),
         # Grafana reads every .yaml there, so the example has an ending that it passes over.
         provisioning / "datasources" / "prometheus.yaml.example": source(config.prometheus_url),
