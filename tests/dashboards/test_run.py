@@ -10,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from dashboards.config import DashboardsConfig
-from dashboards.run import Outcome, put, write
+from dashboards.run import write
 from dashboards.sheets import UIDS
+from dashboards.writing import Outcome, put
 from tests.dashboards.shop import SIGNALS
 from tests.servers import promtool
 
