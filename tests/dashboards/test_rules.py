@@ -239,22 +239,22 @@ def test_while_fewer_days_have_data_than_are_needed_nothing_fires(tmp_path: Path
 def test_the_chance_of_few_observations_is_part_of_the_deviation_where_it_is_asked_for(
     tmp_path: Path,
 ) -> None:
-    """Of a fifth of 1000 observations chance alone is 1.3 points; the firing series is 6 beyond."""
+    """Of a fifth of 100 observations chance alone is 4 points; the firing series is 6 beyond."""
     form = FORMS["ratio of a part"]
     plain = rule_of({"sigma": {"above": 3}}, gates=Gates())
     counted = rule_of({"sigma": {"above": 3}}, gates=Gates(sampling=True))
     run(tmp_path, made(form, r=counted))
     rarely = {**made(form, r=counted), **only_tests(made(form, r=plain))}
-    few = changed(rarely, lambda text: re.sub(r"\d+\.\d+", hundredth, text))
+    few = changed(rarely, lambda text: re.sub(r"\d+\.\d+", thousandth, text))
     with pytest.raises(AssertionError, match="got: nil"):
         run(tmp_path, few)
     run(tmp_path, {**few, **{k: v for k, v in made(form, r=plain).items() if "tests" not in k}})
 
 
-def hundredth(number: re.Match[str]) -> str:
-    """A counter's growth, a hundredth of it; the small numbers of the baseline stay."""
+def thousandth(number: re.Match[str]) -> str:
+    """A counter's growth, a thousandth of it; the small numbers of the baseline stay."""
     value = float(number[0])
-    return number[0] if value < 100 or value >= 1e9 else repr(value / 100)
+    return number[0] if value < 100 or value >= 1e9 else repr(value / 1000)
 
 
 Numbers = NDArray[np.float32]
