@@ -17,7 +17,7 @@ import json
 import re
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -49,6 +49,7 @@ class FakeGrafana:
         self.provisioned: set[str] = set()
         self.annotations: dict[int, Json] = {}
         self.calls: list[str] = []
+        self.meanwhile: Callable[[], object] | None = None  # somebody acts before the next save
         self._planned: dict[str, deque[Answer]] = defaultdict(deque)
         self._ids = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -150,6 +151,9 @@ class FakeGrafana:
 
     def save(self, body: Json) -> Answer:
         """Save a dashboard, if nobody did since the version that is named."""
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
         dashboard, folder = body["dashboard"], body.get("folderUid", "")
         uid = dashboard["uid"]
         if folder and folder not in self.folders:
