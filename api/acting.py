@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from api import credentials
+from api.credentials import CredentialsError
 from api.settings import FILE, load
 from detector.actions import Action
 
@@ -45,11 +47,21 @@ def ask(config: Path | None, url: str | None, method: str, path: str, **more: An
     """What a running Plimsoll answers; an `AskError` says what went wrong."""
     import httpx  # loads only where it is needed
 
-    address = (url or load(config).server.url).rstrip("/")
+    server = load(config).server
+    address = (url or server.url).rstrip("/")
     try:
-        answer = httpx.request(method, f"{address}{API}{path}", timeout=ANSWER_SECONDS, **more)
+        answer = httpx.request(
+            method,
+            f"{address}{API}{path}",
+            timeout=ANSWER_SECONDS,
+            headers=credentials.headers(),
+            verify=credentials.trusted(server, url),
+            **more,
+        )
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise AskError(f"{address!r} is not an address") from None
+    except CredentialsError as error:
+        raise AskError(str(error)) from None
     except httpx.TransportError:
         raise AskError(f"no Plimsoll runs at {address}: start it with plimsoll run") from None
     return body_of(address, answer)

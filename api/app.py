@@ -7,10 +7,13 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from api import errors
+from api.access.gate import Access, Gate
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
-from api.pages import incidents, overview, regressions, series, signals, whynot
+from api.moments import milliseconds
+from api.pages import incidents, overview, regressions, runbooks, series, signals, signin, whynot
+from api.routes import access as access_routes
 from api.routes import (
     backup,
     deployments,
@@ -50,6 +53,9 @@ ROUTERS = (
     signals.routes,
     series.routes,
     whynot.routes,
+    runbooks.routes,
+    signin.routes,
+    access_routes.routes,
 )
 
 
@@ -65,6 +71,12 @@ def create_app(house: House) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.access = access = Access.of(
+        house.state,
+        lambda: milliseconds(house.now()),
+        house.registry,
+        house.settings.server.requests_per_second,
+    )
     app.state.replays = replay.Replays(house.registry)
     errors.register(app)
     for router in ROUTERS:
@@ -72,6 +84,7 @@ def create_app(house: House) -> FastAPI:
     house.registry.register(HouseMetrics(house))
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
+    app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts)
     # Added last, so outermost: what the guard refuses is measured too.

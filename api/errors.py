@@ -25,6 +25,9 @@ class ProblemType(StrEnum):
 
     BAD_REQUEST = "bad-request"
     BAD_CURSOR = "bad-cursor"
+    FORBIDDEN = "forbidden"
+    TOO_MANY_REQUESTS = "too-many-requests"
+    UNAUTHORIZED = "unauthorized"
     BODY_TOO_LARGE = "body-too-large"
     CONFLICT = "conflict"
     CONTENT_TYPE = "content-type"
@@ -39,12 +42,15 @@ class ProblemType(StrEnum):
 
 OF_STATUS = {
     400: ProblemType.BAD_REQUEST,
+    401: ProblemType.UNAUTHORIZED,
+    403: ProblemType.FORBIDDEN,
     404: ProblemType.NOT_FOUND,
     405: ProblemType.METHOD_NOT_ALLOWED,
     413: ProblemType.BODY_TOO_LARGE,
     415: ProblemType.CONTENT_TYPE,
     421: ProblemType.WRONG_HOST,
     422: ProblemType.INVALID,
+    429: ProblemType.TOO_MANY_REQUESTS,
     500: ProblemType.INTERNAL,
 }
 

@@ -10,6 +10,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
+from api import credentials
+from api.config import ServerConfig
+from api.credentials import CredentialsError
 from api.moments import at
 from api.routes.signals import CurveShape, WindowsShape
 from api.shapes import API
@@ -27,14 +30,24 @@ UNSAID += [("complement", False)]
 NOT_A_KEY = {"form", "title", "description", "variants"}
 
 
-def explained(definitions: Definitions, signal: Signal, url: str) -> Iterator[str]:
-    """All of it; `url` is where a Plimsoll may run."""
+def explained(
+    definitions: Definitions, signal: Signal, server: ServerConfig, url: str | None = None
+) -> Iterator[str]:
+    """All of it; a Plimsoll may run at `url`, else where the configuration says."""
     yield from defined(signal)
     yield ""
     yield from judged(definitions, signal)
     yield ""
     try:
-        client = httpx.Client(base_url=url, timeout=ANSWER_SECONDS)
+        client = httpx.Client(
+            base_url=url or server.url,
+            timeout=ANSWER_SECONDS,
+            headers=credentials.headers(),
+            verify=credentials.trusted(server, url),
+        )
+    except CredentialsError as error:
+        yield f"windows: {error}"
+        return
     except httpx.InvalidURL as error:
         yield f"windows: {url!r} is not an address: {error}"
         return

@@ -1,8 +1,8 @@
 """The gate in front of everything: which host is asked, how much is sent, which headers go out.
 
-There are no accounts, so a foreign page in the user's own browser is the attacker to think of. A
-page that rebinds its name to 127.0.0.1 gives itself away by its Host header; one that posts a form
-cannot send JSON; and nothing here can be framed.
+Before anybody has made a token, a foreign page in the user's own browser is the attacker to think
+of. A page that rebinds its name to 127.0.0.1 gives itself away by its Host header; one that posts a
+form cannot send JSON; and nothing here can be framed.
 """
 
 import logging
@@ -36,6 +36,8 @@ SECURITY = {
     "x-frame-options": "DENY",
 }
 STATIC = "/static/"
+FORMS, FORM = frozenset({"/sign-in", "/sign-out"}), "application/x-www-form-urlencoded"
+"""What a browser sends without a script; these look at where it comes from by themselves."""
 
 
 def allowed_hosts(configured: str, public_url: str) -> frozenset[str]:
@@ -102,6 +104,8 @@ class Guard:
         if not (length.isascii() and length.isdigit()) or int(length) > MOST_BODY_BYTES:
             return ProblemError(413, TOO_LARGE)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.url.path in FORMS and kind == FORM:
+            return None
         if kind != "application/json":
             return ProblemError(415, "Send the body with Content-Type: application/json.")
         return None

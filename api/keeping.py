@@ -11,7 +11,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from api import credentials
+from api.config import ServerConfig
+from api.credentials import CredentialsError
 from api.loops import clock
 from api.settings import Settings
 from api.shapes import API
@@ -38,9 +42,7 @@ def back_up(settings: Settings, target: Path, told: Told, *, force: bool = False
         raise BackupError(f"{target} is a directory: name a file in it")
     if target.exists() and not force:
         raise BackupError(f"{target} is there already: choose another name, or say --force")
-    connection = http.client.HTTPConnection(
-        settings.server.host.strip("[]"), settings.server.port, timeout=ANSWER_SECONDS
-    )
+    connection = to_process(settings.server)
     with closing(connection):
         try:
             connection.connect()
@@ -52,17 +54,29 @@ def back_up(settings: Settings, target: Path, told: Told, *, force: bool = False
     return Made(f"by the process at {settings.server.url}", STATE in manifest.files)
 
 
+def to_process(server: ServerConfig) -> http.client.HTTPConnection:
+    """A connection to the process that may run, not yet made."""
+    host = (urlsplit(server.url).hostname or "").strip("[]")
+    if server.tls is None:
+        return http.client.HTTPConnection(host, server.port, timeout=ANSWER_SECONDS)
+    return http.client.HTTPSConnection(
+        host, server.port, timeout=ANSWER_SECONDS, context=credentials.trusted(server)
+    )
+
+
 def from_process(
     connection: http.client.HTTPConnection, url: str, target: Path, told: Told
 ) -> Manifest:
     """Save what the running process hands out."""
     try:
-        connection.request("GET", f"{API}/backup")
+        connection.request("GET", f"{API}/backup", headers=credentials.headers())
         answer = connection.getresponse()
         if answer.status != 200:
             raise BackupError(f"{url} makes no backup: {reason(answer)}")
         length = int(answer.getheader("content-length", "0"))
         return save(pieces(answer), target, length, told)
+    except CredentialsError as error:
+        raise BackupError(str(error)) from None
     except (http.client.HTTPException, ConnectionError, TimeoutError, ValueError) as error:
         name = type(error).__name__
         raise BackupError(f"{url} gave no whole backup ({name}): try again") from None

@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api import explaining, replaying
+from api import credentials, explaining, replaying
 from api.acting import commands as regressions_app
+from api.credentials import CredentialsError
 from api.grafana import dashboards_app, rules_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
+from api.token_commands import commands as token_app
 from detector import units
 from storage.duration import written
 
@@ -38,6 +40,7 @@ signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
 app.add_typer(signals_app, name="signals")
+app.add_typer(token_app, name="token")
 
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
@@ -233,7 +236,7 @@ def explain(
         hint = f"did you mean {near[0]}?" if near else "`plimsoll signals` lists them"
         err.print(f"[bold red]error:[/] there is no signal {escape(name)!r}: {hint}")
         raise typer.Exit(1)
-    for line in explained(settings.definitions, signal, url or settings.server.url):
+    for line in explained(settings.definitions, signal, settings.server, url):
         out.print(escape(line))
 
 
@@ -251,8 +254,9 @@ def report_deployment(
     from plimsoll_client.deployments import ReportError, report
 
     try:
-        outcome = report(url, service, version, sha=sha, environment=environment)
-    except (ReportError, ValueError) as error:
+        token = credentials.token()
+        outcome = report(url, service, version, sha=sha, environment=environment, token=token)
+    except (CredentialsError, ReportError, ValueError) as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
     out.print(f"{service} {version}: {outcome.replace('_', ' ')}")

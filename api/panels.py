@@ -1,6 +1,6 @@
 """What the dashboards must know of the signals in force."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from api import words
 from dashboards.signals import SignalPanel, Threshold
@@ -8,7 +8,7 @@ from detector.regression import Severity
 from detector.rule import Rule
 from detector.run import Definitions
 from detector.signal import Direction
-from detector.trigger import Absolute
+from detector.trigger import Absolute, Burn
 
 
 def signal_panels(definitions: Definitions) -> list[SignalPanel]:
@@ -25,6 +25,7 @@ def signal_panels(definitions: Definitions) -> list[SignalPanel]:
             thresholds=tuple(
                 limit for rule in definitions.rules_of(name).values() for limit in limits(rule)
             ),
+            objective=objective_of(definitions.rules_of(name).values()),
             rules=tuple(
                 f"{rule_name}: {words.trigger(rule, signal)}"
                 for rule_name, rule in definitions.rules_of(name).items()
@@ -32,6 +33,12 @@ def signal_panels(definitions: Definitions) -> list[SignalPanel]:
         )
         for name, signal in definitions.signals.items()
     ]
+
+
+def objective_of(rules: Iterable[Rule]) -> float | None:
+    """The strictest objective that a rule on an error budget names; None without such a rule."""
+    leaves = [leaf for rule in rules for _, leaf in rule.trigger.leaves()]
+    return max((one.objective for one in leaves if isinstance(one, Burn)), default=None)
 
 
 def limits(rule: Rule) -> Iterator[Threshold]:

@@ -10,7 +10,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from api import credentials
 from api.acting import AskError, Config, Json, Url, say
+from api.config import ServerConfig
+from api.credentials import CredentialsError
 from api.document import read
 from api.progress import bar
 from api.settings import Settings, SettingsError, load
@@ -48,7 +51,7 @@ Rules = Annotated[
 def replay(settings: Settings, asked: ReplayPosted, url: str | None, told: Told) -> ReplayShape:
     """Ask the Plimsoll that runs, or replay its files where none does."""
     if url is not None or is_running(settings):
-        return remote(url or settings.server.url, asked, told)
+        return remote(settings.server, url, asked, told)
     with opened(settings) as house:
         one = planned(house, asked)
         for share in one.run():
@@ -56,16 +59,21 @@ def replay(settings: Settings, asked: ReplayPosted, url: str | None, told: Told)
         return ReplayShape.of_replay(one, one.report(), asked.gates)
 
 
-def remote(url: str, asked: ReplayPosted, told: Told) -> ReplayShape:
+def remote(server: ServerConfig, url: str | None, asked: ReplayPosted, told: Told) -> ReplayShape:
     """What a running Plimsoll answers, line by line."""
     import httpx
 
-    address = url.rstrip("/")
+    address = (url or server.url).rstrip("/")
     body = asked.model_dump(mode="json", exclude_defaults=True)
     last = ReplayLine(done=0.0)
     try:
         with httpx.stream(
-            "POST", f"{address}{API}/replay", json=body, timeout=ANSWER_SECONDS
+            "POST",
+            f"{address}{API}/replay",
+            json=body,
+            timeout=ANSWER_SECONDS,
+            headers=credentials.headers(),
+            verify=credentials.trusted(server, url),
         ) as answer:
             if answer.is_error:
                 answer.read()
@@ -75,6 +83,8 @@ def remote(url: str, asked: ReplayPosted, told: Told) -> ReplayShape:
                 told(round(last.done * 1000), 1000)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise AskError(f"{address!r} is not an address") from None
+    except CredentialsError as error:
+        raise AskError(str(error)) from None
     except httpx.TransportError:
         raise AskError(f"{address} gave no whole answer: is a Plimsoll running there?") from None
     except (ValidationError, ValueError, KeyError, TypeError):

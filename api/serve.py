@@ -7,22 +7,27 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 import uvicorn
 from prometheus_client import (
+    CONTENT_TYPE_LATEST,
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
     PROCESS_COLLECTOR,
     CollectorRegistry,
+    generate_latest,
 )
 
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
+from api.access import book
 from api.app import create_app
+from api.config import ServerConfig
 from api.house import House
 from api.loops import LoopMeters, Loops, clock
+from api.moments import milliseconds
 from api.settings import Settings
-from collector.config import Target
 from collector.meters import CollectorMeters
 from collector.run import Collector, sources
 from detector.around import Past
@@ -85,7 +90,6 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     coverage = Coverage(file)
     storage = settings.storage
     reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
-    own_page = Target(name="plimsoll", url=f"{settings.server.url}/metrics")
     return House(
         settings=settings,
         file=file,
@@ -97,7 +101,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         refill=Refill(detector, DefinitionBook(file), backfills, reach, coverage.forget),
         backfills=backfills,
         collector=Collector(
-            sources(settings.collector, own_page=own_page),
+            sources(settings.collector, own_page=lambda: own_page(registry)),
             history.append,
             CollectorMeters(registry),
         ),
@@ -106,6 +110,11 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         now=now,
         source=source(settings, history, coverage, SourceMeters(registry)),
     )
+
+
+def own_page(registry: CollectorRegistry) -> tuple[bytes, str]:
+    """What `/metrics` would answer: asked for here, it needs no port, token or certificate."""
+    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 def source(
@@ -129,6 +138,26 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port} ({error.strerror}): stop what listens there, or "
             "choose another `server.port` in plimsoll.yaml"
         ) from None
+
+
+def certificates(server: ServerConfig) -> dict[str, Any]:
+    """What uvicorn wants to know to speak https; nothing where it need not."""
+    if server.tls is None:
+        return {}
+    return {"ssl_certfile": server.tls.certificate, "ssl_keyfile": server.tls.key}
+
+
+def refuse_strangers(house: House) -> None:
+    """Beyond loopback nobody is let in unasked: without a token that is a `StartError`."""
+    server = house.settings.server
+    with house.state.reading() as session:
+        guarded = book.any_live(session, milliseconds(house.now()))
+    if not server.is_loopback and not guarded:
+        raise StartError(
+            f"server.host is {server.host}, which others reach, and there is no token: anybody "
+            "could read and write. Make one with `plimsoll token create NAME --scope admin`, or "
+            "listen on 127.0.0.1"
+        )
 
 
 class Server(uvicorn.Server):
@@ -156,6 +185,7 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
             access_log=False,
             timeout_graceful_shutdown=3,
             server_header=False,
+            **certificates(house.settings.server),
             lifespan="off",
         )
     )
@@ -189,6 +219,7 @@ def run(settings: Settings, meanwhile: Meanwhile) -> None:
     with contextlib.closing(listener):
         house = build(settings)
         try:
+            refuse_strangers(house)
             asyncio.run(serve(house, listener, meanwhile))
         finally:
             if house.source is not None:

@@ -15,6 +15,7 @@ from api.config import ServerConfig
 from api.document import Document, Fault, read
 from collector.config import RESERVED_NAMES, CollectorConfig
 from dashboards.config import DashboardsConfig
+from detector.agreement import disagreements
 from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
 from detector.increase import LOOKBACK_MS
 from detector.rule import Rule
@@ -30,7 +31,6 @@ from detector.signal import (
     Signal,
     check_name,
 )
-from detector.trigger import Distribution
 from detector.variants import misfits
 from storage.config import StorageConfig
 from storage.duration import written
@@ -243,23 +243,15 @@ def unfit_rules(
                 line = document.line((*path, "signal"))
                 yield Fault(key, f"there is no signal {rule.signal!r}", hint, line)
             continue
-        if has_distribution(rule) and not isinstance(signal.form, Quantile):
-            key = ".".join((*path, "trigger"))
-            hint = f"{rule.signal} is a {signal.form.form}; only form: quantile keeps buckets."
-            line = document.line((*path, "trigger"))
-            yield Fault(key, "a distribution is one of a histogram", hint, line)
+        for reason, hint in disagreements(rule, signal):
+            key, line = ".".join((*path, "trigger")), document.line((*path, "trigger"))
+            yield Fault(key, reason, hint, line)
         lasting = rule.sustain.for_
         if lasting is not None and (lasting % signal.form.window or lasting < signal.form.window):
             hint = f"Windows of {rule.signal} are {written(signal.form.window)} long."
             key = ".".join((*path, "sustain", "for"))
             reason = "must be a whole number of windows of its signal"
             yield Fault(key, reason, hint, document.line((*path, "sustain", "for")))
-
-
-def has_distribution(rule: Rule) -> bool:
-    """Whether any of its triggers is about a distribution."""
-    triggers = [rule.trigger, *([rule.critical_when] if rule.critical_when else [])]
-    return any(isinstance(leaf, Distribution) for one in triggers for _, leaf in one.leaves())
 
 
 def too_short(document: Document, definitions: Definitions, interval: float) -> Iterable[Fault]:

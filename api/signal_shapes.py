@@ -25,7 +25,7 @@ class RuleShape(Shape):
     """The rule's name."""
     signal: str
     """The signal it judges."""
-    kind: Literal["absolute", "relative", "sigma", "distribution", "slope", "all", "any"]
+    kind: Literal["absolute", "relative", "sigma", "distribution", "slope", "burn", "all", "any"]
     """How it judges; `all` and `any` for a tree of triggers."""
     trigger: str
     """What must be breached and for how long, in words."""

@@ -16,6 +16,7 @@ from detector.signal import Signal
 from detector.trigger import (
     Absolute,
     AnyLeaf,
+    Burn,
     Distribution,
     Relative,
     Sigma,
@@ -137,6 +138,10 @@ def leaf(part: AnyLeaf, unit: units.Unit, baseline: str = "", deviation: str = "
         case Slope():
             ahead = units.duration(part.within)
             return f"daily low on the way to {part.level:g} x in {ahead}, {part.days} days in a row"
+        case Burn():
+            spans = " and ".join(units.duration(one) for one in (part.long, part.short_seconds))
+            budget = units.text(1 - part.objective, units.Unit.RATIO)
+            return f"error budget of {budget} spent {part.level:g} x too fast for {spans}"
 
 
 def points(distance: float, unit: units.Unit) -> str:
@@ -249,6 +254,8 @@ def back(part: AnyLeaf, level: float | None, unit: units.Unit) -> str:
             return f"share within {units.digits(level * 100)} percentage points"
         case Slope():
             return f"daily low on the way {side} {level:g} x"
+        case Burn():
+            return f"error budget spent less than {level:g} x too fast"
 
 
 def why(regression: Regression, rule: Rule | None, signal: Signal | None) -> str:

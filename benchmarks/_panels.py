@@ -57,7 +57,8 @@ def series() -> Iterator[tuple[str, dict[str, str], Values]]:
         del labels["method"]
         yield from judged(rng, "api_error_rate", labels, 0.0021, errors, spread=0.25)
     yield "plimsoll_collector_up", {"collector": "scrape", "target": "shop"}, [1.0] * COUNT
-    regression = {"signal": "api_p95", "rule": "api_response_time_regression", "severity": "warning"}
+    rule = "api_response_time_regression"
+    regression = {"signal": "api_p95", "rule": rule, "severity": "warning"}
     opened: Values = [1.0 if at > 258 else None for at in range(COUNT)]
     yield "plimsoll_regression_open", {**regression, **CHOSEN}, opened
 

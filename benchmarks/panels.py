@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 from api.document import Document
 from api.panels import signal_panels
 from api.settings import build
-from benchmarks._panels import CHOSEN, DEPLOYED, END, ROUTES, START, frames, openmetrics
+from benchmarks._panels import CHOSEN, END, START, frames, openmetrics
 from benchmarks._peers import prometheus
 from dashboards.config import DashboardsConfig
 from dashboards.normalise import normalise
@@ -36,7 +36,8 @@ WIDTH, MARGIN = 1240, 8
 
 Json = dict[str, Any]
 SHELVES: dict[str, tuple[int, tuple[tuple[str, str], ...]]] = {
-    "band": (360, (("plimsoll-route", "API p95 and its band"), ("plimsoll-route", "Error rate and its band"))),
+    "band": (360, (("plimsoll-route", "API p95 and its band"),
+                   ("plimsoll-route", "Error rate and its band"))),
     "stats": (130, (("plimsoll-api", "Open regressions"), ("plimsoll-api", "API p95"),
                     ("plimsoll-api", "API mean"), ("plimsoll-api", "Error rate"))),
     "bars": (330, (("plimsoll-errors", "API p95: the worst now"),
@@ -47,7 +48,8 @@ SHELVES: dict[str, tuple[int, tuple[tuple[str, str], ...]]] = {
 
 def measure() -> dict[str, object]:
     """How many of the bands are found and of the panels drawn, of all that should be."""
-    directory = Path(os.environ.get("PLIMSOLL_PANELS") or tempfile.mkdtemp(prefix="plimsoll-panels-"))
+    given = os.environ.get("PLIMSOLL_PANELS")
+    directory = Path(given or tempfile.mkdtemp(prefix="plimsoll-panels-"))
     directory.mkdir(parents=True, exist_ok=True)
     install(directory)
     content = shelves(directory)
@@ -94,11 +96,12 @@ def shelves(directory: Path) -> list[Json]:
         command = ["promtool", "tsdb", *blocks, str(samples), str(Path(folder, "data"))]
         subprocess.run(command, check=True, capture_output=True)
         with prometheus(Path(folder)) as process:
+            address = f"http://127.0.0.1:{process.port}"
             return [
                 {
                     "name": name,
                     "panels": [
-                        filled(f"http://127.0.0.1:{process.port}", panel_of(made[uid], title), len(chosen), height)
+                        filled(address, panel_of(made[uid], title), len(chosen), height)
                         for uid, title in chosen
                     ],
                 }

@@ -35,6 +35,7 @@ MOST_DOUBTFUL_AT_ONCE = 10
 ALIGNED_WITHIN = 0.01
 LOG_AGAIN_MS = 3_600_000
 UP = "plimsoll_collector_up"
+OWN_PAGE = "plimsoll"
 
 _log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -267,7 +268,10 @@ class Collector:
 
 
 def sources(
-    config: CollectorConfig, *, own_page: Target | None = None, resolve: Resolve | None = None
+    config: CollectorConfig,
+    *,
+    own_page: Callable[[], tuple[bytes, str]] | None = None,
+    resolve: Resolve | None = None,
 ) -> list[Source]:
     """All that the configuration names: this host, Plimsoll's own page, the targets in order."""
     found: list[Source] = []
@@ -275,7 +279,8 @@ def sources(
         timeout_seconds = min(config.timeout, SHARE_OF_INTERVAL * config.interval)
         found.append(Host(config.interval, timeout_seconds))
     if own_page is not None:
-        found.append(Scrape(own_page, config, resolve=resolve, immediate=True))
+        ours = Target(name=OWN_PAGE, url="http://127.0.0.1/metrics")
+        found.append(Scrape(ours, config, immediate=True, page=own_page))
     found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
     return found
 

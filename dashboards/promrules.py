@@ -5,6 +5,7 @@ and so are sustain, the counting gates and trees of triggers. PromQL cannot comp
 its own past at this hour, or a histogram with another; `left_out` names what a rule loses.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +15,16 @@ from detector.baseline import DAYS, DAYS_NEEDED
 from detector.promql import INSTANCE, compile, counted
 from detector.rule import Rule, Span
 from detector.signal import Promql, Signal, weights_are_counts
-from detector.trigger import Absolute, AnyLeaf, Distribution, Relative, Sigma, Slope, Trigger
+from detector.trigger import (
+    Absolute,
+    AnyLeaf,
+    Burn,
+    Distribution,
+    Relative,
+    Sigma,
+    Slope,
+    Trigger,
+)
 from storage.duration import written
 
 LEAST_DAYS = 2  # with less there is nothing to compare with
@@ -88,6 +98,7 @@ def unsaid(rule: Rule, signal: Signal) -> Unsaid | None:
         return Unsaid.SLOPE
     gates = rule.gates
     counts = gates.min_count or gates.min_events or gates.min_baseline_count or gates.sampling
+    counts = counts or any(isinstance(one, Burn) for one in leaves)
     if counts and isinstance(signal.form, Promql) and signal.form.count is None:
         return Unsaid.NO_COUNT
     return None
@@ -137,6 +148,14 @@ class Recorded:
             yield self.named("weight"), f"{self.value} * {self.count}"
             yield self.named("square"), f"{self.value} ^ 2 * {self.count}"
 
+    def share_over(self, seconds: float) -> str:
+        """Value times observations over observations, of the spans that end within so long."""
+        spans = max(1, math.ceil(round(seconds / self.seconds, 6)))
+        # Half a span less, so that no span more falls into it.
+        within = written(self.seconds * (spans - 0.5))
+        sums = (f"sum_over_time({one}[{within}])" for one in (self.named("weight"), self.count))
+        return " / ".join(sums)
+
     def baselines(self) -> Iterator[tuple[str, str]]:
         """Average, deviation, observations and days with data of the 7 days until an hour ago."""
         week = DAYS * 86_400.0
@@ -181,6 +200,8 @@ class Breach:
 
     def beyond(self, leaf: AnyLeaf, level: float | None = None) -> str:
         """The series beyond one level; beyond another one where it is given."""
+        if isinstance(leaf, Burn):
+            return self.burning(leaf, leaf.level if level is None else level)
         sign = ">" if leaf.upwards else "<"
         return f"{self.now.value} {sign} {self.limit(leaf, leaf.level if level is None else level)}"
 
@@ -197,9 +218,16 @@ class Breach:
             case Sigma():
                 side = "+" if leaf.upwards else "-"
                 return f"({mean} {side} {level!r} * {self.deviation()})"
-            case Distribution() | Slope():
+            case Distribution() | Slope() | Burn():
                 raise ValueError(f"{type(leaf).__name__} cannot be said in PromQL")
         assert_never(leaf)
+
+    def burning(self, leaf: Burn, rate: float) -> str:
+        """The series that spend their budget too fast over both spans, with the value of the long."""
+        errors = round(rate * (1 - leaf.objective), 12)
+        limit = f"> {errors!r}" if leaf.upwards else f"< {1 - errors!r}"
+        spans = (leaf.long, leaf.short_seconds)
+        return "\nand ".join(f"({self.past.share_over(one)} {limit})" for one in spans)
 
     def deviation(self) -> str:
         """Standard deviation; with `sampling` the chance of so few observations is part of it."""
@@ -257,6 +285,13 @@ class Breach:
         if rule.critical is not None:
             return self.beyond(rule.trigger.part, rule.critical)
         return None
+
+    @property
+    def burns(self) -> list[Burn]:
+        """Its burn rates."""
+        triggers = [self.rule.trigger, *filter(None, [self.rule.critical_when])]
+        leaves = [leaf for one in triggers for _, leaf in one.leaves()]
+        return [one for one in leaves if isinstance(one, Burn)]
 
     @property
     def asks_the_past(self) -> bool:

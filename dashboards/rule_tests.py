@@ -5,7 +5,7 @@ baseline would record it.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboards.made_series import EVERY, Json, series_of
@@ -14,12 +14,13 @@ from dashboards.rules import RuleFile, dump
 from detector.baseline import DAYS
 from detector.rule import Rule, Span
 from detector.signal import Direction, Signal
-from detector.trigger import Absolute, AnyLeaf, Relative, Sigma
+from detector.trigger import Absolute, AnyLeaf, Burn, Relative, Sigma
 from detector.units import Unit
 from storage.duration import written
 
 SECONDS_BEFORE = 1800.0
 OBSERVED = 1e9
+SPANS_OF_BURN = 10
 SPREAD = 0.05  # standard deviation of the baseline, as a share of its average
 
 
@@ -60,8 +61,9 @@ def tests_of(name: str, breach: Breach, span: Span) -> Iterator[Json]:
     signal, rule = breach.now.signal, breach.rule
     levels = levels_of(rule, signal)
     each = span.each_ms / 1000
-    before = math.ceil(SECONDS_BEFORE / each) * each
-    after = span.total_ms / 1000 + 2 * each
+    # Burn rates look far back: hardly anything is before, and enough then, that it counts.
+    before = each if breach.burns else math.ceil(SECONDS_BEFORE / each) * each
+    after = span.total_ms / 1000 + (SPANS_OF_BURN if breach.burns else 2) * each
     early = before + (span.need - 1) * each  # one window is still missing
     steps, more = round(before / EVERY) + 1, round(after / EVERY)
     severities = dict.fromkeys([str(rule.severity), *(["critical"] if breach.critical() else [])])
@@ -117,6 +119,9 @@ def levels_of(rule: Rule, signal: Signal) -> Levels:
         usual = min(usual, min(fixed) * 0.5)
     elif fixed:
         usual = max(usual, midway(max(fixed), signal))
+    burns = [one for one in leaves if isinstance(one, Burn)]
+    if burns:
+        return burning(burns, rule.upwards)
     wished = [beyond(one, one.level, usual, signal) for one in leaves]
     if rule.critical is not None:
         wished.append(beyond(rule.trigger.part, rule.critical, usual, signal))
@@ -126,6 +131,13 @@ def levels_of(rule: Rule, signal: Signal) -> Levels:
         wished.append(usual * gates.min_ratio * (1 + side * 0.5))
     furthest = max(wished) if rule.upwards else max(min(wished), 0.0)
     return Levels(usual, capped(furthest, signal), within(rule.trigger.part, usual, signal))
+
+
+def burning(burns: Sequence[Burn], upwards: bool) -> Levels:
+    """Shares that spend the budget faster than all of these burn rates, and slower than any."""
+    shares = [one.level * (1 - one.objective) for one in burns]
+    firing, quiet = min(max(shares) * 1.5, 0.99), min(shares) * 0.9
+    return Levels(0.0, firing, quiet) if upwards else Levels(1.0, 1 - firing, 1 - quiet)
 
 
 def usual_of(signal: Signal) -> float:

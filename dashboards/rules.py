@@ -117,12 +117,13 @@ def rule_file(signal: Signal, rules: Mapping[str, Rule], told: Told) -> RuleFile
     made = {n: breach_of(rule, signal) for n, rule in rules.items() if n not in refused}
     past = Recorded(signal, signal.form.over)
     asks = any(breach.asks_the_past for breach, _ in made.values())
+    burns = any(breach.burns for breach, _ in made.values())
     spans = dict.fromkeys([signal.form.over, *(span.each_ms / 1000 for _, span in made.values())])
     groups = []
     for seconds in spans:
         recorded = Recorded(signal, seconds)
         inside = [record(*one) for one in recorded.records()]
-        if asks and seconds == past.seconds:
+        if (asks or burns) and seconds == past.seconds:
             inside += [record(*one) for one in past.weighted()]
         for name, (breach, span) in made.items():
             if span.each_ms / 1000 == seconds:

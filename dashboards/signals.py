@@ -25,7 +25,8 @@ class SignalPanel:
 
     `by` names every label that tells two series of the signal apart: a panel that draws one series
     picks it by these. `kind` is the section it is shown in. `rules` are sentences, one for
-    each rule that judges it, in the words of Plimsoll's own pages.
+    each rule that judges it, in the words of Plimsoll's own pages. `objective` is the share that is
+    to be good, where a rule on its budget says so.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SignalPanel:
     by: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     rules: tuple[str, ...] = ()
+    objective: float | None = None
 
     @property
     def told(self) -> str:

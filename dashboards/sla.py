@@ -1,10 +1,11 @@
 """Limits kept, and how fast what may be missed is used up.
 
-The objectives are the fixed limits of the rules, so that a dashboard never promises another number
-than the rule alerts on. Two things are shown of each. *Compliance* is the share of judged spans
-that were within the limit. *Burn*, of signals that are shares themselves, is how many times faster
-than allowed the budget goes: 1 uses it up exactly. Both count every span alike, busy or quiet,
-because Prometheus knows the judged values and not the requests behind them.
+The objectives are those of the rules on budgets, else the fixed limits of the rules, so that a
+dashboard never promises another number than a rule alerts on. Two things are shown of each.
+*Compliance* is the share of judged spans that were within the limit. *Burn*, of signals that are
+shares themselves, is how many times faster than allowed the budget goes: 1 uses it up exactly. Both
+count every span alike, busy or quiet, because Prometheus knows the judged values and not the
+requests behind them.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ BURNS = (
 
 def sheet(signals: Sequence[SignalPanel], objective: float = 0.95) -> Sheet | None:
     """The dashboard; None where no signal has a fixed limit. `objective` is of the compliance."""
-    mine = [one for one in signals if one.thresholds]
+    mine = [one for one in signals if one.thresholds or one.objective is not None]
     if not mine:
         return None
     labels, which = labels_of(mine), among(mine)
@@ -81,8 +82,11 @@ def sheet(signals: Sequence[SignalPanel], objective: float = 0.95) -> Sheet | No
 
 
 def limit_of(signal: SignalPanel) -> Threshold:
-    """The limit that comes first on the way from good to bad."""
+    """The limit that comes first on the way from good to bad; of a budget alone, the budget."""
     down = signal.worse is Direction.DOWN
+    if not signal.thresholds and signal.objective is not None:
+        level = signal.objective if down else 1 - signal.objective
+        return Threshold(round(level, 12), Severity.WARNING, signal.worse)
     levels = sorted(signal.thresholds, key=lambda one: one.level, reverse=down)
     return levels[0]
 
@@ -91,6 +95,8 @@ def budget_of(signal: SignalPanel) -> float:
     """What may be missed of a share; 0 for what is not a share of failures or successes."""
     if signal.unit is not Unit.RATIO or signal.kind == "resource":
         return 0.0  # a processor that is 80 % busy has not failed 80 % of anything
+    if signal.objective is not None:
+        return 1 - signal.objective
     level = limit_of(signal).level
     return 1 - level if signal.worse is Direction.DOWN else level
 

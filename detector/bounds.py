@@ -10,6 +10,9 @@ import numpy as np
 
 from storage.history import Flags, Floats
 
+FIXED = ("absolute", "burn")
+"""The kinds of triggers that ask for no history."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -85,7 +88,7 @@ def fixed(bounds: Bounds) -> Bounds:
     """The same where only fixed limits are known: what holds now needs no history."""
     if isinstance(bounds, Tree):
         return Tree(bounds.how, tuple(fixed(one) for one in bounds.parts))
-    if bounds.trigger.endswith("absolute"):
+    if bounds.trigger.endswith(FIXED):
         return bounds
     return replace(bounds, threshold=np.full(len(bounds.threshold), np.nan))
 

@@ -103,7 +103,7 @@ SIGNAL: TypeAdapter[AnySignal] = TypeAdapter(AnySignal)
 
 
 def shipped() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The signals and rules of the catalogue, as they stand in its files."""
+    """The signals and rules of the catalogue; each rule has a runbook among Plimsoll's pages."""
     signals: dict[str, Any] = {}
     rules: dict[str, Any] = {}
     for file in sorted(files("detector.catalogue").iterdir(), key=lambda one: one.name):
@@ -111,7 +111,7 @@ def shipped() -> tuple[dict[str, Any], dict[str, Any]]:
             part = yaml.safe_load(file.read_text(encoding="utf-8"))
             signals |= part.get("signals", {})
             rules |= part.get("rules", {})
-    return signals, rules
+    return signals, {name: {"runbook": f"/runbooks/{name}", **one} for name, one in rules.items()}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What some triggers ask of the history beside averages: distributions and daily lows."""
+"""What some triggers ask of the history beside averages: distributions, daily lows, budgets."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,18 +8,20 @@ import numpy as np
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
 from detector.buckets import merged, shared
 from detector.judgement import Judged
+from detector.judges.burn import Events
 from detector.judges.distribution import Distributions
 from detector.judges.slope import daily_lows
 from detector.judging import Facts
 from detector.rule import Rule, Span
 from detector.signal import Quantile, Ratio, Share, Signal
 from detector.stack import joined
-from detector.trigger import AnyLeaf, Distribution, Slope
+from detector.trigger import AnyLeaf, Burn, Distribution, Slope
 from detector.window import Span as WindowSpan
 from storage.history import Floats, History, Ints, Windows
 from storage.series import Labels
 
 LOWS_DAYS = 8
+LONG_STEPS = 12
 Lows = tuple[tuple[int, int], tuple[Labels, ...], Floats]
 
 
@@ -29,12 +31,26 @@ def leaves_of(rule: Rule) -> Iterable[AnyLeaf]:
     return [leaf for trigger in triggers for _, leaf in trigger.leaves()]
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The events of the greater part of a long span, until `until_ms`."""
+
+    until_ms: int
+    version: int
+    series: tuple[Labels, ...]
+    events: Events
+
+
 @dataclass(slots=True)
 class FactFinder:
-    """Reads the history for the triggers that need more; daily lows anew only each hour."""
+    """Reads the history for the triggers that need more; what is long only now and then.
+
+    Daily lows are read anew each hour, the long span of a burn rate each twelfth of it.
+    """
 
     history: History
     _lows: dict[str, Lows] = field(default_factory=dict)
+    _spent: dict[tuple[str, float], Spent] = field(default_factory=dict)
 
     def find(
         self, signal: Signal, rule: Rule, span: Span, judged: Judged, version: int = 0
@@ -52,9 +68,11 @@ class FactFinder:
             distributions = self.distributions(signal, span, series, end_ms)
         if any(isinstance(one, Slope) for one in leaves):
             lows = self.lows(signal, series, end_ms, version)
+        burns = {one for one in leaves if isinstance(one, Burn)}
+        burnt = {one: self.burnt(signal, one, series, end_ms, version) for one in burns}
         shares = rule.gates.sampling and isinstance(signal.form, Ratio | Share)
         n = judged.n[:, -1] if shares else None
-        return Facts(distributions=distributions, lows=lows, n=n)
+        return Facts(distributions=distributions, lows=lows, burnt=burnt, n=n)
 
     def lows(
         self, signal: Signal, series: Sequence[Labels], end_ms: int, version: int = 0
@@ -77,6 +95,36 @@ class FactFinder:
         padded = np.vstack([known[2], np.full((1, LOWS_DAYS), np.nan)])
         return padded[[place.get(labels, -1) for labels in series]]
 
+    def burnt(
+        self, signal: Signal, burn: Burn, series: Sequence[Labels], end_ms: int, version: int = 0
+    ) -> Floats:
+        """The shares of the long and the short span that end at a time, series x 2.
+
+        The long one begins on a grid of its twelfths, so that little is read at each tick.
+        """
+        over_ms = round(signal.form.over * 1000)
+        step_ms = max(round(burn.long * 1000 / LONG_STEPS) // over_ms, 1) * over_ms
+        until_ms = end_ms // step_ms * step_ms
+        known = self._spent.get((signal.name, burn.long))
+        if known is None or (known.until_ms, known.version) != (until_ms, version):
+            start_ms = until_ms - round(burn.long * 1000)
+            found = self.history.windows(
+                signal.name, start_ms, until_ms, seconds=signal.form.over, counts=False
+            )
+            known = Spent(until_ms, version, found.series, Events.of(found, start_ms, until_ms))
+            self._spent[signal.name, burn.long] = known
+        short_ms = end_ms - round(burn.short_seconds * 1000)
+        newest = self.history.windows(
+            signal.name,
+            min(short_ms, until_ms),
+            end_ms,
+            seconds=signal.form.window,
+            counts=False,
+        )
+        tail, short = (Events.of(newest, since_ms, end_ms) for since_ms in (until_ms, short_ms))
+        long = placed(known.events, known.series, series) + placed(tail, newest.series, series)
+        return np.stack([long.shares, placed(short, newest.series, series).shares], axis=1)
+
     def distributions(
         self, signal: Signal, span: Span, series: Sequence[Labels], end_ms: int
     ) -> Distributions:
@@ -93,6 +141,13 @@ class FactFinder:
             parts.append(found)
             slots.append(np.where(slot >= 0, slot + day * span.of, -1))
         return arranged(joined(signal.name, parts), np.concatenate(slots), series, span.of)
+
+
+def placed(events: Events, known: Sequence[Labels], series: Sequence[Labels]) -> Events:
+    """The events in the order of other series; none where a series is not known."""
+    place = {labels: row for row, labels in enumerate(known)}
+    rows = [place.get(labels, -1) for labels in series]
+    return Events(np.append(events.weighted, 0.0)[rows], np.append(events.n, 0.0)[rows])
 
 
 def arranged(windows: Windows, slot: Ints, series: Sequence[Labels], of: int) -> Distributions:

@@ -1,7 +1,8 @@
 """A rule's trigger, whatever its tree, as levels for each series. Pure, over columns."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 import numpy as np
@@ -9,12 +10,22 @@ import numpy as np
 from detector.bounds import Bounds, Levels, Limits, Tree
 from detector.judgement import Assessment, Background
 from detector.judges.absolute import AbsoluteJudge
+from detector.judges.burn import BurnJudge
 from detector.judges.distribution import Distributions, ShareJudge, ShiftJudge
 from detector.judges.relative import RelativeJudge
 from detector.judges.sigma import SigmaJudge
 from detector.judges.slope import SlopeJudge
 from detector.rule import Rule
-from detector.trigger import Absolute, AnyLeaf, Distribution, Relative, Sigma, Slope, Trigger
+from detector.trigger import (
+    Absolute,
+    AnyLeaf,
+    Burn,
+    Distribution,
+    Relative,
+    Sigma,
+    Slope,
+    Trigger,
+)
 from storage.history import Floats
 
 
@@ -22,11 +33,13 @@ from storage.history import Floats
 class Facts:
     """What triggers ask for beside the averages; None where no trigger does.
 
-    `n` are the observations behind the newest values, where they are shares of them.
+    `burnt` are the shares of the long and the short span of each burn rate, series x 2. `n` are the
+    observations behind the newest values, where they are shares of them.
     """
 
     distributions: Distributions | None = None
     lows: Floats | None = None
+    burnt: Mapping[Burn, Floats] = field(default_factory=dict)
     n: Floats | None = None
 
 
@@ -122,6 +135,11 @@ def limits(
             if facts.lows is None:
                 return unknown(background)
             return SlopeJudge(leaf.level, clear, far, leaf.within, leaf.days).judge(facts.lows)
+        case Burn():
+            if leaf not in facts.burnt:
+                return unknown(background)
+            burn = BurnJudge(leaf.level, clear, far, leaf.objective, up)
+            return burn.judge(facts.burnt[leaf])
     assert_never(leaf)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from detector.regression import Severity
-from detector.trigger import Absolute, Part, Trigger
+from detector.trigger import Absolute, Burn, Part, Trigger
 from storage.duration import Seconds
 
 
@@ -118,7 +118,11 @@ class Rule(Part):
         True, description="Whether the mirror of the trigger is shown as an improvement."
     )
     enabled: bool = Field(True, description="Whether it is judged at all.")
-    runbook: str = Field("", description="Link for the person who is woken.")
+    runbook: str = Field(
+        "",
+        description="Link for the person who is woken; one that begins with `/` is a page of "
+        "Plimsoll's own. Shipped rules have one.",
+    )
 
     @field_validator("gates", mode="before")
     @classmethod
@@ -184,9 +188,11 @@ class Rule(Part):
         """What the size of a breach of fixed limits is measured from.
 
         From zero above a positive limit, so that a quarter more is a quarter of the value; else
-        from the level that clears it.
+        from the level that clears it. Of a budget from no error at all.
         """
         leaf = self.trigger.part
+        if isinstance(leaf, Burn):
+            return 0.0 if leaf.upwards else 1.0
         if isinstance(leaf, Absolute) and leaf.upwards and leaf.level > 0:
             return 0.0
         return self.cleared if self.cleared is not None else leaf.level

@@ -149,8 +149,58 @@ class Slope(Leaf):
         return 1 + (self.level - 1) / 50
 
 
-AnyLeaf = Absolute | Relative | Sigma | Distribution | Slope
-KINDS = ("absolute", "relative", "sigma", "distribution", "slope")
+class Burn(Leaf):
+    """An error budget is spent so many times too fast, over a long and over a short span.
+
+    `above: 14.4` with `objective: 0.999` is a share of errors above 1.44 % in the last hour and in
+    the last five minutes. The long span may be longer by a twelfth.
+    """
+
+    above: float | None = Field(
+        None, gt=0, description="Burn rate of a signal that is the share of errors, like 14.4."
+    )
+    below: float | None = Field(
+        None, gt=0, description="Burn rate of a signal that is the share of what is good."
+    )
+    objective: float = Field(
+        gt=0, lt=1, description="The share that is to be good, like 0.999; the rest is the budget."
+    )
+    long: Seconds = Field(
+        3600.0, ge=3600, le=WEEK_SECONDS, description="The span that says that it matters."
+    )
+    short: Seconds | None = Field(
+        None, description="The span that says that it goes on; a twelfth of `long` if left out."
+    )
+
+    @model_validator(mode="after")
+    def _spans_and_budget(self) -> "Burn":
+        if self.short is not None and self.short >= self.long:
+            raise ValueError("`short` must be shorter than `long`")
+        if self.level * (1 - self.objective) >= 1:
+            most = 1 / (1 - self.objective)
+            raise ValueError(
+                f"no burn rate can be beyond {most:g}: then every single event is an error"
+            )
+        return self
+
+    @property
+    def is_distance(self) -> bool:
+        """A burn rate counts outwards, whichever share the signal tells."""
+        return True
+
+    @property
+    def halfway(self) -> float | None:
+        """Half as fast."""
+        return self.level / 2
+
+    @property
+    def short_seconds(self) -> float:
+        """The short span."""
+        return self.short if self.short is not None else self.long / 12
+
+
+AnyLeaf = Absolute | Relative | Sigma | Distribution | Slope | Burn
+KINDS = ("absolute", "relative", "sigma", "distribution", "slope", "burn")
 
 
 class Trigger(Part):
@@ -161,6 +211,7 @@ class Trigger(Part):
     sigma: Sigma | None = Field(None, description=Sigma.__doc__)
     distribution: Distribution | None = Field(None, description=Distribution.__doc__)
     slope: Slope | None = Field(None, description=Slope.__doc__)
+    burn: Burn | None = Field(None, description=Burn.__doc__)
     all: tuple["Trigger", ...] | None = Field(
         None, min_length=1, max_length=10, description="Every one of these triggers holds."
     )
@@ -207,4 +258,4 @@ class Trigger(Part):
     @property
     def is_statistical(self) -> bool:
         """Whether any of it asks what was normal."""
-        return any(not isinstance(leaf, Absolute) for _, leaf in self.leaves())
+        return any(not isinstance(leaf, Absolute | Burn) for _, leaf in self.leaves())

@@ -117,7 +117,12 @@ def clock_reads(tree: ast.Module) -> Iterator[int]:
             yield node.lineno
 
 
-def test_the_import_contracts_hold(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_import_contracts_hold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It sets logging up for itself, which silences every logger there is: ours would stay silent
+    # in all tests after this one.
+    monkeypatch.setattr("importlinter.cli._configure_logging", lambda verbose: None)
     status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
 
     assert status == 0, capsys.readouterr().out

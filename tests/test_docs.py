@@ -331,7 +331,7 @@ def secrets(tmp_path: Path) -> Path:
     """A folder in which every file that an example names is there."""
     folder = tmp_path / "secrets"
     folder.mkdir()
-    for name in ("shop-token", "ca.pem", "state-url"):
+    for name in ("shop-token", "ca.pem", "state-url", "chain.pem", "key.pem"):
         (folder / name).write_text("x")
     for name, secret in SECRETS.items():
         (folder / name).write_text(secret)

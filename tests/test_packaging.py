@@ -31,10 +31,15 @@ for room in (alerts, api, collector, dashboards, detector, storage):
     assert Path(room.__file__).is_relative_to(sys.argv[1]), room.__file__
 house = build(load(None), now=lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
 
+PAGES = (
+    "/", "/regressions", "/signals/api_p95", "/runbooks/cpu_high", "/static/plimsoll.css",
+    "/metrics",
+)
+
 async def ask():
     transport = httpx.ASGITransport(app=create_app(house))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        for path in ("/", "/regressions", "/signals/api_p95", "/static/plimsoll.css", "/metrics"):
+        for path in PAGES:
             answer = await client.get(path)
             assert answer.status_code == 200, (path, answer.text)
 
@@ -84,8 +89,10 @@ def kept(*folders: str) -> Iterator[str]:
                 yield str(file.relative_to(ROOT))
 
 
-def test_the_wheel_holds_exactly_the_rooms(wheel: Path) -> None:
-    assert files(wheel) == set(kept(*ROOMS))
+def test_the_wheel_holds_exactly_the_rooms_and_the_runbooks(wheel: Path) -> None:
+    runbooks = {one.replace("docs/", "api/pages/", 1) for one in kept("docs/runbooks")}
+
+    assert files(wheel) == set(kept(*ROOMS)) | runbooks
 
 
 def test_the_client_wheel_holds_exactly_the_client(client_wheel: Path) -> None:

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from api.access.who import person
 from detector import units
 
 KINDS = {
@@ -73,7 +74,12 @@ def templates() -> Environment:
         "unit": units.text,
         "duration": units.duration,
     }
-    made.globals |= {"marks": MARKS, "kinds": KINDS, "plimsoll_version": version("plimsoll")}
+    made.globals |= {
+        "marks": MARKS,
+        "kinds": KINDS,
+        "plimsoll_version": version("plimsoll"),
+        "person": person,
+    }
     return made
 
 

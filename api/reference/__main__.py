@@ -13,6 +13,7 @@ from api.reference import declared, interfaces, reasons
 
 DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, Callable[[], str]] = {
+    "access-refusals": reasons.refusals,
     "command-line": interfaces.command_line,
     "configuration": declared.configuration,
     "drop-reasons": reasons.drops,

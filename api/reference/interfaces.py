@@ -4,6 +4,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -43,6 +44,9 @@ PAGES = {
     "/regressions": "The history of regressions, a page for people.",
     "/regressions/{regression_id}": "One regression, a page for people.",
     "/incidents/{incident_id}": "One incident, a page for people.",
+    "/runbooks": "What each shipped rule means and where to look first, a page for people.",
+    "/runbooks/{rule}": "The runbook of one rule, a page for people.",
+    "/sign-in": "Where a person signs in with a token.",
     "/why-not": "What broke a trigger and was not told, a page for people.",
     "/signals/{name}": "One signal, a page for people.",
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
@@ -101,12 +105,19 @@ def endpoints() -> str:
             parts.append(endpoint(method.upper(), path, operation))
     parts.append("### Other addresses")
     rows = [
-        [code(f"GET {one.path}"), PAGES.get(one.path) or first_sentence(one.endpoint)]
+        [code(f"{method} {one.path}"), told(method, one)]
         for one in [*hidden, *others]
         if one.path not in documented
+        for method in sorted((one.methods or set()) - {"HEAD"})
     ]
     parts.append(table(("address", "answer"), sorted(rows)))
     return "\n\n".join(parts)
+
+
+def told(method: str, route: Route) -> str:
+    """What an address that is no part of the API answers."""
+    page = PAGES.get(route.path) if method == "GET" else None
+    return page or first_sentence(route.endpoint)
 
 
 def first_sentence(function: Any) -> str:
@@ -221,7 +232,14 @@ def parameter(one: Any) -> list[str]:
     several = get_origin(type_) is list
     if several:
         (type_,) = get_args(type_)
-    kind = "flag" if type_ is bool else PLAIN[type_] + (", repeatable" if several else "")
+    if type_ is bool:
+        kind = "flag"
+    elif isinstance(type_, type) and issubclass(type_, StrEnum):
+        kind = ", ".join(one.value for one in type_)
+    else:
+        kind = PLAIN[type_]
+    if several:
+        kind += ", repeatable"
     if one.min is not None:
         kind += f", {one.min} to {one.max}"
     if one.opts[0].startswith("-"):

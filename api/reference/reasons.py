@@ -8,6 +8,7 @@ import numpy as np
 
 from alerts.alert import Outcome
 from alerts.alert import Reason as Decision
+from api.access.token import Refusal
 from api.errors import ProblemType
 from api.reference.tables import code, table
 from api.routes.replay import Outcome as Replayed
@@ -128,6 +129,17 @@ DECISIONS = {
     Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
     Decision.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
 }
+REFUSALS = {
+    Refusal.MISSING: "No token was sent, and no cookie of a session.",
+    Refusal.UNKNOWN: "What was sent is no token that is known here.",
+    Refusal.EXPIRED: "The token or the session has expired.",
+    Refusal.REVOKED: "The token was revoked.",
+    Refusal.SCOPE: "The token lacks the scope that the request needs.",
+    Refusal.CROSS_SITE: "A page of another site asked for a change with the cookie of a session.",
+    Refusal.THROTTLED: "Too many tokens that are none came from one address: 20 at once, then 10 a "
+    "minute. A valid one is let in all the same.",
+    Refusal.TOO_MANY_REQUESTS: "The token asks more often than `server.requests_per_second`.",
+}
 OUTCOMES = {
     Outcome.SENT: "The receiver has it.",
     Outcome.FOUND: "A message of unknown fate was found in the channel.",
@@ -157,6 +169,10 @@ PROBLEMS = {
     ProblemType.NOT_FOUND: "There is no such thing.",
     ProblemType.NOT_READY: "`/readyz`: history, state or detector do not keep up; see `errors`.",
     ProblemType.OTHER: "Any other status.",
+    ProblemType.FORBIDDEN: "The token lacks a scope, which the detail names; or a page of another "
+    "site asked.",
+    ProblemType.TOO_MANY_REQUESTS: "Asked too often; `Retry-After` says when to ask again.",
+    ProblemType.UNAUTHORIZED: "A token is needed and none, or none that is valid, was sent.",
     ProblemType.WRONG_HOST: "The Host header names a host that this server is not.",
 }
 NOISE = {
@@ -253,6 +269,11 @@ def decisions() -> str:
 def outcomes() -> str:
     """What became of a call to a receiver."""
     return described(Outcome, OUTCOMES, "outcome")
+
+
+def refusals() -> str:
+    """Why somebody is not let in."""
+    return described(Refusal, REFUSALS, "reason")
 
 
 def problems() -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access.who import signed
 from api.errors import ProblemError, ProblemType, invalid, missing
 from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
@@ -175,7 +176,7 @@ def act(
     """Take an action and give the regression as it is then; 404 or 409 when it cannot be taken."""
     wish = Wish(
         action=action,
-        actor=posted.actor,
+        actor=signed(posted.actor),
         at_ms=milliseconds(house.now()),
         reason=posted.reason,
         until_ms=until_ms,

@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
+from fastapi.security import HTTPBearer
 
 from api.errors import MEDIA_TYPE, ProblemShape
 from api.shapes import API
+
+# The gate has asked already; this is for the readers of the OpenAPI document.
+BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A token of `plimsoll token create`. Not asked for while there is none.",
+)
 
 
 def router(tag: str) -> APIRouter:
@@ -17,4 +25,9 @@ def router(tag: str) -> APIRouter:
         "description": "Problem details (RFC 9457).",
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
-    return APIRouter(prefix=API, tags=[tag], responses={"4XX": problem, "5XX": problem})
+    return APIRouter(
+        prefix=API,
+        tags=[tag],
+        responses={"4XX": problem, "5XX": problem},
+        dependencies=[Depends(BEARER)],
+    )

@@ -112,7 +112,7 @@ function Rows({ panel, frames, width, height }) {
     .filter((one) => !one.config.custom?.hideFrom?.viz)
     .map((one) => getFieldDisplayName(one, frame, frames));
   window.report[panel.title].rows = frame.length;
-  return <Table data={frame} width={width} height={height} />;
+  return <Table data={frame} width={width} height={height} initialSortBy={panel.options.sortBy} />;
 }
 
 // A component that fails leaves its place empty and its reason in the report.

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from api.config import ServerConfig
 from api.explain import defined, explained, judged, listed, windows
 from api.main import app
 from detector.config import build_signals
@@ -115,13 +116,13 @@ def test_an_answer_that_is_none_of_ours_is_told(client: Callable[[], httpx.Clien
 
 def test_without_a_plimsoll_the_rest_is_told_and_that_none_runs() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    told = list(explained(definitions(), SIGNALS["api_p95"], url))
+    told = list(explained(definitions(), SIGNALS["api_p95"], ServerConfig(), url))
     assert told[0] == "api_p95: API p95"
     assert told[-1] == f"windows: no Plimsoll runs at {url}, so there are none to show"
 
 
 def test_an_address_that_is_none_is_told() -> None:
-    told = list(explained(definitions(), SIGNALS["api_p95"], "http://here:there"))
+    told = list(explained(definitions(), SIGNALS["api_p95"], ServerConfig(), "http://here:there"))
     assert "is not an address" in told[-1]
 
 

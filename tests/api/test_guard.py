@@ -170,6 +170,7 @@ def test_what_was_asked_for_is_escaped_in_the_page(asked: Client) -> None:
 def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -> None:
     described = asked.get("/api/v1/openapi.json").json()
     assert set(described["paths"]) == {
+        "/api/v1/audit",
         "/api/v1/backup",
         "/api/v1/deployments",
         "/api/v1/incidents",
@@ -187,6 +188,9 @@ def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -
         "/api/v1/signals/{name}/windows",
         "/api/v1/source",
         "/api/v1/targets",
+        "/api/v1/tokens",
+        "/api/v1/tokens/{token_id}",
+        "/api/v1/whoami",
     }
     shape = described["components"]["schemas"]["RegressionShape"]["properties"]
     assert all("description" in one or "$ref" in one or "anyOf" in one for one in shape.values())

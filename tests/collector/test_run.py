@@ -467,12 +467,14 @@ def test_a_target_that_was_never_tried_is_pending_and_its_first_turn_is_known() 
 
 def test_the_sources_of_a_configuration_are_the_host_our_own_page_and_the_targets() -> None:
     described: dict[str, Any] = {"targets": [{"name": "shop", "url": "http://shop/metrics"}]}
-    own = Target.model_validate({"name": "plimsoll", "url": "http://127.0.0.1:8750/metrics"})
-    found = sources(CollectorConfig.model_validate(described), own_page=own)
+    page = b"ours_total 1\n", "text/plain"
+    found = sources(CollectorConfig.model_validate(described), own_page=lambda: page)
     assert [(source.kind, source.name, source.immediate) for source in found] == [
         ("host", "host", True),
         ("scrape", "plimsoll", True),
         ("scrape", "shop", False),
     ]
+    ours = asyncio.run(found[1].collect(1000))  # nobody is asked over the network
+    assert [one.get("target") for one in ours.samples.series] == ["plimsoll"]
     without = sources(CollectorConfig.model_validate({**described, "host": False}))
     assert [source.name for source in without] == ["shop"]

@@ -180,6 +180,54 @@ TREE = {
         {"any": [{"absolute": {"above": 0.3, "clear": 0.2}}, {"sigma": {"above": 3}}]},
     ]
 }
+BURN = {"objective": 0.99, "long": "1h", "short": "5m"}
+BURNS = {
+    "errors": rule_of({"any": [{"burn": {"above": 14.4, **BURN}}, {"burn": {"above": 6, **BURN}}]}),
+    "one": rule_of({"burn": {"above": 14.4, **BURN}}, clear={"for": "5m"}),
+    "critical": rule_of(
+        {"burn": {"above": 6, "objective": 0.95, "long": "6h"}},
+        critical_when={"burn": {"above": 14.4, "objective": 0.95}},
+    ),
+}
+
+
+def test_burn_rates_fire_and_stay_quiet(tmp_path: Path) -> None:
+    form = FORMS["ratio of a part"]
+    run(tmp_path, made(form, **{f"r_{name}": rule for name, rule in BURNS.items()}))
+    good = rule_of({"burn": {"below": 14.4, **BURN}}, clear={"for": "5m"})
+    files = made({**form, "worse": "down"}, r=good)
+    run(tmp_path, files)
+    assert "sum_over_time(plimsoll:mine:weight_5m[57m30s])" in files["plimsoll-mine.rules.yaml"]
+
+
+def test_what_is_over_within_the_short_span_does_not_fire_any_more(tmp_path: Path) -> None:
+    """An hour's budget is gone, but nothing failed in the last five minutes."""
+    rule = rule_of({"burn": {"above": 14.4, **BURN}}, clear={"for": "5m"})
+    put(tmp_path, made(FORMS["ratio of a part"], r=rule))
+    alert = 'count(ALERTS{alertname="r",alertstate="firing"})'
+    test = {
+        "rule_files": ["plimsoll-mine.rules.yaml"],
+        "evaluation_interval": "5m",
+        "tests": [
+            {
+                "interval": "30s",
+                "input_series": [
+                    {"series": 'looked_total{what="miss"}', "values": "0+40x60 2400+0x60"},
+                    {"series": 'looked_total{what="hit"}', "values": "0+60x60 3600+100x60"},
+                ],
+                "promql_expr_test": [
+                    {"expr": alert, "eval_time": "30m", "exp_samples": [{"value": 1}]},
+                    # The hour still holds 25 %, and 14.4 % would be too much.
+                    {"expr": alert, "eval_time": "50m", "exp_samples": []},
+                ],
+            }
+        ],
+    }  # fmt: skip
+    file = tmp_path / "over.test.yaml"
+    file.write_text(yaml.safe_dump(test))
+    promtool("test", "rules", str(file))
+
+
 TRIGGERS: dict[str, Rule] = {
     "points": rule_of({"relative": {"above": 1.05, "mode": "points"}}),
     "sigma": rule_of({"sigma": {"above": 3}}, critical=5),

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
 import alerts.outbox
+import api.access.tables
 import detector.tables
 from detector.book import Book
 from detector.regression import Kind, Phase, Step
@@ -22,7 +23,11 @@ from storage.config import StorageConfig
 from storage.state import State, StateError, migrations, revisions
 from tests.postgres import Postgres
 
-TABLES = (detector.tables.ProgressRow, alerts.outbox.OutboxRow)  # what fills the metadata
+TABLES = (
+    detector.tables.ProgressRow,
+    alerts.outbox.OutboxRow,
+    api.access.tables.TokenRow,
+)  # what fills the metadata
 SECRET = "s3cr3t-of-the-state"
 
 
