@@ -223,7 +223,7 @@ class Breach:
         assert_never(leaf)
 
     def burning(self, leaf: Burn, rate: float) -> str:
-        """The series that spend their budget too fast over both spans, with the value of the long."""
+        """The series that spend their budget too fast over both spans, at the value of the long."""
         errors = round(rate * (1 - leaf.objective), 12)
         limit = f"> {errors!r}" if leaf.upwards else f"< {1 - errors!r}"
         spans = (leaf.long, leaf.short_seconds)
