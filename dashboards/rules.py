@@ -186,7 +186,8 @@ def alert(
         chosen = f"plimsoll-overview?var-signal={signal.name}"
         annotations["dashboard_url"] = f"{told.grafana_url}/d/{chosen}"
     if rule.runbook:
-        annotations["runbook_url"] = rule.runbook
+        home = told.plimsoll_url if rule.runbook.startswith("/") else ""
+        annotations["runbook_url"] = f"{home}{rule.runbook}"
     labels = {"kind": KIND, "rule": name, "severity": str(severity), "signal": signal.name}
     return {"alert": name, "expr": expr, **lasting, "labels": labels, "annotations": annotations}
 

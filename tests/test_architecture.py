@@ -30,6 +30,7 @@ ADAPTERS = {
     "grafanalib": {"dashboards"},
     "httpx": {
         "collector/scrape.py",
+        "dashboards/grafana.py",
         "storage/prometheus.py",
         "api/acting.py",
         "api/demo",
@@ -44,6 +45,7 @@ ADAPTERS = {
         "api/acting.py",
         "api/demo/story.py",
         "api/explaining.py",
+        "api/grafana.py",
         "api/main.py",
         "api/progress.py",
         "api/reference/interfaces.py",
@@ -54,6 +56,7 @@ ADAPTERS = {
     "typer": {
         "api/acting.py",
         "api/explaining.py",
+        "api/grafana.py",
         "api/main.py",
         "api/reference/interfaces.py",
         "api/replaying.py",

@@ -183,8 +183,10 @@ def test_what_is_generated_is_what_prometheus_and_grafana_are_told_to_read(
 
 def test_postgresql_takes_the_script_of_the_first_start(postgres_server: Postgres) -> None:
     name = postgres_server.database().rpartition("/")[2]
-    given = {"host": "127.0.0.1", "port": postgres_server.port, "user": "plimsoll"}
-    with psycopg.connect(**given, dbname=name, autocommit=True) as connection:
+    port = postgres_server.port
+    with psycopg.connect(
+        host="127.0.0.1", port=port, user="plimsoll", dbname=name, autocommit=True
+    ) as connection:
         connection.execute((ROOT / "compose/postgres.sql").read_bytes())
         [[count]] = connection.execute(
             "SELECT count(*) FROM pg_extension WHERE extname = 'pg_stat_statements'"

@@ -398,6 +398,9 @@ def test_the_alert_says_which_rule_and_where_to_look() -> None:
             "runbook_url": "https://wiki.example.org/slow",
         }
         assert one["keep_firing_for"] == "1h"
+    shipped_file = rule_file(DEFINITIONS.signals["api_p95"], {name: DEFINITIONS.rules[name]}, TOLD)
+    text = shipped_file.text
+    assert f"runbook_url: https://plimsoll.example.org/runbooks/{name}" in text
 
 
 def test_the_second_time_nothing_is_written_and_what_is_left_over_is_named(tmp_path: Path) -> None:
