@@ -1,6 +1,6 @@
 """`plimsoll regressions`: the history and the actions of a running Plimsoll, over REST."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,7 +81,7 @@ def body_of(address: str, answer: "httpx.Response") -> Any:
     return body
 
 
-def say(lines: Iterator[str] | list[str]) -> None:
+def say(lines: Iterable[str]) -> None:
     """Lines as they are, without markup."""
     for line in lines:
         out.print(escape(line))

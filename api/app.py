@@ -4,6 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from api import errors
@@ -29,9 +30,11 @@ from api.routes import incidents as incidents_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
+from api.tagging import Tagging
 from plimsoll_client.exposition import metrics_app
 from plimsoll_client.middleware import RequestMetrics
 
+WORTH_PACKING_BYTES = 1024
 FILES = Path(__file__).parent / "static"
 
 ROUTERS = (
@@ -84,6 +87,8 @@ def create_app(house: House) -> FastAPI:
     house.registry.register(HouseMetrics(house))
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
+    app.add_middleware(Tagging)
+    app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts)

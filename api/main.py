@@ -16,6 +16,7 @@ from api import credentials, explaining, replaying
 from api.acting import commands as regressions_app
 from api.credentials import CredentialsError
 from api.grafana import dashboards_app, rules_app
+from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
@@ -40,6 +41,7 @@ signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
 app.add_typer(signals_app, name="signals")
+app.add_typer(incidents_app, name="incidents")
 app.add_typer(token_app, name="token")
 
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(

@@ -9,7 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from client_tests.asking import value
-from plimsoll_client.cache import FETCH_BUCKETS, ObservedCache, Result
+from plimsoll_client.cache import FETCH_BUCKETS, MAX_CACHES, ObservedCache, Result
+from plimsoll_client.registries import OVERFLOW
 
 FETCHED = "cache_fetch_duration_seconds"
 
@@ -135,6 +136,15 @@ def test_the_same_cache_made_twice_goes_on_counting(
     ObservedCache("products", registry).hit()
 
     assert results(registry)["hit"] == 2
+
+
+def test_names_made_from_data_end_in_one_series(registry: CollectorRegistry) -> None:
+    for number in range(MAX_CACHES + 2):
+        ObservedCache(f"customer {number}", registry).hit()
+
+    assert results(registry, "customer 0")["hit"] == 1
+    assert results(registry, OVERFLOW)["hit"] == 2
+    assert value(registry, "plimsoll_client_series_dropped_total", reason="too_many_caches") == 2
 
 
 def test_buckets_resolve_both_fast_and_slow_fetches() -> None:

@@ -7,8 +7,9 @@ from starlette.routing import Route
 
 from client_tests.asking import ask, counted, plain, statuses, value
 from plimsoll_client.asgi import Receive, Scope, Send
-from plimsoll_client.families import FEWER_BUCKETS, OTHER_TIER, OVERFLOW, Tiers
+from plimsoll_client.families import FEWER_BUCKETS, OTHER_TIER, Tiers
 from plimsoll_client.middleware import RequestMetrics
+from plimsoll_client.registries import OVERFLOW
 from plimsoll_client.routes import UNMATCHED
 
 DURATION = "http_server_request_duration_seconds"

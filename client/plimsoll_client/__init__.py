@@ -1,1 +1,1 @@
-"""What users put into their own programs: request metrics and the deployment reporter."""
+"""What users put into their own programs: what measures them, and what reports deployments."""

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import wraps
-from threading import Lock
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from plimsoll_client.registries import Names, PerRegistry, Refused, refusals_of
+
+MAX_CACHES = 100
 Parameters = ParamSpec("Parameters")
 Value = TypeVar("Value")
 
@@ -60,12 +61,14 @@ class CacheFamilies:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+        self.names = Names(refusals_of(registry), Refused.TOO_MANY_CACHES, MAX_CACHES)
 
 
 class ObservedCache:
     """The counters of one cache; keys and values never come near it.
 
-    `name` is chosen in the code, never from data: each name is a series of its own.
+    `name` is chosen in the code, never from data: each name is a series of its own. The first
+    hundred get one, the rest share `__overflow__`.
     """
 
     clock = staticmethod(perf_counter)
@@ -78,13 +81,13 @@ class ObservedCache:
         ttl_seconds: float | None = None,
     ) -> None:
         families = families_of(registry)
-        self.name = name
+        self.name = label = families.names.admitted(name)
         self._count = {
-            result: families.requests.labels(name, result.value).inc for result in Result
+            result: families.requests.labels(label, result.value).inc for result in Result
         }
-        self._fetch_duration = families.fetch_duration.labels(name)
+        self._fetch_duration = families.fetch_duration.labels(label)
         if ttl_seconds is not None:
-            families.entry_ttl.labels(name).set(ttl_seconds)
+            families.entry_ttl.labels(label).set(ttl_seconds)
 
     def hit(self) -> None:
         """The cache had the value."""
@@ -129,15 +132,4 @@ class ObservedCache:
         return measured
 
 
-# As for requests: a registry refuses two families of one name, and has many caches.
-_of_registry: WeakKeyDictionary[CollectorRegistry, CacheFamilies] = WeakKeyDictionary()
-_building = Lock()
-
-
-def families_of(registry: CollectorRegistry) -> CacheFamilies:
-    """The families of a registry, made at the first call."""
-    with _building:
-        families = _of_registry.get(registry)
-        if families is None:
-            families = _of_registry[registry] = CacheFamilies(registry)
-        return families
+families_of = PerRegistry(CacheFamilies)

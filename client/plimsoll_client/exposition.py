@@ -14,6 +14,7 @@ from typing import Any
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from plimsoll_client.asgi import Receive, Scope, Send, header
+from plimsoll_client.workers import folder, registry_of_all
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 GZIP_LEVEL = 5  # a page of 1 MB: nearly as small as level 9, in a third of the time
@@ -53,9 +54,12 @@ class MetricsPage:
 def metrics_app(registry: CollectorRegistry = REGISTRY) -> Callable[..., Any]:
     """An ASGI application that serves `registry`.
 
+    With several workers, it serves what all of them counted in any registry.
+
     Of a loose type, because `add_route()` takes ASGI applications but does not say so.
     """
-    return MetricsPage(registry)
+    shared = folder()
+    return MetricsPage(registry if shared is None else registry_of_all(shared))
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -10,6 +9,7 @@ from weakref import WeakKeyDictionary
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from plimsoll_client.asgi import Scope
+from plimsoll_client.registries import OVERFLOW, Refused, refusals_of
 from plimsoll_client.routes import UNMATCHED
 
 # Edges exactly at the usual objectives (0.05 and 0.1 s) and dense around them: with the library's
@@ -21,19 +21,8 @@ BUCKETS = (
 FEWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "OTHER"
-OVERFLOW = "__overflow__"
 OTHER_TIER = "__other__"
 ODD_STATUS = "other"
-
-
-class Refused(StrEnum):
-    """Why a request is counted under a shared label instead of its own."""
-
-    TOO_MANY_ROUTES = "too_many_routes"
-    ROUTE_FAILED = "route_failed"
-    UNKNOWN_TIER = "unknown_tier"
-    TIER_FAILED = "tier_failed"
-    ODD_STATUS = "odd_status"
 
 
 @dataclass(frozen=True)
@@ -99,15 +88,12 @@ class RequestFamilies:
             ["method", "route"],
             registry=registry,
         )
-        self._refused = Counter(
-            "plimsoll_client_series_dropped_total",
-            "Requests counted under a shared label, because their own was refused.",
-            ["reason"],
-            registry=registry,
-        )
-        for reason in Refused:  # a counter that starts with its first event loses that event
-            self._refused.labels(reason.value)
+        self._refusals = refusals_of(registry)
         self.active = {method: active.labels(method) for method in (*METHODS, OTHER_METHOD)}
+        for gauge in self.active.values():
+            # With several workers, the file of a process that died with requests in progress is
+            # taken over by the next one with its number.
+            gauge.set(0)
         self._series: dict[tuple[str, str, int, str], Series] = {}
         self._known: set[tuple[str, str]] = set()
         self._lock = Lock()
@@ -130,7 +116,7 @@ class RequestFamilies:
 
     def refused(self, reason: Refused) -> None:
         """Count a request whose own label was not taken."""
-        self._refused.labels(reason.value).inc()
+        self._refusals.count(reason)
 
     def tier(self, of: Callable[[Scope], str], scope: Scope) -> str:
         """The tier of a request; a shared one when the application gives an unknown or fails."""

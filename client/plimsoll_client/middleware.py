@@ -12,7 +12,8 @@ from time import perf_counter
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from plimsoll_client.asgi import App, Message, Receive, Scope, Send
-from plimsoll_client.families import BUCKETS, OTHER_METHOD, Refused, Tiers, families_of
+from plimsoll_client.families import BUCKETS, OTHER_METHOD, Tiers, families_of
+from plimsoll_client.registries import Refused
 from plimsoll_client.routes import UNMATCHED, template
 from plimsoll_client.timing import ExposeTiming, may_see_timing, with_timing
 

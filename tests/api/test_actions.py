@@ -179,7 +179,7 @@ def asked(client: Client, house: House, monkeypatch: pytest.MonkeyPatch) -> list
     made: list[str] = []
 
     def request(method: str, url: str, **more: Any) -> httpx.Response:
-        more.pop("timeout")
+        del more["timeout"], more["verify"]
         path = url.removeprefix("http://127.0.0.1:8750")
         made.append(f"{method} {path}")
         found: list[httpx.Response] = []

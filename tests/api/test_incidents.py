@@ -1,5 +1,6 @@
 """`/incidents` and the page of an incident."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.house import House
+from api.report import plain, report
 from detector.regression import Regression
 from storage.series import Labels
 from tests.api.asking import Client, problem
@@ -160,3 +162,32 @@ def test_an_incident_that_became_part_of_another_leads_there(client: Client, hou
     assert f'<a href="/incidents/{first.incident_id}">another incident</a>' in page
     kept = client.get(f"/api/v1/incidents/{first.incident_id}").json()
     assert any(one["text"].startswith("took over 1 reg") for one in kept["steps"])
+
+
+# --- the report ---
+
+
+def test_a_report_holds_what_is_known_and_asks_for_the_rest(asked: Client) -> None:
+    one = max(incidents(asked), key=lambda each: int(each["regressions"]))
+    body = asked.get(f"/api/v1/incidents/{one['id']}").json()
+    lives = {
+        each["id"]: asked.get(f"/api/v1/regressions/{each['id']}/events").json()["items"]
+        for each in body["items"]
+    }
+    page = report(body, lives, "https://plimsoll.example", charts=[body["items"][0]["id"]])
+    assert page.startswith("# ")
+    assert f"https://plimsoll.example/incidents/{one['id']}" in page
+    for each in body["items"]:
+        assert f"/regressions/{each['id']})" in page
+    assert page.count(".png)") == 1
+    assert "was deployed" in page
+    assert "Correlation in time is all that is claimed" in page
+    times = re.findall(r"^\| (\d{4}-\d\d-\d\d \d\d:\d\d) \|", page, re.MULTILINE)
+    assert len(times) > 5
+    assert times == sorted(times)
+    for title in ("Summary", "Impact", "Root cause", "Timeline", "What was done", "To be done"):
+        assert f"## {title}\n" in page
+
+
+def test_what_labels_hold_means_nothing_in_a_report() -> None:
+    assert plain("a|b\n[x](y) <b> *c*") == r"a\|b \[x\](y) \<b\> \*c\*"
