@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -125,6 +125,11 @@ class DashboardsConfig(BaseModel):
         lt=1,
         description="Share of the judged spans that must be within a fixed limit, on the dashboard "
         "about SLAs.",
+    )
+    records: tuple[Literal["postgresql", "infinity"], ...] = Field(
+        (),
+        description="More dashboards, which read every record: `postgresql` where Plimsoll's state "
+        "is a data source of Grafana, `infinity` where the Infinity plugin reads the REST API.",
     )
     grafana: GrafanaConfig | None = Field(
         None, description="Where `plimsoll dashboards push` pushes to."

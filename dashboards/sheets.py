@@ -14,6 +14,7 @@ from dashboards import (
     itself,
     overview,
     page,
+    records,
     resources,
     route,
     sla,
@@ -23,6 +24,7 @@ from dashboards import (
 from dashboards.config import DashboardsConfig
 from dashboards.frame import Sheet, dashboard
 from dashboards.links import PAGE, QUERY, ROUTE
+from dashboards.records import Records
 from dashboards.signals import SignalPanel
 
 #: All there can be. One that has nothing to show of these signals is left out.
@@ -68,5 +70,9 @@ def sheets(signals: Sequence[SignalPanel], objective: float) -> list[Sheet]:
 def dashboards(signals: Sequence[SignalPanel], config: DashboardsConfig) -> list[Dashboard]:
     """The dashboards of these signals."""
     return [
-        dashboard(one, signals, config.plimsoll_url) for one in sheets(signals, config.objective)
+        *(
+            dashboard(one, signals, config.plimsoll_url)
+            for one in sheets(signals, config.objective)
+        ),
+        *(records.dashboard(Records(kind), config.plimsoll_url) for kind in config.records),
     ]
