@@ -131,7 +131,13 @@ def signal_panel(signal: SignalPanel, chosen: Mapping[str, str] | None = None) -
         f"max by ({', '.join(signal.labels)}) (plimsoll_signal_value{selector(signal, chosen)})"
     )
     asked = query(f"{worst}({MOST_SERIES}, {series})", legend_of(signal.labels))
-    return curves(about(signal), [asked], limits=signal.thresholds, worse=signal.worse)
+    return curves(
+        about(signal),
+        [asked],
+        limits=signal.thresholds,
+        worse=signal.worse,
+        empty=unseen(signal),
+    )
 
 
 def band_panel(signal: SignalPanel, which: str = "", title: str = "") -> Viz:
@@ -142,7 +148,13 @@ def band_panel(signal: SignalPanel, which: str = "", title: str = "") -> Viz:
         limits=signal.thresholds,
         worse=signal.worse,
         overrides=band_look(),
+        empty=unseen(signal),
     )
+
+
+def unseen(signal: SignalPanel) -> str:
+    """What stands where a signal has no series: often nothing that it reads is collected."""
+    return f"No series of {signal.name}. Why: plimsoll signals explain {signal.name}"
 
 
 def about(

@@ -145,11 +145,13 @@ def curves(
     limits: Sequence[Threshold] = (),
     worse: Direction = Direction.UP,
     overrides: Sequence[Mapping[str, Any]] = (),
+    empty: str = "",
 ) -> Viz:
     """Curves over time, each with its last and its largest value in a table below.
 
     Limits are dashed lines. What is worse when it falls has its smallest value in the table too,
-    and an axis that does not start at nought: such values stay near the top.
+    and an axis that does not start at nought: such values stay near the top. `empty` is what stands
+    there when nothing is found.
     """
     falling = worse is Direction.DOWN
     custom = {
@@ -178,6 +180,7 @@ def curves(
             "color": {"mode": "palette-classic"},
             "custom": custom if falling else {**custom, "axisSoftMin": 0},
             "thresholds": {"mode": "absolute", "steps": lines_of(limits)},
+            **({"noValue": empty} if empty else {}),
         },
         overrides=overrides,
     )

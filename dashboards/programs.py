@@ -50,6 +50,7 @@ def failures() -> Viz:
                 "{{status}} {{route}}",
             )
         ],
+        empty="No answer had a status of 400 or more.",
     )
 
 

@@ -117,7 +117,7 @@ def grouped(signal: SignalPanel) -> str:
 
 def share_within(signal: SignalPanel, chosen: dict[str, str]) -> str:
     """Share of the time range in which each series was within its limit."""
-    return f"avg_over_time(({within(signal, chosen)})[$__range:5m])"
+    return f"avg_over_time(({within(signal, chosen)})[$__range:1m])"
 
 
 def said(signal: SignalPanel) -> str:

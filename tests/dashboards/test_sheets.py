@@ -268,3 +268,13 @@ def test_a_limit_of_the_machine_has_no_budget_and_a_share_of_errors_has() -> Non
 def test_the_rules_are_told_where_the_signal_is() -> None:
     panel = panel_titled(read("plimsoll-api"), "API p95: every series")
     assert "api_p95_slow: above 500 ms for 5 min" in panel["description"]
+
+
+def test_a_signal_without_series_says_where_to_look_for_the_reason() -> None:
+    for signal in SIGNALS:
+        told = f"No series of {signal.name}. Why: plimsoll signals explain {signal.name}"
+        assert [
+            panel
+            for panel in panels(overview_json())
+            if panel["fieldConfig"]["defaults"].get("noValue") == told
+        ]
