@@ -18,7 +18,7 @@ from detector.trigger import Absolute, AnyLeaf, Burn, Relative, Sigma
 from detector.units import Unit
 from storage.duration import written
 
-SECONDS_BEFORE = 1800.0
+SECONDS_BEFORE = 600.0
 OBSERVED = 1e9
 SPANS_OF_BURN = 10
 SPREAD = 0.05  # standard deviation of the baseline, as a share of its average
