@@ -17,6 +17,7 @@ from api.pages import incidents, overview, regressions, runbooks, series, signal
 from api.routes import access as access_routes
 from api.routes import (
     backup,
+    beacon,
     deployments,
     explain,
     health,
@@ -49,6 +50,7 @@ ROUTERS = (
     targets.routes,
     source.routes,
     backup.routes,
+    beacon.routes,
     health.routes,
     overview.routes,
     regressions.routes,

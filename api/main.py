@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from api import credentials, explaining, replaying
 from api.acting import commands as regressions_app
+from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
 from api.grafana import dashboards_app, rules_app
 from api.incident_commands import commands as incidents_app
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
+app.add_typer(beacon_app, name="beacon")
 app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(rules_app, name="rules")
 signals_app = typer.Typer(invoke_without_command=True)

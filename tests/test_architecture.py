@@ -57,6 +57,7 @@ ADAPTERS = {
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
+        "api/beacon.py",
         "api/explaining.py",
         "api/grafana.py",
         "api/main.py",
