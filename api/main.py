@@ -17,6 +17,7 @@ from api.acting import commands as regressions_app
 from api.addressing import commands as routes_app
 from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
+from api.grafana import dashboards_app, rules_app
 from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
@@ -37,10 +38,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-dashboards_app = typer.Typer(help="Grafana dashboards from the signals.", no_args_is_help=True)
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
 app.add_typer(beacon_app, name="beacon")
 app.add_typer(dashboards_app, name="dashboards")
+app.add_typer(rules_app, name="rules")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
@@ -218,26 +219,6 @@ def check(config: Config = None) -> None:
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
         + (f", source {escape(source.url)}" if (source := settings.storage.prometheus) else "")
     )
-
-
-@dashboards_app.command(
-    "write", epilog="Example: [bold]plimsoll dashboards write /etc/plimsoll/grafana[/]"
-)
-def write_dashboards(
-    directory: Annotated[Path, typer.Argument(help="Where the files go; made when not there.")],
-    config: Config = None,
-) -> None:
-    """Write Grafana dashboards and provisioning files; only what changed is touched."""
-    from api.panels import signal_panels
-    from dashboards.run import write
-
-    settings = load(config)
-    try:
-        for one in write(directory, signal_panels(settings.definitions), settings.dashboards):
-            out.print(f"{one.outcome:>9} {one.path}")
-    except OSError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error.filename))}: {error.strerror}")
-        raise typer.Exit(1) from None
 
 
 @signals_app.callback(epilog="Example: [bold]plimsoll signals[/]")

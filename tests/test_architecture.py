@@ -30,6 +30,7 @@ ADAPTERS = {
     "grafanalib": {"dashboards"},
     "httpx": {
         "collector/scrape.py",
+        "dashboards/grafana.py",
         "storage/prometheus.py",
         "api/acting.py",
         "api/demo",
@@ -48,6 +49,7 @@ ADAPTERS = {
         "api/addressing.py",
         "api/demo/story.py",
         "api/explaining.py",
+        "api/grafana.py",
         "api/main.py",
         "api/preparing.py",
         "api/progress.py",
@@ -73,6 +75,7 @@ ADAPTERS = {
         "api/addressing.py",
         "api/beacon.py",
         "api/explaining.py",
+        "api/grafana.py",
         "api/main.py",
         "api/preparing.py",
         "api/reference/interfaces.py",
