@@ -4,41 +4,17 @@ Read-only and kept in memory. When an Alertmanager cannot be asked, what it said
 while and is forgotten then: better told too much than nothing.
 """
 
-import re
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from alerts.alert import Receiver
-from alerts.layouts import alert_labels
 from alerts.redact import redacted
-from detector.regression import Incident
-from storage.series import Matcher
+from alerts.silence import Silence
 
 ASK_EVERY_MS = 30_000
 HOLDS_MS = 10 * 60_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignSilence:
-    """A silence somebody made in an Alertmanager: in force in `[starts_ms, ends_ms)`."""
-
-    id: str
-    matchers: tuple[Matcher, ...]
-    starts_ms: int
-    ends_ms: int
-    created_by: str
-    comment: str
-
-    def mutes(self, labels: Mapping[str, str], now_ms: int) -> bool:
-        """Whether it keeps an alert with these labels quiet now."""
-        if not self.starts_ms <= now_ms < self.ends_ms or not self.matchers:
-            return False
-        try:
-            return all(one.accepts(labels.get(one.name, "")) for one in self.matchers)
-        except re.error:  # Alertmanager's expressions are those of Go, and some are none of ours
-            return False
 
 
 class Silencing(Protocol):
@@ -49,7 +25,7 @@ class Silencing(Protocol):
         """Its name."""
         ...
 
-    def silences(self) -> list[ForeignSilence]:
+    def silences(self) -> list[Silence]:
         """The silences in force or to come; OSError or ValueError where none can be read."""
         ...
 
@@ -57,9 +33,9 @@ class Silencing(Protocol):
 class ForeignSilences:
     """The silences of several Alertmanagers as they were when they were last asked."""
 
-    def __init__(self, sources: Sequence[Silencing]) -> None:
+    def __init__(self, sources: Sequence[Silencing] = ()) -> None:
         self._sources = sources
-        self._known: dict[str, tuple[int, list[ForeignSilence]]] = {}
+        self._known: dict[str, tuple[int, list[Silence]]] = {}
         self._asked_ms: int | None = None
         self._lock = threading.Lock()
 
@@ -81,23 +57,17 @@ class ForeignSilences:
                 troubles[name] = redacted(f"{type(error).__name__}: {error}")
         return troubles
 
-    def active(self, now_ms: int) -> list[ForeignSilence]:
-        """What holds now, of what was read not too long ago."""
+    def active(self, now_ms: int) -> list[Silence]:
+        """What holds now, of what was read not too long ago.
+
+        None is said to end later than the next full ten minutes: somebody may end it earlier
+        there, and what it kept quiet is looked at again when a silence ends.
+        """
+        soon_ms = (now_ms // HOLDS_MS + 1) * HOLDS_MS
         return [
-            one
-            for read_ms, silences in list(self._known.values())
+            replace(one, id=f"{name}:{one.id}", ends_ms=min(one.ends_ms, soon_ms))
+            for name, (read_ms, silences) in list(self._known.items())
             if now_ms - read_ms <= HOLDS_MS
             for one in silences
-            if one.starts_ms <= now_ms < one.ends_ms
+            if one.matchers and one.starts_ms <= now_ms < one.ends_ms
         ]
-
-    def muting(self, incident: Incident, now_ms: int) -> ForeignSilence | None:
-        """A silence, where every regression that holds is silenced; the first to end."""
-        active = self.active(now_ms)
-        rows = [one for one in incident.regressions if one.phase.holds] or incident.regressions
-        found = [
-            next((s for s in active if s.mutes(alert_labels(one), now_ms)), None) for one in rows
-        ]
-        if not found or None in found:
-            return None
-        return min((one for one in found if one), key=lambda one: (one.ends_ms, one.id))

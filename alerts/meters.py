@@ -68,6 +68,12 @@ class AlertsMeters:
             registry=registry,
         )
 
+        self.unasked = Counter(
+            "plimsoll_foreign_silences_unread",
+            "Times that an Alertmanager did not tell its silences.",
+            ("receiver",),
+            registry=registry,
+        )
         self.digested = Counter(
             "plimsoll_digest_incidents",
             "Versions of incidents that were told as a line of a digest.",

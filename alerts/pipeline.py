@@ -183,13 +183,17 @@ class Pipeline:
 
 
 def pipeline(
-    receivers: tuple[Receiver, ...], min_severity: Severity, public_url: str, outbox: Outbox
+    receivers: tuple[Receiver, ...],
+    min_severity: Severity,
+    public_url: str,
+    outbox: Outbox,
+    silences: Silences,
 ) -> Pipeline:
     """The way of every alert, in one line; one that a tree has addressed is not addressed again."""
     return Pipeline(
         (
             Address(receivers),
-            Quieten(Silences()),
+            Quieten(silences),
             Sift(min_severity, outbox),
             Compare(public_url, outbox, Decisions()),
             Enqueue(outbox),

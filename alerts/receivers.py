@@ -122,6 +122,11 @@ class AlertmanagerConfig(BaseModel):
         description="How often an open incident is told again; Alertmanager forgets after five "
         "minutes unless its resolve_timeout says otherwise.",
     )
+    silences: bool = Field(
+        False,
+        description="Whether its silences hold here too: for all receivers; one "
+        "that is ended early there holds here until the next full ten minutes.",
+    )
     timeout: Seconds = Field(10.0, le=60, description="How long one call may take, as a whole.")
 
     @model_validator(mode="after")

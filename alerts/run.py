@@ -17,6 +17,7 @@ from alerts.alert import Action, Alert, Outcome, Picture, Receiver
 from alerts.announce import Announcer, Tree
 from alerts.config import AlertsConfig, Way
 from alerts.deliver import Deliverer, milliseconds
+from alerts.foreign import ForeignSilences
 from alerts.groups import OvertakenError
 from alerts.heartbeat import Heartbeats
 from alerts.meters import AlertsMeters
@@ -26,6 +27,7 @@ from alerts.pipeline import pipeline
 from alerts.presses import Answer, Presses
 from alerts.receivers import AlertmanagerConfig, EmailConfig, WebhookConfig
 from alerts.routing_config import deliveries
+from alerts.silences import Silences
 from alerts.slack_config import SlackConfig
 from alerts.symptoms import own_symptoms
 from alerts.troubles import Symptom, TroubleKind
@@ -34,6 +36,7 @@ from detector.regression import Incident, Regression
 from storage.state import State
 
 if TYPE_CHECKING:
+    from alerts.notifiers.alertmanager import Alertmanager
     from alerts.notifiers.slack_presses import Listener
 
 log = logging.getLogger(__name__)
@@ -79,8 +82,14 @@ class Alerts:
         self.notifiers = notifiers(config)
         receivers = {name: notifier.receiver for name, notifier in self.notifiers.items()}
         outbox = Outbox(tuple(receivers.values()), config.public_url)
-        way = pipeline(tuple(receivers.values()), config.min_severity, config.public_url, outbox)
-        self._announcer = Announcer(book, way, tree(config, receivers), receivers)
+        self._foreign = ForeignSilences(silencing(config, self.notifiers))
+        silences = Silences(self._foreign)
+        way = pipeline(
+            tuple(receivers.values()), config.min_severity, config.public_url, outbox, silences
+        )
+        self._announcer = Announcer(
+            book, way, tree(config, receivers), receivers, silences=silences
+        )
         self._own = config.own
         self._heartbeats = Heartbeats(config.heartbeats)
         self.deliverer = Deliverer(state, outbox, self.notifiers, meters)
@@ -140,6 +149,9 @@ class Alerts:
         Signs of life are sent unless the detector is late or messages are stuck.
         """
         now_ms = milliseconds(now)
+        for name, trouble in self._foreign.refresh(now_ms).items():
+            self._meters.unasked.labels(name).inc()
+            log.warning("%s tells no silences: %s", name, trouble)
         limits = {kind: getattr(self._own, kind.removeprefix("plimsoll_")) for kind in TroubleKind}
         with self._state.reading() as session:
             found = [*symptoms, *own_symptoms(session, self.notifiers, now_ms)]
@@ -238,6 +250,20 @@ def listeners(slacks: Sequence[SlackConfig], on_press: OnPress) -> "list[Listene
 
     apps = {(one.app_token, one.app_token_file): one for one in slacks if one.by_socket}
     return [Listener(one, on_press) for one in apps.values()]
+
+
+def silencing(config: AlertsConfig, known: Mapping[str, Notifier]) -> "list[Alertmanager]":
+    """The Alertmanagers whose silences hold here, too."""
+    from alerts.notifiers.alertmanager import Alertmanager
+
+    asked = {
+        name for name, way in config.ways() if isinstance(way, AlertmanagerConfig) and way.silences
+    }
+    return [
+        one
+        for one in known.values()
+        if isinstance(one, Alertmanager) and one.receiver.name in asked
+    ]
 
 
 def notifiers(config: AlertsConfig) -> dict[str, Notifier]:

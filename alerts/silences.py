@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, or_, update
 from sqlmodel import Session, col, select
 
+from alerts.foreign import ForeignSilences
 from alerts.silence import Silence, SilenceKind, SilenceState, check
 from alerts.tables import DecisionRow, SilenceRow
 from storage.series import Match, Matcher
@@ -25,16 +26,22 @@ class SilenceQuery:
 
 
 class Silences:
-    """The book of silences; every method is a part of the caller's unit of work."""
+    """The book of silences; every method is a part of the caller's unit of work.
+
+    `foreign` are those that Alertmanagers keep; they are in force here as there, and in no page.
+    """
+
+    def __init__(self, foreign: ForeignSilences | None = None) -> None:
+        self._foreign = foreign or ForeignSilences()
 
     def active(self, session: Session, now_ms: int) -> list[Silence]:
-        """Those in force now, the oldest first."""
+        """Those in force now, the oldest first; foreign ones last."""
         rows = session.exec(
             select(SilenceRow)
             .where(col(SilenceRow.starts_ms) <= now_ms, col(SilenceRow.ends_ms) > now_ms)
             .order_by(col(SilenceRow.created_ms), SilenceRow.id)
         )
-        return [domain(row) for row in rows]
+        return [*map(domain, rows), *self._foreign.active(now_ms)]
 
     def create(self, session: Session, silence: Silence) -> Silence:
         """Store a new one; an UnfitSilenceError says what cannot be meant."""

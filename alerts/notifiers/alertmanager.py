@@ -5,16 +5,17 @@ fate is simply made again. https://github.com/prometheus/alertmanager/blob/main/
 """
 
 import json
+import re
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from alerts.alert import Delivery, Errand, Marker, Outcome, Receiver, Reference
-from alerts.foreign import ForeignSilence
 from alerts.notifiers.outbound import send
 from alerts.notifiers.web import AGENT, attempt
 from alerts.receivers import AlertmanagerConfig
+from alerts.silence import Silence, SilenceKind
 from storage.series import Match, Matcher
 
 OPERATORS = {
@@ -52,7 +53,7 @@ class Alertmanager:
         """Not worth looking: posting again does no harm."""
         return Delivery(outcome=Outcome.BLIND, detail="posting again does no harm")
 
-    def silences(self) -> list[ForeignSilence]:
+    def silences(self) -> list[Silence]:
         """The silences in force or to come; raises OSError or ValueError where none can be read."""
         answer = send(self._request("/api/v2/silences"), self._config.timeout)
         if answer.status != 200:
@@ -67,22 +68,37 @@ class Alertmanager:
         return urllib.request.Request(self._config.url + path, body, headers)
 
 
-def silences(answer: Any) -> Iterator[ForeignSilence]:
+def silences(answer: Any) -> Iterator[Silence]:
     """The silences of an answer that are not expired; what is malformed raises a ValueError."""
     try:
         for one in answer:
             if one["status"]["state"] == "expired":
                 continue
-            yield ForeignSilence(
+            matchers = tuple(matcher(each) for each in one["matchers"])
+            if not all(is_readable(each) for each in matchers):
+                continue
+            yield Silence(
                 id=str(one["id"]),
-                matchers=tuple(matcher(each) for each in one["matchers"]),
+                kind=SilenceKind.SILENCE,
+                matchers=matchers,
                 starts_ms=at_ms(one["startsAt"]),
                 ends_ms=at_ms(one["endsAt"]),
+                created_ms=at_ms(one["startsAt"]),
+                updated_ms=at_ms(one["startsAt"]),
                 created_by=str(one.get("createdBy", "")),
                 comment=str(one.get("comment", "")),
             )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"silences without {error}") from None
+
+
+def is_readable(one: Matcher) -> bool:
+    """Whether its expression is one of ours: Alertmanager's are those of Go."""
+    try:
+        one.accepts("")
+    except re.error:
+        return False
+    return True
 
 
 def matcher(part: Any) -> Matcher:

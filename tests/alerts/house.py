@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from alerts.alert import Action, Alert, Delivery, Outcome, Receiver, Reference
 from alerts.announce import Announcer, Tree
 from alerts.decisions import Decision, DecisionQuery
+from alerts.foreign import ForeignSilences
 from alerts.matchers import parse
 from alerts.outbox import Outbox
 from alerts.outbox_tables import OutboxRow
@@ -36,16 +37,22 @@ class Deciding:
         state: State,
         routing: Mapping[str, Any] | None,
         receivers: Sequence[Receiver] = (CHAT, PAGER, MAIL),
+        foreign: ForeignSilences | None = None,
     ) -> None:
         self.state, self.now = state, NOON
         self.book, self.outbox = TestBook(), Outbox(tuple(receivers), "http://127.0.0.1:8750")
         self.receivers = {one.name: one for one in receivers}
+        self.silences = Silences(foreign)
         self.announcer = self.made(routing)
 
     def made(self, routing: Mapping[str, Any] | None) -> Announcer:
         """The deciding half with this routing."""
         way = pipeline(
-            tuple(self.receivers.values()), Severity.INFO, "http://127.0.0.1:1", self.outbox
+            tuple(self.receivers.values()),
+            Severity.INFO,
+            "http://127.0.0.1:1",
+            self.outbox,
+            self.silences,
         )
         tree = None
         if routing is not None:
@@ -53,7 +60,7 @@ class Deciding:
             to = {n: (self.receivers[n],) for n in config.receiver_names() if n in self.receivers}
             nobody = {n: () for n in config.receiver_names() if n not in self.receivers}
             tree = Tree(config.routing(), {**to, **nobody})
-        return Announcer(self.book, way, tree, self.receivers)
+        return Announcer(self.book, way, tree, self.receivers, silences=self.silences)
 
     def restart(self, routing: Mapping[str, Any] | None) -> None:
         """Another configuration, and what the start does."""
