@@ -45,6 +45,21 @@ class AskError(Exception):
 
 def ask(config: Path | None, url: str | None, method: str, path: str, **more: Any) -> Any:
     """What a running Plimsoll answers; an `AskError` says what went wrong."""
+    return body_of(*asked(config, url, method, path, **more))
+
+
+def fetch(config: Path | None, url: str | None, path: str, params: Mapping[str, str]) -> bytes:
+    """The bytes of an answer that is no JSON."""
+    address, answer = asked(config, url, "GET", path, params=dict(params))
+    if answer.is_error:
+        body_of(address, answer)  # which raises
+    return answer.content
+
+
+def asked(
+    config: Path | None, url: str | None, method: str, path: str, **more: Any
+) -> "tuple[str, httpx.Response]":
+    """Where a Plimsoll runs, and its answer; an `AskError` when there is none."""
     import httpx  # loads only where it is needed
 
     server = load(config).server
@@ -64,7 +79,7 @@ def ask(config: Path | None, url: str | None, method: str, path: str, **more: An
         raise AskError(str(error)) from None
     except httpx.TransportError:
         raise AskError(f"no Plimsoll runs at {address}: start it with plimsoll run") from None
-    return body_of(address, answer)
+    return address, answer
 
 
 def body_of(address: str, answer: "httpx.Response") -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from api.acting import Config, Json, Url, err, out, run, safe, say
+from api.acting import AskError, Config, Json, Url, err, fetch, out, run, safe, say
 from api.report import report
 from api.settings import load
 
@@ -82,6 +82,21 @@ def write_report(
         err.print(f"[bold red]error:[/] {escape(str(folder))} is there already: choose another")
         raise typer.Exit(1)
     folder.mkdir(parents=True)
+    charts = [id_ for id_ in ids if drawn(body["id"], id_, folder, config, url)]
     page = folder / "README.md"
-    page.write_text(report(body, lives, address, charts=()), encoding="utf-8")
+    page.write_text(report(body, lives, address, charts), encoding="utf-8")
     out.print(f"[bold green]ok:[/] {escape(str(page))}")
+
+
+def drawn(
+    incident: str, regression: str, folder: Path, config: Path | None, url: str | None
+) -> bool:
+    """Whether there is a chart of a regression now, beside the page."""
+    path = f"/incidents/{safe(incident)}/chart.png"
+    try:
+        picture = fetch(config, url, path, {"regression": regression})
+    except AskError as error:
+        err.print(f"[yellow]no chart[/] of {escape(regression)}: {escape(str(error))}")
+        return False
+    (folder / f"{regression}.png").write_bytes(picture)
+    return True

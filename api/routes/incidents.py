@@ -1,14 +1,18 @@
 """`/incidents`: regressions that belong together, where they began, what they correlate with."""
 
+from threading import BoundedSemaphore
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import Field
 from sqlmodel import Session, col, or_, select
 
+from alerts.studio import NotDrawnError, drawn
+from alerts.wording import in_order
+from api.album import Album
 from api.errors import ProblemError, ProblemType, missing
 from api.incident_shapes import IncidentSummary, WholeIncident
-from api.moments import Moment, maybe_milliseconds
+from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
 from api.routes.router import router
 from api.shapes import Shape
@@ -17,6 +21,13 @@ from detector.regression import Incident, Phase, Severity
 from detector.tables import IncidentRow
 
 routes = router("incidents")
+
+PNG = "image/png"
+AFTER_MS = 1_800_000
+"""How much of what followed the end is in a chart."""
+
+DRAWING = BoundedSemaphore(1)
+WAIT_SECONDS = 20.0
 
 
 class IncidentsAsked(Limited):
@@ -27,6 +38,14 @@ class IncidentsAsked(Limited):
     since: Moment | None = Field(None, description="Found at this time or later, RFC 3339.")
     until: Moment | None = Field(None, description="Found at this time or earlier, RFC 3339.")
     cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+
+
+class ChartAsked(Asked):
+    """Which chart."""
+
+    regression: str = Field(
+        "", max_length=100, description="One of its regressions; the first one if left out."
+    )
 
 
 class IncidentsPage(Shape):
@@ -103,3 +122,39 @@ def incidents(house: Rooms, asked: Annotated[IncidentsAsked, Query()]) -> Incide
 def incident(house: Rooms, incident_id: str, asked: Annotated[Asked, Query()]) -> WholeIncident:
     """With its regressions in the order of change, its origin, deployments that fit, its steps."""
     return find_whole(house, incident_id)
+
+
+@routes.get(
+    "/incidents/{incident_id}/chart.png",
+    summary="The chart of an incident",
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {PNG: {}}}},
+)
+def chart(house: Rooms, incident_id: str, asked: Annotated[ChartAsked, Query()]) -> Response:
+    """As it is posted into Slack: one regression with its band, its change and the deployment.
+
+    Drawn in a process of its own, one at a time; 503 when others are waiting for too long.
+    """
+    with house.state.reading() as session:
+        one = house.book.incident(session, incident_id)
+    if one is None or not one.regressions:
+        raise missing(f"incident {incident_id}")
+    named = asked.regression or in_order(one)[0].id
+    first = next((each for each in one.regressions if each.id == named), None)
+    if first is None:
+        raise missing(f"regression {named} in incident {incident_id}")
+    over_ms = first.resolved_ms
+    now_ms = milliseconds(house.now())
+    until_ms = now_ms if over_ms is None else min(now_ms, over_ms + AFTER_MS)
+    if not DRAWING.acquire(timeout=WAIT_SECONDS):
+        raise ProblemError(503, "Other charts are being drawn.", headers={"retry-after": "10"})
+    try:
+        drawing = Album(house).drawing(one, first, until_ms)
+        png = None if drawing is None else drawn(drawing)
+    except NotDrawnError as error:
+        raise ProblemError(503, f"The chart was not drawn: {error}.") from None
+    finally:
+        DRAWING.release()
+    if png is None:
+        raise missing(f"window of regression {named} any more")
+    return Response(png, media_type=PNG)

@@ -191,3 +191,15 @@ def test_a_report_holds_what_is_known_and_asks_for_the_rest(asked: Client) -> No
 
 def test_what_labels_hold_means_nothing_in_a_report() -> None:
     assert plain("a|b\n[x](y) <b> *c*") == r"a\|b \[x\](y) \<b\> \*c\*"
+
+
+def test_the_chart_of_an_incident_is_a_picture_of_one_of_its_regressions(asked: Client) -> None:
+    one = max(incidents(asked), key=lambda each: int(each["regressions"]))
+    whole = asked.get(f"/api/v1/incidents/{one['id']}").json()
+    last = whole["items"][-1]["id"]
+    answer = asked.get(f"/api/v1/incidents/{one['id']}/chart.png?regression={last}")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
+    problem(asked.get("/api/v1/incidents/inc_0/chart.png"), 404, "not-found")
+    other = f"/api/v1/incidents/{one['id']}/chart.png?regression=reg_0"
+    problem(asked.get(other), 404, "not-found")
