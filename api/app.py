@@ -18,6 +18,7 @@ from api.routes import access as access_routes
 from api.routes import (
     backup,
     deployments,
+    events,
     explain,
     health,
     judgements,
@@ -40,6 +41,7 @@ FILES = Path(__file__).parent / "static"
 ROUTERS = (
     regressions_routes.routes,
     incidents_routes.routes,
+    events.routes,
     signals_routes.routes,
     explain.routes,
     replay.routes,
