@@ -20,6 +20,7 @@ from api.routes import (
     deployments,
     events,
     explain,
+    exports,
     health,
     judgements,
     replay,
@@ -39,6 +40,7 @@ WORTH_PACKING_BYTES = 1024
 FILES = Path(__file__).parent / "static"
 
 ROUTERS = (
+    exports.routes,  # before `/regressions/{regression_id}`, which it would be taken for
     regressions_routes.routes,
     incidents_routes.routes,
     events.routes,
@@ -83,6 +85,7 @@ def create_app(house: House) -> FastAPI:
         house.settings.server.requests_per_second,
     )
     app.state.replays = replay.Replays(house.registry)
+    app.state.exports = exports.Exports(house.registry)
     errors.register(app)
     for router in ROUTERS:
         app.include_router(router)
