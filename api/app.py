@@ -6,9 +6,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from api import errors
 from api.access.gate import Access, Gate
+from api.feed import Feed
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
@@ -26,6 +28,7 @@ from api.routes import (
     replay,
     rules,
     source,
+    stream,
     targets,
 )
 from api.routes import incidents as incidents_routes
@@ -44,6 +47,7 @@ ROUTERS = (
     regressions_routes.routes,
     incidents_routes.routes,
     events.routes,
+    stream.routes,
     signals_routes.routes,
     explain.routes,
     replay.routes,
@@ -66,6 +70,15 @@ ROUTERS = (
 )
 
 
+class Measured(RequestMetrics):
+    """Times requests, but not streams: how long somebody listens is no latency."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on, and record it."""
+        passing = scope["type"] == "http" and scope["path"] == stream.PATH
+        await (self.app if passing else super().__call__)(scope, receive, send)
+
+
 def create_app(house: House) -> FastAPI:
     """The application of a house; made once, because its metrics join the house's registry."""
     app = FastAPI(
@@ -86,6 +99,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.replays = replay.Replays(house.registry)
     app.state.exports = exports.Exports(house.registry)
+    app.state.feed = Feed(house.state, house.book, house.registry)
     errors.register(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -98,5 +112,5 @@ def create_app(house: House) -> FastAPI:
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts)
     # Added last, so outermost: what the guard refuses is measured too.
-    app.add_middleware(RequestMetrics, registry=house.registry)
+    app.add_middleware(Measured, registry=house.registry)
     return app

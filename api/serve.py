@@ -163,6 +163,15 @@ def refuse_strangers(house: House) -> None:
 class Server(uvicorn.Server):
     """uvicorn that leaves the signals to us: it would raise them again after a clean stop."""
 
+    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would never end by itself, then wait for the rest."""
+        self.closing()
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Nothing to capture."""
@@ -178,16 +187,18 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
     A second signal does not wait for open requests.
     """
     loops = Loops(house, LoopMeters(house.registry))
+    app = create_app(house)
     server = Server(
         uvicorn.Config(
-            create_app(house),
+            app,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
             server_header=False,
             **certificates(house.settings.server),
             lifespan="off",
-        )
+        ),
+        app.state.feed.stop,
     )
 
     def asked_to_stop() -> None:
