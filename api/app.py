@@ -29,6 +29,7 @@ from api.routes import (
     rules,
     source,
     stream,
+    summary,
     targets,
 )
 from api.routes import incidents as incidents_routes
@@ -46,6 +47,7 @@ ROUTERS = (
     exports.routes,  # before `/regressions/{regression_id}`, which it would be taken for
     regressions_routes.routes,
     incidents_routes.routes,
+    summary.routes,
     events.routes,
     stream.routes,
     signals_routes.routes,
@@ -91,6 +93,7 @@ def create_app(house: House) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.started = house.now()
     app.state.access = access = Access.of(
         house.state,
         lambda: milliseconds(house.now()),

@@ -19,6 +19,7 @@ from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
+from api.summary_command import command as summary
 from api.token_commands import commands as token_app
 from detector import units
 from storage.duration import written
@@ -43,6 +44,7 @@ app.add_typer(signals_app, name="signals")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(token_app, name="token")
 
+app.command("summary", epilog="Example: [bold]plimsoll summary --json[/]")(summary)
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
 )
