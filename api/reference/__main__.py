@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "command-line": interfaces.command_line,
     "configuration": declared.configuration,
     "drop-reasons": reasons.drops,
+    "export-outcomes": reasons.exports,
     "exporters": declared.exporters,
     "failure-reasons": reasons.failures,
     "gate-results": reasons.gate_results,
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "signal-forms": declared.signal_forms,
     "source-outcomes": reasons.source_outcomes,
     "source-signals": reasons.source_signals,
+    "stream-endings": reasons.endings,
     "verdict-reasons": reasons.verdict_reasons,
     "verdicts": reasons.verdicts,
 }

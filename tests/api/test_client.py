@@ -1,6 +1,7 @@
 """The client of users, against the real application."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,37 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_what_is_no_address_is_said_so() -> None:
     with pytest.raises(UnreachableError, match="not an address"):
         Plimsoll("http://here:port", token="").rules()
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "rest-client.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("program", re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL))
+def test_the_examples_of_the_page_run(
+    asked: Asking,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    program: str,
+) -> None:
+    plain, live = httpx.Client, httpx.AsyncClient
+
+    def through(**_: Any) -> httpx.Client:
+        return plain(transport=Through(asked.app))
+
+    def asynchronous(**more: Any) -> httpx.AsyncClient:
+        return live(**{"transport": httpx.ASGITransport(app=asked.app), **more})
+
+    monkeypatch.setattr(httpx, "Client", through)
+    monkeypatch.setattr(httpx, "AsyncClient", asynchronous)
+    exec(compile(program, "rest-client.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert printed
+    if "ProblemError" in program:
+        assert printed == "404 not-found There is no regression reg_0123456789abcdef.\n"
+
+
+def test_the_page_names_every_method() -> None:
+    for made in (Plimsoll, AsyncPlimsoll):
+        methods = {name for name in vars(made) if not name.startswith("_")}
+        for name in methods - {"close", "pages", "sleep"}:
+            assert f"`{name}(" in PAGE, name
