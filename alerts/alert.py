@@ -1,7 +1,7 @@
 """What is said, to whom, and why; what became of saying it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +24,29 @@ class Reason(StrEnum):
     NOTHING_CHANGED = "nothing_changed"
     CANNOT_EDIT = "cannot_edit"
     ALREADY_QUEUED = "already_queued"
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    WITHDRAWN = "withdrawn"
+    REPEATED = "repeated"
+    ESCALATED = "escalated"
+    KEPT_TRUE = "kept_true"
+    INHIBITED = "inhibited"
+    OUT_OF_HOURS = "out_of_hours"
+    SILENCED = "silenced"
+    MAINTENANCE = "maintenance"
+    WAITING_FOR_GROUP = "waiting_for_group"
+    OVER_BEFORE_TOLD = "over_before_told"
+    ACKNOWLEDGED_IN_TIME = "acknowledged_in_time"
+
+
+class Trigger(StrEnum):
+    """Why a receiver is looked at now."""
+
+    NEWS = "news"  # it may be told anything
+    EDIT = "edit"  # news wait for their group; what was told may be edited
+    KEEP = "keep"  # its group has nothing new; what it missed while it was quiet is told
+    REPEAT = "repeat"  # it is told again what has not changed
+    ESCALATION = "escalation"  # nobody acknowledged elsewhere
 
 
 class Action(StrEnum):
@@ -128,13 +151,34 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One incident on its way to one receiver, and what was decided about it so far."""
+    """One incident on its way to one receiver, and what was decided about it so far.
+
+    `route` and `group_key` are where the tree put it, empty without one. `hush` is what keeps all
+    of it quiet. `serial` tells messages about the same version apart.
+    """
 
     incident: Incident
     receiver: Receiver = NOBODY
     action: Action = Action.NOTHING
     reason: Reason = Reason.UNDECIDED
     payload: Mapping[str, Any] | None = None
+    route: str = ""
+    group_key: str = ""
+    trigger: Trigger = Trigger.NEWS
+    hush: Reason | None = None
+    serial: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What the message is known by in the outbox."""
+        serial = f":{self.serial}" if self.serial else ""
+        return f"{self.receiver.name}:{self.incident.id}:{self.incident.version}{serial}"
+
+    @property
+    def asked(self) -> bool:
+        """Whether its group has asked already what keeps it quiet."""
+        return bool(self.group_key) and self.trigger is not Trigger.ESCALATION
 
     @property
     def stopped(self) -> bool:

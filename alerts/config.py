@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from alerts.routing_config import RoutingConfig, deliveries, load
+from alerts.scalars import Names
+from alerts.watch_config import HeartbeatConfig, OwnConfig
 from detector.regression import Severity
 from storage.duration import Seconds
 
@@ -194,3 +197,42 @@ class AlertsConfig(BaseModel):
         "http://127.0.0.1:8750",
         description="Where people reach Plimsoll's pages; the links in messages begin with it.",
     )
+    routing: RoutingConfig | None = Field(
+        None, description="Who is told when; left out: everybody, at once."
+    )
+    alertmanager_file: Path | None = Field(
+        None, description="An alertmanager.yml to take the routing from, in place of `routing`."
+    )
+    deliver: dict[str, Names] = Field(
+        {},
+        description="For a receiver's name in the routing, those of Plimsoll's receivers that "
+        "stand for it; an empty list is nobody.",
+    )
+    own: OwnConfig = Field(OwnConfig(), description="Troubles of Plimsoll itself.")
+    heartbeats: tuple[HeartbeatConfig, ...] = Field((), description="Signs of life.")
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """The routing leads to receivers that there are."""
+        if self.routing is not None and self.alertmanager_file is not None:
+            raise ValueError("routing and alertmanager_file say the same: keep one of them")
+        routing = self.routes()
+        if routing is not None:
+            deliveries(routing, self.receiver_names, self.deliver)
+        elif self.deliver:
+            raise ValueError("deliver says who stands for names in a routing, and there is none")
+        names = [one.name for one in self.heartbeats]
+        if len(set(names)) < len(names):
+            raise ValueError("two heartbeats have the same name")
+        return self
+
+    @property
+    def receiver_names(self) -> tuple[str, ...]:
+        """The names of the receivers that are configured."""
+        if self.slack is None:
+            return ()
+        return ("slack",) if self.slack.by_token else ("slack-webhook",)
+
+    def routes(self) -> RoutingConfig | None:
+        """The routing in force, read anew where it is a file; a ValueError says what is wrong."""
+        return load(self.alertmanager_file) if self.alertmanager_file else self.routing

@@ -98,7 +98,7 @@ def plain_head(incident: Incident, first: Regression, others: int) -> str:
     """`API p95 +42 % on GET /cart`, and how many more."""
     size = first.change or f"at {units.text(first.worst, first.unit)}"
     more = f" and {others} more" if others else ""
-    before = f"{state_word(incident)}: " if incident.phase is Phase.RESOLVED else ""
+    before = f"{state_word(incident)}: " if incident.phase is not Phase.OPEN else ""
     title = cut(escape(first.title or first.signal), 60)
     place = where(first.labels)
     room = HEADER_LIMIT - len(before) - len(title) - len(size) - len(more) - len("  on ")
@@ -157,6 +157,7 @@ SAID_OVER = {
     Phase.ACCEPTED: "accepted",
     Phase.FALSE_POSITIVE: "false positive",
     Phase.MUTED: "muted",
+    Phase.TRANSIENT: "withdrawn",
 }
 
 
@@ -243,6 +244,8 @@ def how_it_ended(incident: Incident, first: Regression) -> str:
     match first.phase:
         case Phase.ACCEPTED:
             return f"is {now}, {against(first)}, accepted as the new normal"
+        case Phase.TRANSIENT:
+            return f"was suspected ({size} at its worst) and went away, now {now}"
         case Phase.FALSE_POSITIVE:
             return f"was {size} at its worst, marked as a false positive"
         case _:
@@ -373,6 +376,8 @@ def state_word(incident: Incident) -> str:
         only = phases.pop() if len(phases) == 1 else Phase.RESOLVED
         return SAID_OVER.get(only, "resolved").capitalize()
     severity = incident.severity.value.capitalize()
+    if incident.phase is Phase.SUSPECTED:
+        return f"{severity}, suspected"
     return f"{severity}, muted" if incident.is_muted else severity
 
 

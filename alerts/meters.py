@@ -1,9 +1,15 @@
 """What the room tells about itself."""
 
+from collections import Counter as Counted
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from alerts.alert import Action, Alert, Outcome
 from alerts.outbox import OutboxStatus
+from alerts.silence import Silence, SilenceKind
+from alerts.troubles import TroubleKind
+from detector.regression import Incident
 
 
 class AlertsMeters:
@@ -36,6 +42,43 @@ class AlertsMeters:
             ("receiver",),
             registry=registry,
         )
+
+        self.overtaken = Counter(
+            "plimsoll_alert_rounds_overtaken",
+            "Rounds of deciding that were done anew because another process was faster.",
+            registry=registry,
+        )
+        self.heartbeats = Counter(
+            "plimsoll_heartbeats",
+            "Signs of life, by what became of them.",
+            ("heartbeat", "outcome"),
+            registry=registry,
+        )
+
+        self.silences = Gauge(
+            "plimsoll_silences_active",
+            "Silences and maintenance windows in force.",
+            ("kind",),
+            registry=registry,
+        )
+        self.troubles = Gauge(
+            "plimsoll_troubles_open",
+            "Troubles of Plimsoll itself that are not over.",
+            ("kind",),
+            registry=registry,
+        )
+
+    def silenced(self, active: Iterable[Silence]) -> None:
+        """Set the gauge of silences."""
+        found = Counted(one.kind for one in active)
+        for kind in SilenceKind:
+            self.silences.labels(kind).set(found[kind])
+
+    def troubled(self, open_: Iterable[Incident]) -> None:
+        """Set the gauge of troubles."""
+        found = Counted(one.regressions[0].rule for one in open_)
+        for kind in TroubleKind:
+            self.troubles.labels(kind).set(found[kind.value])
 
     def decided(self, alert: Alert) -> None:
         """Count one decision."""

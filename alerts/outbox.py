@@ -110,7 +110,7 @@ class Outbox:
     def put(self, session: Session, alert: Alert, now_ms: int) -> Reason:
         """Add what an alert decided to send; the reason tells when it was there already."""
         incident, receiver = alert.incident, alert.receiver.name
-        key = f"{receiver}:{incident.id}:{incident.version}"
+        key = alert.key
         if session.exec(select(OutboxRow.id).where(OutboxRow.key == key)).first() is not None:
             return Reason.ALREADY_QUEUED
         payload = dict(alert.payload or {})

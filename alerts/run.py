@@ -6,21 +6,27 @@ holds no transaction while it waits for somebody else's server.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TypeVar
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from alerts.alert import Action, Alert, Delivery, Marker, Outcome
+from alerts.alert import Action, Alert, Delivery, Marker, Outcome, Receiver
+from alerts.announce import Announcer, Book, Tree
 from alerts.config import AlertsConfig
+from alerts.groups import OvertakenError
+from alerts.heartbeat import Heartbeats
 from alerts.meters import AlertsMeters
 from alerts.notifiers import Notifier
 from alerts.outbox import Outbox, OutboxStatus
-from alerts.pipeline import Round, pipeline
+from alerts.pipeline import pipeline
 from alerts.redact import redacted
 from alerts.retry import Letter
-from detector.regression import Incident
+from alerts.routing_config import deliveries
+from alerts.symptoms import own_symptoms
+from alerts.troubles import Symptom, TroubleKind
 from storage.state import State
 
 log = logging.getLogger(__name__)
@@ -29,18 +35,12 @@ log = logging.getLogger(__name__)
 MOST_CALLS = 50
 # Far above any time-out: a message that long in flight was dropped by a fault of ours.
 LEASE = timedelta(minutes=5)
+# How often a round is done anew when other processes are faster; then the next round has its turn.
+ATTEMPTS = 4
+# What a sign of life vouches for.
+VITAL = frozenset({TroubleKind.DETECTOR_LATE, TroubleKind.OUTBOX_STUCK})
 
-
-class Book(Protocol):
-    """The detector's book, as far as this room reads it."""
-
-    def unannounced(self, session: Session) -> list[Incident]:
-        """Incidents with a version nobody was told of, the oldest first."""
-        ...
-
-    def claim(self, session: Session, incident: Incident) -> bool:
-        """Mark this version as told; False when another did so first."""
-        ...
+Result = TypeVar("Result")
 
 
 class Alerts:
@@ -54,8 +54,13 @@ class Alerts:
         self._meters = meters
         self._notifiers = {notifier.receiver.name: notifier for notifier in notifiers(config)}
         self._outbox = Outbox()
-        receivers = tuple(notifier.receiver for notifier in self._notifiers.values())
-        self._pipeline = pipeline(receivers, config.min_severity, config.public_url, self._outbox)
+        receivers = {name: notifier.receiver for name, notifier in self._notifiers.items()}
+        way = pipeline(
+            tuple(receivers.values()), config.min_severity, config.public_url, self._outbox
+        )
+        self._announcer = Announcer(book, way, tree(config, receivers), receivers)
+        self._own = config.own
+        self._heartbeats = Heartbeats(config.heartbeats)
         self._delivering = threading.Lock()
 
     def recover(self, now: datetime) -> int:
@@ -67,6 +72,7 @@ class Alerts:
         with self._state.unit() as session:
             count = self._outbox.recover(session, now_ms, now_ms)
             given_up = self._outbox.abandon(session, tuple(self._notifiers))
+        self._unit(lambda session: self._announcer.begin(session, now_ms))
         if count:
             log.warning("%d messages were being sent when the process ended", count)
         if given_up:
@@ -75,18 +81,16 @@ class Alerts:
         return count
 
     def announce(self, now: datetime) -> list[Alert]:
-        """Decide about every incident that changed, in one unit of work; what was decided."""
+        """Decide about every incident that changed and every group that is due; what was decided.
+
+        One unit of work: of several processes one decides, and the others find it decided.
+        """
         now_ms = milliseconds(now)
-        with self._state.unit() as session:
-            ours = [
-                incident
-                for incident in self._book.unannounced(session)
-                if self._book.claim(session, incident)
-            ]
-            alerts = self._pipeline.run(ours, Round(session, now_ms))
+        alerts = self._unit(lambda session: self._announcer.decide(session, now_ms))
         for alert in alerts:
             self._meters.decided(alert)
-            log.info(
+            log.log(
+                logging.DEBUG if alert.action is Action.NOTHING else logging.INFO,
                 "incident %s version %d: %s to %s, %s",
                 alert.incident.id,
                 alert.incident.version,
@@ -112,6 +116,28 @@ class Alerts:
         finally:
             self._delivering.release()
 
+    def watch(self, symptoms: Sequence[Symptom], now: datetime, reporter: str = "") -> list[str]:
+        """Note what is wrong with Plimsoll itself, its own messages among it; what changed.
+
+        Signs of life are sent unless the detector is late or messages are stuck.
+        """
+        now_ms = milliseconds(now)
+        limits = {kind: getattr(self._own, kind.removeprefix("plimsoll_")) for kind in TroubleKind}
+        with self._state.reading() as session:
+            found = [*symptoms, *own_symptoms(session, self._notifiers, now_ms)]
+        changed: list[str] = []
+        if self._own.enabled:
+            note = self._announcer.troubles.note
+            changed = self._unit(lambda session: note(session, found, limits, now_ms, reporter))
+        ill = any(one.seconds >= limits[one.kind] for one in found if one.kind in VITAL)
+        with self._state.reading() as session:
+            ours = self._announcer
+            self._meters.troubled(ours.troubles.open(session))
+            self._meters.silenced(ours.silences.active(session, now_ms))
+        for name, beat in self._heartbeats.beat(now_ms, well=not ill):
+            self._meters.heartbeats.labels(name, beat).inc()
+        return changed
+
     def status(self, now: datetime) -> OutboxStatus:
         """What waits, how long, and which receivers are broken."""
         with self._state.reading() as session:
@@ -119,8 +145,23 @@ class Alerts:
 
     def retain(self, before: datetime) -> int:
         """Forget what was told of incidents that were over before; how many rows went."""
+        before_ms, ours = milliseconds(before), self._announcer
         with self._state.unit() as session:
-            return self._outbox.retain(session, milliseconds(before))
+            ours.decisions.retain(session, before_ms)
+            ours.silences.retain(session, before_ms)
+            ours.troubles.retain(session, before_ms)
+            return self._outbox.retain(session, before_ms)
+
+    def _unit(self, work: Callable[[Session], Result]) -> Result:
+        """Do something as one unit of work; once more when another process was faster."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                with self._state.unit() as session:
+                    return work(session)
+            except (OvertakenError, IntegrityError):
+                self._meters.overtaken.inc()
+        with self._state.unit() as session:
+            return work(session)
 
     def _deliver_due(self, now_ms: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -180,6 +221,16 @@ class Alerts:
     def _show(self, now_ms: int) -> None:
         with self._state.reading() as session:
             self._meters.show(self._outbox.status(session, now_ms, self._notifiers))
+
+
+def tree(config: AlertsConfig, receivers: Mapping[str, Receiver]) -> Tree | None:
+    """The tree of routes with our receivers at its leaves; None where none is configured."""
+    routing = config.routes()
+    if routing is None:
+        return None
+    found = deliveries(routing, config.receiver_names, config.deliver)
+    ours = {name: tuple(receivers[one] for one in to) for name, to in found.items()}
+    return Tree(routing.routing(), ours)
 
 
 def notifiers(config: AlertsConfig) -> Sequence[Notifier]:

@@ -4,6 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
@@ -15,28 +16,46 @@ from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
 from api.moments import milliseconds
-from api.pages import incidents, overview, regressions, runbooks, series, signals, signin, whynot
+from api.pages import (
+    incidents,
+    overview,
+    queries,
+    regressions,
+    runbooks,
+    series,
+    signals,
+    signin,
+    troubles,
+    whynot,
+)
 from api.routes import access as access_routes
 from api.routes import (
     backup,
+    beacon,
     deployments,
     events,
     explain,
     exports,
     health,
     judgements,
+    notifications,
     replay,
     rules,
+    silences,
     source,
     stream,
     summary,
     targets,
+    vitals,
 )
 from api.routes import incidents as incidents_routes
+from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
 from api.tagging import Tagging
+from collector.rum.asgi import PATHS, Endpoint
+from collector.rum.meters import RumHistograms, RumMetrics
 from plimsoll_client.exposition import metrics_app
 from plimsoll_client.middleware import RequestMetrics
 
@@ -55,16 +74,23 @@ ROUTERS = (
     replay.routes,
     deployments.routes,
     judgements.routes,
+    notifications.routes,
+    silences.routes,
     rules.routes,
+    queries_routes.routes,
     targets.routes,
+    vitals.routes,
     source.routes,
     backup.routes,
+    beacon.routes,
     health.routes,
     overview.routes,
     regressions.routes,
     incidents.routes,
+    troubles.routes,
     signals.routes,
     series.routes,
+    queries.routes,
     whynot.routes,
     runbooks.routes,
     signin.routes,
@@ -81,9 +107,22 @@ class Measured(RequestMetrics):
         await (self.app if passing else super().__call__)(scope, receive, send)
 
 
-def create_app(house: House) -> FastAPI:
+class Application(FastAPI):
+    """FastAPI, and a way past it for beacons: their guards are others, and they are many."""
+
+    beacons: Endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"] in PATHS:
+            await self.beacons(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(house: House) -> Application:
     """The application of a house; made once, because its metrics join the house's registry."""
-    app = FastAPI(
+    app = Application(
         title="Plimsoll",
         version=version("plimsoll"),
         description="What got slower, since when, by how much and after which deployment.",
@@ -107,6 +146,11 @@ def create_app(house: House) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     house.registry.register(HouseMetrics(house))
+    house.registry.register(RumMetrics(house.rum))
+    app.beacons = Endpoint(house.rum, lambda: milliseconds(house.now()))
+    vitals = CollectorRegistry()
+    vitals.register(RumHistograms(house.rum))
+    app.add_route("/metrics/rum", metrics_app(vitals), methods=["GET", "HEAD"])
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
     app.add_middleware(Tagging)

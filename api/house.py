@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry
 from alerts.run import Alerts
 from api.fitness import Fitness
 from api.settings import Settings
+from collector.postgres.book import StatementBook
+from collector.rum.receiver import Receiver
 from collector.run import Collector
 from detector.backfill import Backfills
 from detector.book import Book
@@ -38,7 +40,9 @@ class House:
     refill: Refill
     backfills: Backfills
     collector: Collector
+    rum: Receiver
     alerts: Alerts
+    statements: StatementBook
     registry: CollectorRegistry
     now: Callable[[], datetime]
     fitness: Fitness = field(default_factory=Fitness)

@@ -1,19 +1,23 @@
 """The loops that keep everything going, and the only place that reads the clock.
 
 `collect` starts what is due, `judge` writes what came and runs the ticks, `backfill` reads the past
-from a source, `deliver` sends messages, `retain` forgets what is old. A loop survives a failed
-round: it is logged, counted, and the next round finds everything as it was.
+from a source, `deliver` sends messages, `watch` looks at the others, `retain` forgets what is old.
+A loop survives a failed round: it is logged, counted, and the next round finds everything as it
+was.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import platform
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from api.house import House
+from api.watching import Watcher
+from collector.run import TargetStatus
 from detector.run import milliseconds
 from storage.duckfile import trouble
 
@@ -22,6 +26,7 @@ log = logging.getLogger(__name__)
 PULSE_SECONDS = 2.0
 DELIVER_SECONDS = 5.0
 BACKFILL_SECONDS = 10.0
+WATCH_SECONDS = 10.0
 RETAIN_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=400)
 SETTLE_AFTER = timedelta(hours=1)
@@ -58,6 +63,7 @@ class Loops:
     def __init__(self, house: House, meters: LoopMeters) -> None:
         self.house = house
         self.meters = meters
+        self.watcher = Watcher(house, platform.node())
         self.stopping = asyncio.Event()
         self.news = asyncio.Event()
 
@@ -71,6 +77,7 @@ class Loops:
             if house.source is not None:
                 group.create_task(self.repeat("backfill", self.backfill))
             group.create_task(self.repeat("deliver", self.deliver))
+            group.create_task(self.repeat("watch", self.watch))
             group.create_task(self.repeat("retain", self.retain))
         await house.collector.stop()
 
@@ -154,6 +161,19 @@ class Loops:
         await asyncio.to_thread(self.house.alerts.deliver, self.house.now())
         return DELIVER_SECONDS
 
+    async def watch(self) -> float:
+        """Look for what is wrong with Plimsoll itself; also while `judge` hangs, news are told."""
+        targets = self.house.collector.status()
+        if await asyncio.to_thread(self.watch_over, targets, self.house.now()):
+            self.news.set()
+        return WATCH_SECONDS
+
+    def watch_over(self, targets: Sequence[TargetStatus], now: datetime) -> bool:
+        """One round of `watch`, in a thread of its own; whether there is news to deliver."""
+        alerts = self.house.alerts
+        alerts.watch(self.watcher.symptoms(targets), now, self.watcher.reporter)
+        return bool(alerts.announce(now))
+
     async def retain(self) -> float:
         """Forget what is older than the configuration keeps."""
         await asyncio.to_thread(self.forget, self.house.now())
@@ -172,4 +192,5 @@ class Loops:
             milliseconds(now - timedelta(seconds=storage.keep_fine_windows)), milliseconds(now)
         )
         house.ledger.retain(milliseconds(now - timedelta(seconds=storage.keep_judgements)))
+        house.statements.retain(milliseconds(now - timedelta(seconds=storage.keep_hourly_windows)))
         house.alerts.retain(now - KEEP_MESSAGES)

@@ -12,13 +12,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api import credentials, explaining, replaying
+from api import collecting, credentials, explaining, replaying, silencing
 from api.acting import commands as regressions_app
+from api.addressing import commands as routes_app
+from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
 from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
+from api.setup import commands as setup_app
 from api.summary_command import command as summary
 from api.token_commands import commands as token_app
 from detector import units
@@ -36,17 +39,26 @@ app = typer.Typer(
 )
 dashboards_app = typer.Typer(help="Grafana dashboards from the signals.", no_args_is_help=True)
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
+app.add_typer(beacon_app, name="beacon")
 app.add_typer(dashboards_app, name="dashboards")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
+app.add_typer(routes_app, name="routes")
+app.add_typer(silencing.silences, name="silences")
+app.add_typer(silencing.maintenance, name="maintenance")
+app.add_typer(silencing.notifications, name="notifications")
 app.add_typer(signals_app, name="signals")
+app.add_typer(setup_app, name="setup")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(token_app, name="token")
 
 app.command("summary", epilog="Example: [bold]plimsoll summary --json[/]")(summary)
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
+)
+app.command("collect", epilog="Example: [bold]plimsoll collect sessions --once[/]")(
+    collecting.command
 )
 app.command("explain", epilog="Example: [bold]plimsoll explain 'api_p95{target=\"shop\"}'[/]")(
     explaining.command
@@ -156,7 +168,7 @@ def greet(settings: Settings) -> None:
                 "[bold red]warning:[/] storage.prometheus.insecure_skip_verify is on: whoever is "
                 "between here and there can read your credentials and forge every number"
             )
-    elif not settings.collector.targets:
+    elif not any(settings.collector.watched()):
         out.print(
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
@@ -200,7 +212,7 @@ def check(config: Config = None) -> None:
     definitions = settings.definitions
     name = config or (FILE if FILE.exists() else "the defaults")
     out.print(
-        f"[bold green]ok:[/] {name}: {len(settings.collector.targets)} targets, "
+        f"[bold green]ok:[/] {name}: {len(list(settings.collector.watched()))} targets, "
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"

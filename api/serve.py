@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from prometheus_client import (
@@ -18,17 +19,24 @@ from prometheus_client import (
     CollectorRegistry,
     generate_latest,
 )
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
 from api.access import book
-from api.app import create_app
+from api.app import Application, create_app
 from api.config import ServerConfig
+from api.direct import direct
 from api.house import House
 from api.loops import LoopMeters, Loops, clock
 from api.moments import milliseconds
 from api.settings import Settings
 from collector.meters import CollectorMeters
+from collector.postgres.book import StatementBook
+from collector.rum.asgi import PATHS
+from collector.rum.receiver import Receiver
+from collector.rum.source import RumSource
 from collector.run import Collector, sources
 from detector.around import Past
 from detector.backfill import Backfills
@@ -72,7 +80,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     signals, declared = settings.definitions.signals, settings.dependencies
     looking = Looking(
         kinds={name: one.form.kind for name, one in signals.items()},
-        dependencies=Dependencies(declared.needs, declared.guess),
+        dependencies=Dependencies(settings.needs, declared.guess),
         around=Past(history, signals),
     )
     book = Book(Incidents(looking, IncidentMeters(registry)))
@@ -86,10 +94,17 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         DetectorMeters(registry),
         Keeping(memory_bytes=settings.detector.memory * 2**20),
     )
+    statements = StatementBook(state)
     backfills: Backfills = {}
     coverage = Coverage(file)
     storage = settings.storage
     reach = Reach(round(storage.keep_samples * 1000), round(storage.keep_fine_windows * 1000))
+    rum = Receiver(settings.collector.rum)
+    collected = sources(
+        settings.collector, own_page=lambda: own_page(registry), statements=statements.note
+    )
+    if settings.collector.rum.apps:
+        collected.append(RumSource(rum, history))
     return House(
         settings=settings,
         file=file,
@@ -101,11 +116,13 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         refill=Refill(detector, DefinitionBook(file), backfills, reach, coverage.forget),
         backfills=backfills,
         collector=Collector(
-            sources(settings.collector, own_page=lambda: own_page(registry)),
+            collected,
             history.append,
             CollectorMeters(registry),
         ),
+        rum=rum,
         alerts=Alerts(state, book, settings.alerts, AlertsMeters(registry)),
+        statements=statements,
         registry=registry,
         now=now,
         source=source(settings, history, coverage, SourceMeters(registry)),
@@ -181,6 +198,22 @@ class Server(uvicorn.Server):
 Meanwhile = Callable[[House], Awaitable[None]]
 
 
+def forwarding(app: Application) -> ASGIApp:
+    """The application, with forwarded addresses as uvicorn reads them; beacons have their own list.
+
+    uvicorn believes whoever is on this machine, which is right for people behind a proxy and would
+    let anybody there be a thousand networks.
+    """
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    others: Any = ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=trusted)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["type"] == "http" and scope["path"] in PATHS
+        await (app if known else others)(scope, receive, send)
+
+    return answer
+
+
 async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> None:
     """Run until SIGINT or SIGTERM, or until `meanwhile` (begun when pages answer) is done.
 
@@ -190,13 +223,16 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
     app = create_app(house)
     server = Server(
         uvicorn.Config(
-            app,
+            forwarding(app),
+            interface="asgi3",
+            http=direct(app.beacons),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
             server_header=False,
             **certificates(house.settings.server),
             lifespan="off",
+            proxy_headers=False,
         ),
         app.state.feed.stop,
     )

@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 from alerts.config import AlertsConfig
 from api.config import ServerConfig
 from api.document import Document, Fault, read
-from collector.config import RESERVED_NAMES, CollectorConfig
+from api.needs import need_faults, needs
+from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
 from detector.agreement import disagreements
 from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
@@ -70,6 +71,11 @@ class Settings:
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
     definitions: Definitions = field(default_factory=lambda: Definitions({}, {}))
+
+    @property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """For each service or target what it needs, wherever that is declared."""
+        return needs(self.dependencies, self.collector)
 
     @property
     def delay(self) -> float:
@@ -136,7 +142,7 @@ def build(document: Document) -> Settings:
         faults += too_rare(document, collector)
         dependencies = sections["dependencies"]
         if isinstance(dependencies, DependenciesConfig):
-            faults += unknown_services(document, dependencies, collector)
+            faults += need_faults(document, dependencies, collector)
     if faults:
         raise SettingsError(None, faults)
     return Settings(**sections, definitions=definitions)  # type: ignore[arg-type]
@@ -285,34 +291,14 @@ def too_rarely_scraped(
 def too_rare(document: Document, collector: CollectorConfig) -> Iterable[Fault]:
     """Intervals so long that every sample of a counter is a new start: nothing could be judged."""
     intervals: dict[tuple[str, ...], float] = {("collector", "interval"): collector.interval}
-    for position, target in enumerate(collector.targets):
-        key = ("collector", "targets", str(position), "interval")
-        intervals[key] = target.interval or collector.interval
+    for place, target in collector.watched():
+        intervals["collector", *place, "interval"] = target.interval or collector.interval
     longest = LOOKBACK_MS / 1000
     for path, interval in intervals.items():
         if interval > longest and at(document.data, path) is not None:
             reason = f"counters read every {written(interval)} would never grow: that is a gap"
             hint = f"Collect at least every {written(longest)}."
             yield Fault(".".join(path), reason, hint, document.line(path))
-
-
-def unknown_services(
-    document: Document, dependencies: DependenciesConfig, collector: CollectorConfig
-) -> Iterable[Fault]:
-    """Names among the dependencies that are no target and no service: most are misspelt."""
-    known = {*RESERVED_NAMES, *dependencies.services}
-    for target in collector.targets:
-        known |= {target.name, target.labels.get("service", "")} - {""}
-    for name, needed in dependencies.needs.items():
-        path = ("dependencies", "needs", name)
-        for one in dict.fromkeys((name, *needed)):
-            if one not in known:
-                near = difflib.get_close_matches(one, sorted(known), 1)
-                hint = "A service that is only a label on a page belongs into `services`."
-                if near:
-                    hint = f"Did you mean {near[0]}? {hint}"
-                reason = f"there is no target or service {one!r}"
-                yield Fault(".".join(path), reason, hint, document.line(path))
 
 
 def fault(

@@ -1,7 +1,7 @@
 """The section `collector` of plimsoll.yaml: what is collected, how often, within which limits."""
 
-import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Self
 
 from pydantic import (
@@ -15,16 +15,17 @@ from pydantic import (
     model_validator,
 )
 
-from collector.source import TARGET
+from collector.postgres.config import PostgresTarget
+from collector.rum.config import RumConfig
+from collector.watched import Watched, host_and_port, one_password
 from storage.addresses import web_address
 from storage.duration import Seconds
 from storage.series import check_regex
 
-RESERVED_NAMES = ("host", "plimsoll")
-"""What Plimsoll calls the machine it runs on, and its own page."""
+RESERVED_NAMES = ("host", "plimsoll", "rum")
+"""What Plimsoll calls the machine it runs on, its own page, and what browsers send."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+MOST_KEY_GROUPS = 50
 
 
 def scrape_url(value: str) -> str:
@@ -59,20 +60,11 @@ class Limits(BaseModel):
     )
 
 
-class Target(BaseModel):
+class Target(Watched):
     """A page in the Prometheus text format that is fetched again and again."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    name: str = Field(description="What the target is called; becomes the label `target`.")
     url: Annotated[str, AfterValidator(scrape_url)] = Field(
         description="The page, http or https, without credentials. Redirects are not followed."
-    )
-    interval: Seconds | None = Field(
-        None, description="How often it is fetched, if not as `collector.interval` says."
-    )
-    timeout: Seconds | None = Field(
-        None, description="How long one fetch may take, if not as `collector.timeout` says."
     )
     token: SecretStr | None = Field(None, description="A bearer token that is sent along.")
     token_file: FilePath | None = Field(
@@ -82,9 +74,6 @@ class Target(BaseModel):
     password: SecretStr | None = Field(None, description="Its password.")
     password_file: FilePath | None = Field(
         None, description="A file with its password; read anew for every fetch."
-    )
-    labels: dict[str, str] = Field(
-        default_factory=dict, description="Labels that all series of this target get."
     )
     ca_file: FilePath | None = Field(
         None, description="Certificates (PEM) that are trusted instead of the system's."
@@ -98,16 +87,6 @@ class Target(BaseModel):
         False, description="Read the page as text format whatever its Content-Type says."
     )
 
-    @field_validator("name")
-    @classmethod
-    def _name_is_usable(cls, value: str) -> str:
-        if not _NAME.fullmatch(value):
-            raise ValueError(
-                "must be 1 to 100 letters, digits or any of _ . : - and begin with a letter or "
-                "digit"
-            )
-        return value
-
     @field_validator("username")
     @classmethod
     def _username_has_no_colon(cls, value: str | None) -> str | None:
@@ -115,27 +94,11 @@ class Target(BaseModel):
             raise ValueError("cannot hold a colon: that is where the password begins")
         return value
 
-    @field_validator("labels")
-    @classmethod
-    def _labels_are_usable(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if name == TARGET:
-                raise ValueError(f"{TARGET!r} is set by Plimsoll to the target's name")
-            if not _LABEL.fullmatch(name) or name.startswith("__"):
-                raise ValueError(
-                    f"{name!r} is no label name: letters, digits and _, not beginning with a digit "
-                    "or with __"
-                )
-            if not text:
-                raise ValueError(f"the value of {name!r} is empty; leave the label out instead")
-        return value
-
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> Self:
         if self.token is not None and self.token_file is not None:
             raise ValueError("token and token_file are both given; keep one")
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("password and password_file are both given; keep one")
+        one_password(self.password, self.password_file)
         token = self.token is not None or self.token_file is not None
         password = self.password is not None or self.password_file is not None
         if token and (password or self.username is not None):
@@ -145,6 +108,71 @@ class Target(BaseModel):
         if self.username is not None and not password:
             raise ValueError("a username is given, but neither password nor password_file")
         return self
+
+
+class RedisTarget(Watched):
+    """A Redis or Valkey server, asked in its own protocol."""
+
+    address: Annotated[str, AfterValidator(host_and_port)] = Field(
+        description="Host and port, like `cache.internal:6379`, without credentials."
+    )
+    tls: bool = Field(False, description="Whether it speaks TLS; its certificate is checked.")
+    ca_file: FilePath | None = Field(
+        None, description="Certificates (PEM) that are trusted instead of the system's."
+    )
+    username: str | None = Field(
+        None, description="The user; without one the password is that of the user `default`."
+    )
+    password: SecretStr | None = Field(None, description="Its password.")
+    password_file: FilePath | None = Field(
+        None, description="A file with its password; read anew for every connection."
+    )
+    database: int = Field(0, ge=0, description="The database whose keys are sampled.")
+    sampled_keys: int = Field(
+        2000,
+        ge=0,
+        le=20_000,
+        description="Keys looked at in five minutes, for size, age and time to live by group; "
+        "0 looks at none.",
+    )
+    key_groups: tuple[str, ...] = Field(
+        (),
+        max_length=MOST_KEY_GROUPS,
+        description="Patterns like `session:*` by which keys are grouped. Keys that fit none "
+        "belong to the part before the first `:` or digit, once twenty keys share it.",
+    )
+    events: bool = Field(
+        True,
+        description="Whether to listen for keys that expired, were evicted or missed; nothing "
+        "comes before `notify-keyspace-events` is set on the server.",
+    )
+
+    @field_validator("key_groups")
+    @classmethod
+    def _patterns_are_simple(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            if not pattern.strip("*") or not pattern.isprintable() or len(pattern.encode()) > 64:
+                raise ValueError(
+                    "holds a pattern that is no name with `*` in it, of at most 64 bytes"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> Self:
+        one_password(self.password, self.password_file)
+        if self.username is not None and self.password is None and self.password_file is None:
+            raise ValueError("a username is given, but neither password nor password_file")
+        if self.ca_file is not None and not self.tls:
+            raise ValueError("a ca_file is given, but tls is off")
+        return self
+
+
+class MemcachedTarget(Watched):
+    """A memcached server, asked for its statistics."""
+
+    address: Annotated[str, AfterValidator(host_and_port)] = Field(
+        description="Host and port, like `cache.internal:11211`."
+    )
 
 
 class CollectorConfig(BaseModel):
@@ -163,13 +191,42 @@ class CollectorConfig(BaseModel):
     targets: list[Target] = Field(
         default_factory=list, description="Pages in the Prometheus text format."
     )
+    rum: RumConfig = Field(
+        default_factory=RumConfig,
+        description="What browsers may send, see [web vitals](web-vitals.md).",
+    )
 
-    @field_validator("targets")
-    @classmethod
-    def _names_are_unique(cls, value: list[Target]) -> list[Target]:
-        for name, count in Counter(target.name for target in value).items():
+    postgres: list[PostgresTarget] = Field(default_factory=list, description="PostgreSQL servers.")
+    redis: list[RedisTarget] = Field(default_factory=list, description="Redis and Valkey servers.")
+    memcached: list[MemcachedTarget] = Field(default_factory=list, description="memcached servers.")
+
+    def watched(self) -> Iterator[tuple[tuple[str, str], Watched]]:
+        """Everything that is named, with the key under which it stands: `("redis", "0")`."""
+        kinds: dict[str, Sequence[Watched]] = {
+            "targets": self.targets,
+            "postgres": self.postgres,
+            "redis": self.redis,
+            "memcached": self.memcached,
+        }
+        for kind, members in kinds.items():
+            for position, one in enumerate(members):
+                yield (kind, str(position)), one
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for name, count in Counter(one.name for _, one in self.watched()).items():
             if name in RESERVED_NAMES:
                 raise ValueError(f"{name!r} is the name of a built-in target; choose another one")
             if count > 1:
                 raise ValueError(f"{count} targets are called {name!r}; give each its own name")
-        return value
+        return self
+
+    @model_validator(mode="after")
+    def _pages_are_counted_somewhere(self) -> Self:
+        names = {target.name for target in self.targets}
+        for app in self.rum.apps:
+            if app.target is not None and app.target not in names:
+                raise ValueError(
+                    f"the app {app.name!r} names a target {app.target!r} that is not there"
+                )
+        return self

@@ -1,5 +1,6 @@
 """Why a collection brought nothing: one enumerated reason, one harmless sentence."""
 
+import traceback
 from enum import StrEnum
 
 
@@ -18,6 +19,7 @@ class Failure(StrEnum):
     INTERNAL = "internal"
     DENIED = "denied"
     HTTP_STATUS = "http_status"
+    NOT_INSTALLED = "not_installed"
 
 
 class CollectFailure(Exception):  # noqa: N818 - an expected outcome with a reason, not an error
@@ -31,3 +33,10 @@ class CollectFailure(Exception):  # noqa: N818 - an expected outcome with a reas
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+def internal(error: Exception) -> CollectFailure:
+    """A bug of ours. Where it happened is told, not what it says: that may quote a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))
+    return CollectFailure(Failure.INTERNAL, f"{type(error).__name__} in {places}")

@@ -8,14 +8,13 @@ twice, a transfer coding other than `chunked`, folded header lines).
 
 import asyncio
 import contextlib
-import os
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 
-READ_BYTES = 256 * 1024
+from collector.connect import READ_BYTES, Place, TLSError, connect
+
 LINE_BYTES = 64 * 1024
 HEAD_LINES = 100
 MOST_INTERIM = 5
@@ -28,30 +27,6 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?")
 
 class ProtocolError(Exception):
     """What came is not HTTP, or ended too early."""
-
-
-class ConnectError(Exception):
-    """No connection; the message is the system's."""
-
-
-class ConnectTimeoutError(Exception):
-    """No connection in time."""
-
-
-class TLSError(Exception):
-    """Connected, but not to whom it should be, or not in TLS."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where to connect to: a literal address; for TLS also whom to trust, and the name to check."""
-
-    address: str
-    port: int
-    connect_seconds: float
-    """At most so long for TCP, and once more for TLS."""
-    tls: ssl.SSLContext | None
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +45,7 @@ async def get(place: Place, path: bytes, headers: Mapping[str, str]) -> AsyncIte
     Raises ConnectError, ConnectTimeoutError, TLSError or ProtocolError, also while it is read.
     """
     request = _request(path, headers)
-    reader, writer = await _connect(place)
+    reader, writer = await connect(place)
     try:
         writer.write(request)
         for _ in range(MOST_INTERIM):
@@ -91,43 +66,6 @@ def _request(path: bytes, headers: Mapping[str, str]) -> bytes:
     if any(b"\r" in line or b"\n" in line for line in lines):
         raise ValueError("a line break in a request would be a second header")
     return b"\r\n".join([*lines, b"", b""])
-
-
-async def _connect(place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
-    plain = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        plain.setblocking(False)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(place.connect_seconds):
-                await loop.sock_connect(plain, (place.address, place.port))
-        except TimeoutError:
-            raise ConnectTimeoutError from None
-        except OSError as error:
-            said = os.strerror(error.errno) if error.errno else "cannot connect"
-            raise ConnectError(said) from None
-        return await _streams(plain, place)
-    except BaseException:
-        plain.close()
-        raise
-
-
-async def _streams(
-    plain: socket.socket, place: Place
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    name = place.name if place.tls is not None else None
-    try:
-        async with asyncio.timeout(place.connect_seconds):
-            return await asyncio.open_connection(
-                sock=plain, ssl=place.tls, server_hostname=name, limit=READ_BYTES
-            )
-    except TimeoutError:
-        raise ConnectTimeoutError from None
-    except ssl.SSLCertVerificationError as error:
-        raise TLSError(f"the certificate is refused: {error.verify_message}") from None
-    except OSError:
-        raise TLSError("the TLS handshake failed") from None
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:

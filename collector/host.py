@@ -95,17 +95,18 @@ def _memory(container: cgroup.Container) -> Iterator[Reading]:
 
 def _pressure(root: Path) -> Iterator[Reading]:
     for resource, seconds in cgroup.pressure(root).items():
+        labels = {"resource": resource}
         if "some" in seconds:
-            labels = {"resource": resource}
             yield "host_pressure_waiting_seconds_total", labels, seconds["some"]
         if "full" in seconds:
-            labels = {"resource": resource}
             yield "host_pressure_stalled_seconds_total", labels, seconds["full"]
 
 
 def _container(container: cgroup.Container) -> Iterator[Reading]:
     limit, used = container.memory_limit_bytes, container.memory_working_set_bytes
     figures = {
+        "container_cpu_seconds_total": container.cpu_seconds,
+        "container_cpu_limit_cores": container.cpu_limit_cores,
         "container_cpu_periods_total": container.cpu_periods,
         "container_cpu_throttled_periods_total": container.cpu_throttled_periods,
         "container_cpu_throttled_seconds_total": container.cpu_throttled_seconds,
@@ -116,6 +117,12 @@ def _container(container: cgroup.Container) -> Iterator[Reading]:
     for name, value in figures.items():
         if value is not None:
             yield name, {}, value
+    for resource, seconds in container.pressure.items():
+        labels = {"resource": resource}
+        if "some" in seconds:
+            yield "container_pressure_waiting_seconds_total", labels, seconds["some"]
+        if "full" in seconds:
+            yield "container_pressure_stalled_seconds_total", labels, seconds["full"]
 
 
 def _disks() -> Iterator[Reading]:

@@ -1,10 +1,12 @@
 """What the collectors tell about themselves on /metrics."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from collector.failure import Failure
 from collector.schedule import Cadence
-from collector.source import Drop, Source
+from collector.source import Drop, Part, Source
 
 WHO = ("collector", "target")
 
@@ -27,6 +29,24 @@ class CollectorMeters:
             "plimsoll_collector_failures_total",
             "Attempts that failed, by reason.",
             (*WHO, "reason"),
+            registry=registry,
+        )
+        self._part_up = Gauge(
+            "plimsoll_collector_part_up",
+            "Whether the last run of a part of a target worked; 0 while the target is down.",
+            (*WHO, "part"),
+            registry=registry,
+        )
+        self._part_duration = Gauge(
+            "plimsoll_collector_part_duration_seconds",
+            "How long the last run of a part took.",
+            (*WHO, "part"),
+            registry=registry,
+        )
+        self._part_failures = Counter(
+            "plimsoll_collector_part_failures_total",
+            "Runs of a part that failed while the target was up, by reason.",
+            (*WHO, "part", "reason"),
             registry=registry,
         )
         self._series_dropped = Counter(
@@ -63,6 +83,19 @@ class CollectorMeters:
         """A turn came while the previous run had not ended."""
         self._up.labels(source.kind, source.name).set(0)
         self._failures.labels(source.kind, source.name, Failure.TIMEOUT.value).inc()
+
+    def part(self, source: Source, part: Part) -> None:
+        """A part of a target was run."""
+        who = (source.kind, source.name, part.name)
+        self._part_up.labels(*who).set(part.failure is None)
+        self._part_duration.labels(*who).set(part.seconds)
+        if part.failure is not None:
+            self._part_failures.labels(*who, part.failure.reason.value).inc()
+
+    def parts_down(self, source: Source, parts: Iterable[str]) -> None:
+        """The target did not answer, so none of its parts did."""
+        for part in parts:
+            self._part_up.labels(source.kind, source.name, part).set(0)
 
     def dropped(self, source: Source, reason: Drop, count: int) -> None:
         """Samples of a page were left out."""

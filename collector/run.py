@@ -4,11 +4,13 @@ Whoever drives this reads the clock: `start_due(now)` starts a task for each tar
 come, `flush()` carries what came meanwhile into the history in one append. At every turn of a
 target one sample of `plimsoll_collector_up` is written: 1 or 0 after a run, 0 while it backs off
 or its previous run has not come back. That sample is how the detector knows a target was seen.
+
+A target that is asked several things has parts. One that fails is logged, counted and shown, has
+its own sample (`plimsoll_collector_part_up`) at every turn, and leaves the target up.
 """
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,15 +18,20 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from time import perf_counter
 
-from collector.addresses import Resolve
+from collector.addresses import Resolve, SystemResolver
 from collector.buffer import Buffer, Sink
 from collector.config import CollectorConfig, Target
-from collector.failure import CollectFailure, Failure
+from collector.connect import SHARE_OF_INTERVAL
+from collector.failure import CollectFailure, Failure, internal
 from collector.host import Host
+from collector.memcached import Memcached
 from collector.meters import CollectorMeters
+from collector.postgres.noting import Write
+from collector.postgres.source import Postgres
+from collector.redis.source import Redis
 from collector.schedule import Cadence, Turn
-from collector.scrape import SHARE_OF_INTERVAL, Scrape
-from collector.source import TARGET, Collected, Source
+from collector.scrape import Scrape
+from collector.source import TARGET, Collected, Part, Source
 from storage.history import Samples
 from storage.series import NAME, Labels
 
@@ -35,6 +42,7 @@ MOST_DOUBTFUL_AT_ONCE = 10
 ALIGNED_WITHIN = 0.01
 LOG_AGAIN_MS = 3_600_000
 UP = "plimsoll_collector_up"
+PART_UP = "plimsoll_collector_part_up"
 OWN_PAGE = "plimsoll"
 
 _log = logging.getLogger(__name__)
@@ -47,6 +55,23 @@ class TargetState(StrEnum):
     PENDING = "pending"
     UP = "up"
     DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStatus:
+    """What is known of one part of a target, since the target last answered.
+
+    `reason` and `detail` say why it failed; without a reason it worked. `samples` and
+    `duration_seconds` are those of its last run, which may be older than the target's.
+    """
+
+    name: str
+    reason: Failure | None
+    detail: str
+    last_attempt: datetime
+    last_success: datetime | None
+    duration_seconds: float
+    samples: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +94,39 @@ class TargetStatus:
     duration_seconds: float | None = None
     samples: int = 0
     dropped: int = 0
+    parts: tuple[PartStatus, ...] = ()
+
+
+class _Piece:
+    """One part of a source and what is remembered of it."""
+
+    def __init__(self, source: Source, name: str) -> None:
+        self.name = name
+        told = {NAME: PART_UP, "collector": source.kind, TARGET: source.name, "part": name}
+        self.up_series = (Labels.of(told),)
+        self.last_success_ms: int | None = None
+        self.logged_ms: dict[Failure, int] = {}
+        self.part = Part(name=name, seconds=0.0)
+        self.attempt_ms = 0
+
+    def take(self, part: Part, at_ms: int) -> None:
+        """It was run."""
+        self.part, self.attempt_ms = part, at_ms
+        if part.failure is None:
+            self.last_success_ms = at_ms
+
+    def status(self) -> PartStatus:
+        """As others see it."""
+        failure = self.part.failure
+        return PartStatus(
+            name=self.name,
+            reason=None if failure is None else failure.reason,
+            detail="" if failure is None else failure.detail,
+            last_attempt=_moment(self.attempt_ms),
+            last_success=_time(self.last_success_ms),
+            duration_seconds=self.part.seconds,
+            samples=self.part.samples,
+        )
 
 
 class _Track:
@@ -87,6 +145,7 @@ class _Track:
         self.samples = 0
         self.dropped = 0
         self.logged_ms: dict[Failure, int] = {}
+        self.pieces: dict[str, _Piece] = {}
 
     @property
     def running(self) -> bool:
@@ -109,13 +168,15 @@ class _Track:
             duration_seconds=self.duration_seconds,
             samples=self.samples,
             dropped=self.dropped,
+            parts=tuple(piece.status() for piece in self.pieces.values()),
         )
 
 
 class Collector:
     """Runs all sources; all methods but `flush` belong to the event loop's thread.
 
-    `stopwatch` measures durations only; what time it is comes with `start_due`.
+    `stopwatch` measures durations only; what time it is comes with `start_due`. With `immediate`
+    every target has its first turn at once.
     """
 
     def __init__(
@@ -125,7 +186,9 @@ class Collector:
         meters: CollectorMeters,
         *,
         stopwatch: Callable[[], float] = perf_counter,
+        immediate: bool = False,
     ) -> None:
+        self._immediate = immediate
         self._tracks = [_Track(source) for source in sources]
         self._buffer = Buffer(sink, meters.buffer_dropped)
         self._meters = meters
@@ -148,7 +211,7 @@ class Collector:
                     f"{source.kind}/{source.name}",
                     source.interval_seconds,
                     now_ms,
-                    immediate=source.immediate,
+                    immediate=self._immediate or source.immediate,
                 )
             if not track.cadence.due(now_ms):
                 continue
@@ -216,7 +279,7 @@ class Collector:
                 late = CollectFailure(Failure.TIMEOUT, f"not done after {seconds:g} s")
                 self._failed(track, late, at_ms, started)
             except Exception as error:
-                self._failed(track, _internal(error), at_ms, started)
+                self._failed(track, internal(error), at_ms, started)
             else:
                 self._succeeded(track, collected, at_ms, started)
 
@@ -232,8 +295,27 @@ class Collector:
         self._meters.succeeded(track.source, track.samples, track.duration_seconds, at_ms)
         for reason, count in collected.dropped.items():
             self._meters.dropped(track.source, reason, count)
+        for part in collected.parts:
+            self._take(track, part, at_ms)
         self._buffer.add(collected.samples)
         self._note(track, at_ms, up=True)
+
+    def _take(self, track: _Track, part: Part, at_ms: int) -> None:
+        """A part was run, whatever became of it."""
+        piece = track.pieces.get(part.name)
+        if piece is None:
+            piece = track.pieces[part.name] = _Piece(track.source, part.name)
+        before = piece.part.failure
+        piece.take(part, at_ms)
+        self._meters.part(track.source, part)
+        who = (track.source.kind, track.source.name, part.name)
+        if part.failure is not None:
+            if _say_again(piece.logged_ms, part.failure.reason, at_ms):
+                told = (part.failure.reason, part.failure.detail)
+                level = _level(part.failure)
+                _log.log(level, "%s %s: the part %s failed (%s): %s", *who, *told)
+        elif before is not None:
+            _log.info("%s %s: the part %s works again", *who)
 
     def _failed(self, track: _Track, failure: CollectFailure, at_ms: int, started: float) -> None:
         track.state, track.failure = TargetState.DOWN, failure
@@ -243,6 +325,7 @@ class Collector:
         if track.cadence is not None:
             track.cadence = track.cadence.failed(failure.reason, at_ms)
             self._meters.failed(track.source, failure.reason, track.duration_seconds, track.cadence)
+        self._meters.parts_down(track.source, track.pieces)
         self._log(track, failure, at_ms)
         self._note(track, at_ms, up=False)
 
@@ -250,21 +333,22 @@ class Collector:
         track.state = TargetState.DOWN
         track.failure = CollectFailure(Failure.TIMEOUT, "the previous run has not ended")
         self._meters.still_running(track.source)
+        self._meters.parts_down(track.source, track.pieces)
         self._log(track, track.failure, now_ms)
         self._note(track, now_ms, up=False)
 
     def _note(self, track: _Track, at_ms: int, *, up: bool) -> None:
         self._buffer.add(Samples.at(track.up_series, at_ms, [float(up)]))
+        for piece in track.pieces.values():
+            works = up and piece.part.failure is None
+            self._buffer.add(Samples.at(piece.up_series, at_ms, [float(works)]))
 
     def _log(self, track: _Track, failure: CollectFailure, at_ms: int) -> None:
         """Say it once per reason and hour."""
-        last_ms = track.logged_ms.get(failure.reason)
-        if last_ms is not None and 0 <= at_ms - last_ms < LOG_AGAIN_MS:
-            return
-        track.logged_ms[failure.reason] = at_ms
-        level = logging.ERROR if failure.reason is Failure.INTERNAL else logging.WARNING
-        who = (track.source.kind, track.source.name)
-        _log.log(level, "%s %s is down (%s): %s", *who, failure.reason, failure.detail)
+        if _say_again(track.logged_ms, failure.reason, at_ms):
+            who = (track.source.kind, track.source.name)
+            told = (failure.reason, failure.detail)
+            _log.log(_level(failure), "%s %s is down (%s): %s", *who, *told)
 
 
 def sources(
@@ -272,8 +356,12 @@ def sources(
     *,
     own_page: Callable[[], tuple[bytes, str]] | None = None,
     resolve: Resolve | None = None,
+    statements: Write | None = None,
 ) -> list[Source]:
-    """All that the configuration names: this host, Plimsoll's own page, the targets in order."""
+    """All that the configuration names: this host, Plimsoll's own page, the targets in order.
+
+    `statements` takes the texts of statements that databases tell of.
+    """
     found: list[Source] = []
     if config.host:
         timeout_seconds = min(config.timeout, SHARE_OF_INTERVAL * config.interval)
@@ -282,19 +370,35 @@ def sources(
         ours = Target(name=OWN_PAGE, url="http://127.0.0.1/metrics")
         found.append(Scrape(ours, config, immediate=True, page=own_page))
     found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
+    found.extend(Redis(target, config, resolve=resolve) for target in config.redis)
+    found.extend(Memcached(target, config, resolve=resolve) for target in config.memcached)
+    found.extend(
+        Postgres(target, config, resolve or SystemResolver(), write=statements)
+        for target in config.postgres
+    )
     return found
 
 
-def _internal(error: Exception) -> CollectFailure:
-    """A bug of ours. Where it happened is told, not what it says: that may quote a secret."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))
-    return CollectFailure(Failure.INTERNAL, f"{type(error).__name__} in {places}")
+def _say_again(logged_ms: dict[Failure, int], reason: Failure, at_ms: int) -> bool:
+    """Whether a failure is logged: once per reason and hour."""
+    last_ms = logged_ms.get(reason)
+    if last_ms is not None and 0 <= at_ms - last_ms < LOG_AGAIN_MS:
+        return False
+    logged_ms[reason] = at_ms
+    return True
+
+
+def _level(failure: CollectFailure) -> int:
+    return logging.ERROR if failure.reason is Failure.INTERNAL else logging.WARNING
 
 
 def _milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def _moment(at_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=at_ms)
+
+
 def _time(at_ms: int | None) -> datetime | None:
-    return None if at_ms is None else _EPOCH + timedelta(milliseconds=at_ms)
+    return None if at_ms is None else _moment(at_ms)

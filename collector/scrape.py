@@ -10,24 +10,24 @@ import base64
 import ssl
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
-from pydantic import SecretStr
 
 from collector.addresses import Resolve, SystemResolver, checked
 from collector.config import CollectorConfig, Target
-from collector.exposition import Exposition
-from collector.failure import CollectFailure, Failure
-from collector.fetch import (
-    Answer,
+from collector.connect import (
+    SHARE_OF_INTERVAL,
     ConnectError,
     ConnectTimeoutError,
     Place,
-    ProtocolError,
+    Secrets,
     TLSError,
-    get,
+    places,
+    trust,
 )
+from collector.exposition import Exposition
+from collector.failure import CollectFailure, Failure
+from collector.fetch import Answer, ProtocolError, get
 from collector.sidethread import SideThread, StillBusyError
 from collector.source import TARGET, Collected
 
@@ -36,10 +36,6 @@ ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 
 READ_AT_ONCE_BYTES = 1024 * 1024
 """A page up to this size whose lines are known is read without a thread, which would cost more."""
-
-SHARE_OF_INTERVAL = 0.8
-SHARE_TO_CONNECT = 0.45
-MOST_ADDRESSES = 4
 
 
 class Scrape:
@@ -78,6 +74,7 @@ class Scrape:
         )
         self._reader = SideThread(f"plimsoll-page-{target.name}")
         self._trusted: ssl.SSLContext | None = None
+        self._secrets = Secrets(target.name)
 
     def __repr__(self) -> str:
         return f"Scrape({self.name!r})"
@@ -101,16 +98,12 @@ class Scrape:
     async def _fetch(self) -> tuple[bytes, str]:
         host = self._url.raw_host.decode("ascii")
         port = self._url.port or (443 if self._url.scheme == "https" else 80)
-        addresses = (await checked(host, port, self._resolve))[:MOST_ADDRESSES]
-        # Only connecting has a limit of its own, so that a dead address leaves time for the next
-        # one; the whole is limited by whoever calls collect(). It counts once for TCP and once for
-        # TLS, and both should end before the whole.
-        seconds = SHARE_TO_CONNECT * self.timeout_seconds / len(addresses)
-        tls, headers = self._trust(), self._headers()
+        addresses = await checked(host, port, self._resolve)
+        tls, headers = self._trust(), await self._headers()
         failure = CollectFailure(Failure.DNS, "no address")
-        for address in addresses:
+        for place in places(addresses, port, self.timeout_seconds, tls, host):
             try:
-                return await self._get(Place(address, port, seconds, tls, host), headers)
+                return await self._get(place, headers)
             except TLSError as error:
                 raise CollectFailure(Failure.TLS, str(error)) from None
             except ProtocolError:
@@ -156,19 +149,11 @@ class Scrape:
         )
 
     def _trust(self) -> ssl.SSLContext | None:
-        if self._url.scheme == "http" or self._trusted is not None:
-            return self._trusted
-        try:
-            self._trusted = ssl.create_default_context(
-                cafile=None if self._target.ca_file is None else str(self._target.ca_file)
-            )
-        except (OSError, ssl.SSLError):
-            raise CollectFailure(
-                Failure.TLS, "the ca_file cannot be read, or holds no certificates in PEM form"
-            ) from None
+        if self._url.scheme == "https" and self._trusted is None:
+            self._trusted = trust(self._target.ca_file)
         return self._trusted
 
-    def _headers(self) -> dict[str, str]:
+    async def _headers(self) -> dict[str, str]:
         headers = {
             "Host": self._url.netloc.decode("ascii"),
             "User-Agent": "plimsoll",
@@ -178,29 +163,21 @@ class Scrape:
         }
         target = self._target
         if target.token is not None or target.token_file is not None:
-            token = _secret(target.token, target.token_file, "token")
+            token = _token(await self._secrets.read(target.token, target.token_file, "token"))
             headers["Authorization"] = f"Bearer {token}"
         elif target.username is not None:
-            password = _secret(target.password, target.password_file, "password")
+            given = target.password, target.password_file
+            password = await self._secrets.read(*given, "password")
             pair = base64.b64encode(f"{target.username}:{password}".encode()).decode()
             headers["Authorization"] = f"Basic {pair}"
         return headers
 
 
-def _secret(value: SecretStr | None, file: Path | None, what: str) -> str:
-    """The secret, its file read anew, because secrets are rotated."""
-    if value is not None:
-        secret = value.get_secret_value().strip()
-    else:
-        try:
-            secret = Path(str(file)).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise CollectFailure(Failure.AUTH, f"the {what}_file cannot be read") from None
-    if not secret:
-        raise CollectFailure(Failure.AUTH, f"the {what} is empty")
-    if what == "token" and not (secret.isascii() and secret.isprintable()):
+def _token(token: str) -> str:
+    """A bearer token that a header can carry."""
+    if not (token.isascii() and token.isprintable()):
         raise CollectFailure(Failure.AUTH, "the token holds characters that a header cannot carry")
-    return secret
+    return token
 
 
 class _Plain:

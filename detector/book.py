@@ -239,6 +239,19 @@ class Book:
         """One incident, whole."""
         return next(iter(self.incidents(session, IncidentRow.id == incident_id)), None)
 
+    def open_incidents(self, session: Session) -> list[Incident]:
+        """All that are not over, oldest first."""
+        return self.incidents(session, IncidentRow.phase == Phase.OPEN)
+
+    def suspected(self, session: Session) -> list[Regression]:
+        """All that may turn out to be a regression, oldest first."""
+        rows = session.exec(
+            select(RegressionRow)
+            .where(RegressionRow.phase == Phase.SUSPECTED, RegressionRow.kind == Kind.REGRESSION)
+            .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
+        )
+        return [row.domain() for row in rows]
+
     def unannounced(self, session: Session) -> list[Incident]:
         """The incidents whose newest version nobody has taken to tell, oldest first."""
         return self.incidents(session, col(IncidentRow.announced) < col(IncidentRow.version))

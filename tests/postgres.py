@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -28,8 +28,15 @@ _databases = count(1)
 class Postgres:
     """A running server; `database` gives the address of a new, empty database."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, folder: Path, process: subprocess.Popen[bytes]) -> None:
         self.port = port
+        self.folder = folder
+        self.process = process
+
+    @property
+    def log(self) -> Path:
+        """What the server writes."""
+        return self.folder / "log"
 
     def address(self, database: str, *, password: str = "") -> str:
         """The SQLAlchemy address of a database on this server."""
@@ -43,10 +50,10 @@ class Postgres:
             connection.execute(f"CREATE DATABASE {name}")
         return self.address(name)
 
-    def connected(self) -> psycopg.Connection:
+    def connected(self, database: str = "postgres", user: str = USER) -> psycopg.Connection:
         """A connection beside the one under test."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=USER, dbname="postgres", autocommit=True
+            host="127.0.0.1", port=self.port, user=user, dbname=database, autocommit=True
         )
 
 
@@ -68,27 +75,64 @@ def unprivileged() -> list[str]:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A server that is started here and stopped at the end."""
+def postgres(*settings: str, hba: str = "") -> Iterator[Postgres]:
+    """A server that is started here and stopped at the end.
+
+    `settings` are of its configuration, `name=value`; `hba` replaces its pg_hba.conf, which lets
+    everybody in.
+    """
     programs, before = binaries(), unprivileged()
     folder = Path(tempfile.mkdtemp(prefix="plimsoll-postgres-"))
     if before:
         shutil.chown(folder, "nobody", "nogroup")
-    data, log = folder / "data", folder / "log"
-    port = free_port()
+    data = folder / "data"
     init = [str(programs / "initdb"), "-D", str(data), "-U", USER, "-A", "trust", "--no-sync"]
     run([*before, *init, "-E", "UTF8", "--locale=C.UTF-8"], folder)
-    settings = [*FAST, f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1"]
-    options = [part for one in settings for part in ("-c", one)]
+    if hba:
+        (data / "pg_hba.conf").write_text(hba)
+    try:
+        with started(folder, data, settings) as made:
+            yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def standby(primary: Postgres, name: str = "standby") -> Iterator[Postgres]:
+    """A copy of a server that follows it."""
+    programs, before = binaries(), unprivileged()
+    data = primary.folder / name
+    address = f"host=127.0.0.1 port={primary.port} user={USER} application_name={name}"
+    copy = [str(programs / "pg_basebackup"), "-D", str(data), "-d", address, "-R", "--no-sync"]
+    run([*before, *copy, "-c", "fast"], primary.folder)
+    folder = primary.folder / f"{name}-server"
+    folder.mkdir()
+    if before:
+        shutil.chown(folder, "nobody", "nogroup")
+    with started(folder, data, ()) as made:
+        yield made
+
+
+@contextmanager
+def started(folder: Path, data: Path, settings: Sequence[str]) -> Iterator[Postgres]:
+    """A server on a data directory that is there, with its log and socket in `folder`."""
+    port, log = free_port(), folder / "log"
+    fixed = [*FAST, f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1"]
+    options = [part for one in (*fixed, *settings) for part in ("-c", one)]
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [*before, str(programs / "postgres"), "-D", str(data), "-p", str(port), *options],
+            [
+                *unprivileged(),
+                str(binaries() / "postgres"),
+                *("-D", str(data), "-p", str(port)),
+                *options,
+            ],
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
         )
     try:
-        made = Postgres(port)
+        made = Postgres(port, folder, server)
         wait_until_ready(made, server, log)
         yield made
     finally:
@@ -98,7 +142,6 @@ def postgres() -> Iterator[Postgres]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(command: list[str], folder: Path) -> None:

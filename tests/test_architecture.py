@@ -39,15 +39,21 @@ ADAPTERS = {
     },
     "jinja2": {"api/pages/render.py"},
     "psutil": {"collector/host.py"},
-    "psycopg": set[str](),  # SQLAlchemy loads it by the address
+    # SQLAlchemy loads it by the address.
+    "psycopg": {"collector/postgres/connection.py"},
     "rich": {
         "api/acting.py",
+        "api/collecting.py",
+        "api/addressing.py",
         "api/demo/story.py",
         "api/explaining.py",
         "api/main.py",
+        "api/preparing.py",
         "api/progress.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/setup.py",
+        "api/silencing.py",
         "api/incident_commands.py",
         "api/token_commands.py",
     },
@@ -55,19 +61,26 @@ ADAPTERS = {
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
+        "api/collecting.py",
+        "api/addressing.py",
+        "api/beacon.py",
         "api/explaining.py",
         "api/main.py",
+        "api/preparing.py",
         "api/reference/interfaces.py",
         "api/replaying.py",
+        "api/setup.py",
+        "api/silencing.py",
         "api/incident_commands.py",
         "api/token_commands.py",
     },
-    "uvicorn": {"api/serve.py", "api/demo/shop.py"},
+    "uvicorn": {"api/direct.py", "api/serve.py", "api/demo/shop.py"},
 }
 # Imported by name, declared by the distribution that brings and pins them.
 BROUGHT = {
     "annotated_types": "pydantic",
     "attr": "grafanalib",
+    "h11": "uvicorn",
     "markupsafe": "jinja2",
     "plimsoll_client": "plimsoll-client",
     "pydantic_core": "pydantic",
@@ -136,7 +149,7 @@ def test_every_room_is_under_contract() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     walled = {one["containers"][0] for one in declared["contracts"] if "containers" in one}
 
-    assert walled == {*ROOMS, "plimsoll_client"}
+    assert walled >= {*ROOMS, "plimsoll_client"}
 
 
 def test_only_the_loops_read_the_clock() -> None:

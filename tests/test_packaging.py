@@ -111,6 +111,9 @@ def test_every_room_is_typed(wheel: Path, client_wheel: Path) -> None:
     "file",
     [
         "api/pages/templates/overview.html",
+        "api/static/beacon/beacon.d.ts",
+        "api/static/beacon/beacon.js",
+        "api/static/beacon/beacon.js.br",
         "api/static/plimsoll.css",
         "api/static/uplot/uPlot.iife.min.js",
         "api/static/uplot/LICENSE",

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from alerts.message import REASONS, correlated, since
 from api.pages.charts import of_regression
 from api.pages.render import render
+from api.pages.troubles import elsewhere
 from api.rooms import Asked, Rooms
 from api.routes.incidents import find_whole
 
@@ -29,6 +30,8 @@ MATCHES = {
 @routes.api_route("/incidents/{incident_id}", methods=["GET", "HEAD"])
 def incident(house: Rooms, incident_id: str, asked: Annotated[Asked, Query()]) -> Response:
     """One incident."""
+    if (shown_elsewhere := elsewhere(incident_id)) is not None:
+        return shown_elsewhere
     whole = find_whole(house, incident_id)
     with house.state.reading() as session:
         found = house.book.incident(session, incident_id)

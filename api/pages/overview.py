@@ -74,7 +74,7 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
             "history_bytes": house.file.size_bytes(),
             "state_bytes": house.state.size_bytes(),
             "rows": house.file.rows(),
-            "own_targets": bool(house.settings.collector.targets) or house.source is not None,
+            "own_targets": any(house.settings.collector.watched()) or house.source is not None,
             "source": shape_of(house),
         },
     )

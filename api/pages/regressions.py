@@ -14,6 +14,7 @@ from api.house import House
 from api.moments import at
 from api.pages.charts import of_regression
 from api.pages.render import render
+from api.pages.troubles import elsewhere
 from api.rooms import Asked, Rooms, Targets
 from api.routes.regressions import Life, RegressionsAsked, Which, find, find_whole
 from api.shapes import RegressionShape
@@ -65,6 +66,8 @@ def history(house: Rooms, known: Targets, request: Request) -> Response:
 @routes.api_route("/regressions/{regression_id}", methods=["GET", "HEAD"])
 def regression(house: Rooms, regression_id: str, asked: Annotated[Asked, Query()]) -> Response:
     """One regression."""
+    if (shown_elsewhere := elsewhere(regression_id)) is not None:
+        return shown_elsewhere
     whole = find_whole(house, regression_id)
     with house.state.reading() as session:
         one = house.book.regression(session, regression_id)

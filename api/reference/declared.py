@@ -11,6 +11,7 @@ from pydantic import BaseModel, FilePath, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from alerts.scalars import Span
 from api import words
 from api.reference.tables import code, codes, table
 from api.settings import FORMS, SECTIONS
@@ -30,13 +31,14 @@ PLAIN = {
     Path: "path",
     SecretStr: "secret",
     Selector: "selector",
+    object: "anything",
 }
 TUPLES = {
     tuple[Selector, ...]: "selector or list of selectors",
     tuple[tuple[str, str], ...]: "names with values",
 }
 BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
-DURATION = get_args(Seconds)[1]
+DURATIONS = (get_args(Seconds)[1], get_args(Span)[1])
 
 
 def configuration() -> str:
@@ -143,7 +145,7 @@ def kind(field: FieldInfo) -> str:
 
 def type_name(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> str:
     """A type for people."""
-    if DURATION in metadata:
+    if any(one in metadata for one in DURATIONS):
         return "duration"
     if annotation == FilePath:
         return "path of a file"

@@ -22,6 +22,7 @@ from api.main import app as commands
 from api.reference.declared import PLAIN
 from api.reference.tables import code, codes, table
 from api.shapes import API
+from collector.rum.receiver import COUNTER_LABELS
 from storage.config import StorageConfig
 
 Schema = Mapping[str, Any]
@@ -36,12 +37,23 @@ HOUSE_LABELS = {
     "plimsoll_regression_open": f"`signal`, `rule`, `severity`, {SERIES}",
     "plimsoll_backfill_progress_ratio": "`signal`, `source`",
     "plimsoll_deployment_timestamp_seconds": "`service`, `version`",
+    "rum_metrics_dropped_total": "`app`, `reason`",
+    "rum_values_excluded_total": "`app`, `reason`",
+    "rum_cells_overflow_total": "`app`",
+    "rum_views_open": "`app`",
+    "rum_metrics_waiting": "`app`",
+    "rum_routes_admitted": "`app`",
+    "rum_views_unfinalised_ratio": "`app`, `browser`",
+    **{name: codes(labels) for name, labels in COUNTER_LABELS.items()},
 }
 PAGES = {
     "/": "The overview, a page for people.",
     "/regressions": "The history of regressions, a page for people.",
     "/regressions/{regression_id}": "One regression, a page for people.",
     "/incidents/{incident_id}": "One incident, a page for people.",
+    "/queries": "Statements of databases and what they took, a page for people.",
+    "/queries/{fingerprint}": "One statement and its past, a page for people.",
+    "/troubles/{trouble_id}": "One trouble of Plimsoll itself, a page for people.",
     "/runbooks": "What each shipped rule means and where to look first, a page for people.",
     "/runbooks/{rule}": "The runbook of one rule, a page for people.",
     "/sign-in": "Where a person signs in with a token.",
@@ -49,6 +61,7 @@ PAGES = {
     "/signals/{name}": "One signal, a page for people.",
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
+    "/metrics/rum": "The histograms of web vitals in the Prometheus text format.",
     f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }
 

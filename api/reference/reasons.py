@@ -8,6 +8,9 @@ import numpy as np
 
 from alerts.alert import Outcome
 from alerts.alert import Reason as Decision
+from alerts.group import Notice
+from alerts.heartbeat import Beat
+from alerts.troubles import TroubleKind
 from api.access.token import Refusal
 from api.errors import ProblemType
 from api.feed import Ending
@@ -18,6 +21,9 @@ from api.routes.source import IN_WORDS as ANSWERS
 from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
 from api.routes.targets import IN_WORDS
 from collector.failure import Failure
+from collector.rum.percentile import Comparison
+from collector.rum.refusal import STATUS, Exclusion, Omission
+from collector.rum.refusal import Refusal as BeaconRefusal
 from collector.source import Drop
 from detector.bounds import Levels, Limits
 from detector.checks import Case
@@ -130,6 +136,42 @@ DECISIONS = {
     Decision.NOTHING_CHANGED: "Not sent: the message would look the same.",
     Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
     Decision.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
+    Decision.SUSPECTED: "Sent: a suspicion, to a route that asks for them.",
+    Decision.CONFIRMED: "Sent: what was told as a suspicion is one.",
+    Decision.WITHDRAWN: "Sent: what was told as a suspicion went away.",
+    Decision.REPEATED: "Sent: nothing has changed for `repeat_interval`, and it lasts.",
+    Decision.ESCALATED: "Sent: nobody acknowledged it in time, so `escalate.to` is told.",
+    Decision.KEPT_TRUE: "Sent as an edit that nobody is to notice: a message that stands stays "
+    "true, though something keeps its news quiet.",
+    Decision.INHIBITED: "Not sent: an alert of a source of `inhibit_rules` fires.",
+    Decision.OUT_OF_HOURS: "Not sent: in a mute time of the route, or outside of its active ones.",
+    Decision.SILENCED: "Not sent: a silence holds for all of it.",
+    Decision.MAINTENANCE: "Not sent: a maintenance window holds for all of it.",
+    Decision.WAITING_FOR_GROUP: "Not sent yet: its group is told after `group_wait`, and then once "
+    "in a `group_interval`.",
+    Decision.OVER_BEFORE_TOLD: "Not sent: it was over before its group was told of it.",
+    Decision.ACKNOWLEDGED_IN_TIME: "Not sent: escalating it is not needed.",
+}
+NOTICES = {
+    Notice.FIRST: "The first notice of the group.",
+    Notice.NEW_ALERTS: "An alert fires that the last notice did not tell.",
+    Notice.RESOLVED: "An alert is over that the last notice told as firing, or all of them are.",
+    Notice.REPEAT: "Nothing is new, and `repeat_interval` is over.",
+    Notice.NOTHING_NEW: "Nothing is new: no notice.",
+    Notice.NOTHING_LEFT: "Everything in it is kept quiet: no notice.",
+}
+TROUBLES = {
+    TroubleKind.COLLECTOR_DOWN: "A target has given nothing for `alerts.own.collector_down`.",
+    TroubleKind.DETECTOR_LATE: "The next tick is late by `alerts.own.detector_late`.",
+    TroubleKind.OUTBOX_STUCK: "A message has waited for `alerts.own.outbox_stuck`.",
+    TroubleKind.RECEIVER_BROKEN: "A receiver has refused everything for "
+    "`alerts.own.receiver_broken`.",
+}
+BEATS = {
+    Beat.SENT: "It was taken.",
+    Beat.WITHHELD: "The detector is late or a message is stuck, so it was not sent.",
+    Beat.REFUSED: "The answer was no success.",
+    Beat.UNREACHABLE: "No connection, or no answer in time.",
 }
 REFUSALS = {
     Refusal.MISSING: "No token was sent, and no cookie of a session.",
@@ -229,6 +271,64 @@ def shown(member: StrEnum) -> str:
     return code(member.value) if member.value else "(empty)"
 
 
+BEACON_REFUSALS = {
+    BeaconRefusal.METHOD: "Neither POST nor OPTIONS.",
+    BeaconRefusal.ENCODING: "The body has a `Content-Encoding`: nothing is unpacked.",
+    BeaconRefusal.TOO_LARGE: "The body is larger than 16 KiB (64 KiB of another SDK).",
+    BeaconRefusal.TIMEOUT: "The body did not come within ten seconds.",
+    BeaconRefusal.DISCONNECTED: "The connection was broken off before the body was there.",
+    BeaconRefusal.OVERLOAD: "More bodies are being read than `open_requests`.",
+    BeaconRefusal.MALFORMED: "It is no beacon: no JSON, a wrong type, a text or a list too long.",
+    BeaconRefusal.NESTED: "Brackets within brackets, too deep for any parser.",
+    BeaconRefusal.KEY: "No app has this key.",
+    BeaconRefusal.ORIGIN: "The origin is none of the app's, or is missing.",
+    BeaconRefusal.PREFIX_RATE: "The network sends more than `prefix_per_second`.",
+    BeaconRefusal.APP_RATE: "The app gets more than `app_per_second`.",
+    BeaconRefusal.BOT: "A robot by its user agent, or a browser that is driven by a program. "
+    "Answered as everybody.",
+    BeaconRefusal.REPLAYED: "This sequence of this page view came before. Answered as everybody.",
+}
+OMISSIONS = {
+    Omission.NAME: "A metric of another name.",
+    Omission.VALUE: "Below zero, above 60 s (CLS: 100), or 0 for LCP and FCP.",
+    Omission.DUMMY: "The first byte of a navigation that asked for nothing.",
+    Omission.LATE: "Its view was over and the metric counted.",
+    Omission.TOO_MANY: "More than 200 metrics of one page view wait.",
+}
+EXCLUSIONS = {
+    Exclusion.INCONSISTENT: "First byte, first paint and largest paint are in no possible order.",
+    Exclusion.PREFIX_SHARE: "The network gave its share of this route and device in this hour.",
+}
+COMPARISONS = {
+    Comparison.UNKNOWN: "Fewer values on one side than rules ask for. Never the same as steady.",
+    Comparison.STEADY: "No difference that is both certain and large enough to be noticed.",
+    Comparison.WORSE: "The 99 % bands of the p75 are apart, by 5 % and what a person notices. Of "
+    "CLS: the shares worse than good differ, by 2.5 points.",
+    Comparison.BETTER: "The same the other way.",
+}
+
+
+def beacon_refusals() -> str:
+    """Why a beacon is not taken, and what it is answered with."""
+    rows = ([code(one), code(STATUS[one]), BEACON_REFUSALS[one]] for one in BeaconRefusal)
+    return table(("reason", "answer", "meaning"), rows)
+
+
+def omissions() -> str:
+    """Why a metric of a beacon is left out."""
+    return described(Omission, OMISSIONS, "reason")
+
+
+def exclusions() -> str:
+    """Why a final value is not counted."""
+    return described(Exclusion, EXCLUSIONS, "reason")
+
+
+def comparisons() -> str:
+    """How releases and spans compare."""
+    return described(Comparison, COMPARISONS, "verdict")
+
+
 def verdicts() -> str:
     """What a rule may say."""
     return described(Verdict, VERDICTS, "verdict")
@@ -280,6 +380,21 @@ def drops() -> str:
 def decisions() -> str:
     """Why a message goes out, or not."""
     return described(Decision, DECISIONS, "reason")
+
+
+def notices() -> str:
+    """Why a group is told, or not."""
+    return described(Notice, NOTICES, "notice")
+
+
+def troubles() -> str:
+    """What Plimsoll tells about itself."""
+    return described(TroubleKind, TROUBLES, "`alertname`")
+
+
+def beats() -> str:
+    """What becomes of a sign of life."""
+    return described(Beat, BEATS, "outcome")
 
 
 def outcomes() -> str:

@@ -619,13 +619,34 @@ class Judgement(TypedDict):
     """... of how many."""
 
 
+class PartShape(TypedDict):
+    """One part of a target that is asked several things; one that fails leaves the target up."""
+
+    name: str
+    """What is asked, such as `info` or `slowlog`."""
+    up: bool
+    """Whether its last run worked."""
+    reason: str | None
+    """Why it failed."""
+    text: str
+    """How it went in words."""
+    last_attempt: str
+    """When its last run began."""
+    last_success: str | None
+    """When one last worked."""
+    duration_seconds: float
+    """How long the last one took."""
+    samples: int
+    """Samples that it brought."""
+
+
 class Target(TypedDict):
     """One target and its last collection."""
 
     name: str
     """The target's name."""
     kind: str
-    """The collector: host or scrape."""
+    """The collector: host, scrape, postgres, redis, memcached or rum."""
     state: str
     """`pending` until the first collection, then `up` or `down`."""
     reason: str | None
@@ -646,6 +667,8 @@ class Target(TypedDict):
     """Samples that it brought."""
     dropped: int
     """Samples that were left out for the limits."""
+    parts: list[PartShape]
+    """What it is asked, where that is several things; empty for a page of metrics."""
 
 
 class Event(TypedDict):

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from alerts.outbox import OutboxRow
-from detector.regression import Incident
+from alerts.tables import DecisionRow, GroupRow, SilenceRow, TroubleRow
+from detector.regression import Incident, Phase, Regression
 from storage.state import State
 
 # Of its own, so that the tables of the rooms are not joined by one of the tests.
@@ -14,7 +15,8 @@ METADATA = sa.MetaData()
 TABLE = sa.Table(
     "book_of_tests",
     METADATA,
-    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("id", sa.String, unique=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("announced", sa.Integer, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
@@ -25,7 +27,9 @@ def opened(url: str) -> State:
     """A state with the outbox and the book in it."""
     state = State(url)
     METADATA.create_all(state.engine)
-    OutboxRow.metadata.create_all(state.engine, tables=[OutboxRow.metadata.tables["outbox"]])
+    ours = (OutboxRow, GroupRow, SilenceRow, DecisionRow, TroubleRow)
+    tables = [OutboxRow.metadata.tables[str(one.__tablename__)] for one in ours]
+    OutboxRow.metadata.create_all(state.engine, tables=tables)
     return state
 
 
@@ -33,6 +37,9 @@ class TestBook:
     """What the detector's book offers to the room."""
 
     __test__ = False
+
+    def __init__(self) -> None:
+        self.suspicions: dict[str, Regression] = {}
 
     def write(self, session: Session, incident: Incident) -> None:
         """The newest version of an incident."""
@@ -49,9 +56,26 @@ class TestBook:
         rows = session.connection().execute(
             sa.select(TABLE.c.content)
             .where(TABLE.c.announced < TABLE.c.version)
-            .order_by(sa.text("rowid"))
+            .order_by(TABLE.c.number)
         )
         return [pickle.loads(content) for (content,) in rows]
+
+    def incident(self, session: Session, incident_id: str) -> Incident | None:
+        rows = session.connection().execute(
+            sa.select(TABLE.c.content).where(TABLE.c.id == incident_id)
+        )
+        return next((pickle.loads(content) for (content,) in rows), None)
+
+    def open_incidents(self, session: Session) -> list[Incident]:
+        rows = session.connection().execute(sa.select(TABLE.c.content).order_by(TABLE.c.number))
+        found: list[Incident] = [pickle.loads(content) for (content,) in rows]
+        return [one for one in found if one.phase is Phase.OPEN]
+
+    def suspected(self, session: Session) -> list[Regression]:
+        return [one for one in self.suspicions.values() if one.phase is Phase.SUSPECTED]
+
+    def regression(self, session: Session, regression_id: str) -> Regression | None:
+        return self.suspicions.get(regression_id)
 
     def claim(self, session: Session, incident: Incident) -> bool:
         done = session.connection().execute(

@@ -23,6 +23,7 @@ from alerts.message import (
     render,
 )
 from alerts.mrkdwn import cut, escape, link
+from alerts.subject import suspicion
 from detector.finding import (
     Check,
     Correlation,
@@ -462,3 +463,14 @@ def test_what_became_part_of_another_incident_leads_there() -> None:
     assert payload["text"].startswith("Part of another incident: its regressions are told with")
     assert payload["text"].endswith(f"{URL}/incidents/inc-0")
     assert f"<{URL}/incidents/inc-0|That incident>" in list(strings(payload))
+
+
+def test_a_suspicion_says_that_it_is_one_and_when_it_went_away() -> None:
+    suspected = replace(CART, phase=Phase.SUSPECTED, incident_id="")
+    told = render(suspicion(suspected), "http://127.0.0.1:1")
+    assert told["text"].startswith("Warning, suspected: ")
+    assert told["blocks"][0]["text"]["text"].startswith("Warning, suspected: ")
+    gone = replace(suspected, phase=Phase.TRANSIENT, resolved_ms=CART.updated_ms)
+    over = render(suspicion(gone), "http://127.0.0.1:1")
+    assert over["text"].startswith("Withdrawn: ")
+    assert "was suspected" in over["text"]

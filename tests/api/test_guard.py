@@ -180,6 +180,7 @@ def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -
         "/api/v1/incidents",
         "/api/v1/incidents/{incident_id}",
         "/api/v1/judgements",
+        "/api/v1/queries",
         "/api/v1/regressions",
         "/api/v1/regressions/{regression_id}",
         "/api/v1/regressions/{regression_id}/events",

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from collector.config import CollectorConfig, Target
+from collector.config import CollectorConfig, MemcachedTarget, RedisTarget, Target
+from collector.run import sources
 
 SHOP = {"name": "shop", "url": "http://shop.internal:8000/metrics"}
 
@@ -86,14 +87,80 @@ def test_a_limit_of_nothing_is_refused(key: str) -> None:
 def test_secrets_are_not_in_the_repr(tmp_path: Path) -> None:
     one = Target.model_validate({**SHOP, "token": "hunter2"})
     other = Target.model_validate({**SHOP, "username": "bob", "password": "hunter2"})
-    for target in (one, other):
+    cache = RedisTarget.model_validate({"name": "a", "address": "b:1", "password": "hunter2"})
+    for target in (one, other, cache):
         assert "hunter2" not in repr(target)
         assert "hunter2" not in str(target)
         assert "hunter2" not in target.model_dump_json()
 
 
 def test_every_field_is_described() -> None:
-    for model in (CollectorConfig, Target, CollectorConfig.model_fields["limits"].annotation):
+    limits = CollectorConfig.model_fields["limits"].annotation
+    for model in (CollectorConfig, Target, RedisTarget, MemcachedTarget, limits):
         assert model is not None
         for name, field in model.model_fields.items():
             assert field.description, name
+
+
+MAIN = {"name": "main", "host": "db.internal", "database": "shop"}
+
+
+def test_a_database_needs_only_a_name() -> None:
+    (one,) = CollectorConfig.model_validate({"postgres": [{"name": "main"}]}).postgres
+    assert (one.host, one.port, one.user, one.database) == (
+        "127.0.0.1",
+        5432,
+        "plimsoll",
+        "postgres",
+    )
+    assert (one.statement_timeout, one.lock_timeout) == (3, 0.2)
+    assert one.intervals.tables < 300
+    assert one.tls == "prefer"
+
+
+def test_with_a_certificate_to_trust_the_server_is_verified() -> None:
+    config = CollectorConfig.model_validate({"postgres": [{**MAIN, "ca_file": __file__}]})
+    assert config.postgres[0].tls == "verify-full"
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"host": "postgresql://bob:hunter2@db/shop"}, "is no host"),
+        ({"host": "db,standby"}, "is no host"),
+        ({"host": "db options=hunter2"}, "is no host"),
+        ({"name": "my db"}, "letters, digits or any of"),
+        ({"password": "hunter2", "password_file": __file__}, "keep one"),
+        ({"cert_file": __file__}, "give both or none"),
+        ({"ca_file": __file__, "sslmode": "require"}, "does not look at certificates"),
+        ({"intervals": {"tables": "5m"}}, "are a gap"),
+        ({"interval": "5m"}, "are a gap"),
+        ({"skip": ["everything"]}, "Input should be"),
+        ({"pgbouncer": {"password": "hunter2", "password_file": __file__}}, "keep one"),
+        ({"conninfo": "host=db password=hunter2"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_each_fault_of_a_database_is_told_without_its_secret(
+    change: dict[str, Any], hint: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        CollectorConfig.model_validate({"postgres": [{**MAIN, **change}]})
+    assert hint in message(caught.value)
+    assert "hunter2" not in message(caught.value)
+
+
+def test_a_name_is_taken_once_whatever_it_names() -> None:
+    with pytest.raises(ValidationError, match="of different kinds are called 'shop'"):
+        CollectorConfig.model_validate({"targets": [SHOP], "postgres": [{"name": "shop"}]})
+    with pytest.raises(ValidationError, match="2 targets are called 'main'"):
+        CollectorConfig.model_validate({"postgres": [MAIN, MAIN]})
+    with pytest.raises(ValidationError, match="built-in"):
+        CollectorConfig.model_validate({"postgres": [{"name": "plimsoll"}]})
+
+
+def test_the_password_of_a_database_shows_nowhere() -> None:
+    config = CollectorConfig.model_validate({"postgres": [{**MAIN, "password": "hunter2"}]})
+    assert "hunter2" not in repr(config) + str(config.model_dump_json())
+    (found,) = (one for one in sources(config) if one.name == "main")
+    assert (found.kind, found.interval_seconds, found.timeout_seconds) == ("postgres", 15, 10)
+    assert "hunter2" not in repr(found)

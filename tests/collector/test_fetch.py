@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from collector.fetch import Place, ProtocolError, get
+from collector.connect import Place
+from collector.fetch import ProtocolError, get
 from tests.collector.servers import head, serving
 
 

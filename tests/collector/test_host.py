@@ -28,13 +28,15 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 
 V2 = {
     "cpu.max": "150000 100000\n",
-    "cpu.stat": "usage_usec 900\nnr_periods 1000\nnr_throttled 50\nthrottled_usec 2500000\n",
+    "cpu.stat": "usage_usec 90000000\nnr_periods 1000\nnr_throttled 50\nthrottled_usec 2500000\n",
     "memory.current": "900000\n",
     "memory.max": "1000000\n",
     "memory.stat": "anon 5\ninactive_file 100000\nactive_file 7\n",
     "memory.events": "low 0\noom 3\noom_kill 2\n",
 }
 V2_READ = Container(
+    cpu_seconds=90,
+    cpu_limit_cores=1.5,
     cpu_periods=1000,
     cpu_throttled_periods=50,
     cpu_throttled_seconds=2.5,
@@ -44,6 +46,8 @@ V2_READ = Container(
 )
 V1_CPU = {
     "cpu.cfs_quota_us": "150000\n",
+    "cpu.cfs_period_us": "100000\n",
+    "cpuacct.usage": "90000000000\n",
     "cpu.stat": "nr_periods 1000\nnr_throttled 50\nthrottled_time 2500000000\n",
 }
 V1_MEMORY = {
@@ -113,7 +117,7 @@ def test_a_hybrid_is_read_file_by_file(tmp_path: Path) -> None:
 def test_without_a_limit_nothing_is_said_about_throttling_or_the_limit(tmp_path: Path) -> None:
     unlimited = {**V2, "cpu.max": "max 100000\n", "memory.max": "max\n"}
     root = tree(tmp_path / "2", {"proc/self/cgroup": "0::/\n", **below("sys/fs/cgroup", unlimited)})
-    wanted = Container(memory_working_set_bytes=800_000, oom_kills=2)
+    wanted = Container(cpu_seconds=90, memory_working_set_bytes=800_000, oom_kills=2)
     assert cgroup.read(root) == wanted
     root = tree(
         tmp_path / "1",
@@ -127,6 +131,26 @@ def test_without_a_limit_nothing_is_said_about_throttling_or_the_limit(tmp_path:
         },
     )
     assert cgroup.read(root) == wanted
+
+
+def test_the_root_of_all_groups_is_no_container(tmp_path: Path) -> None:
+    files = {name: text for name, text in V2.items() if name == "cpu.stat"}
+    some = "some avg10=0.00 avg60=0.02 avg300=0.80 total=5\n"
+    files["cpu.pressure"] = some
+    root = tree(tmp_path, {"proc/self/cgroup": "0::/\n", **below("sys/fs/cgroup", files)})
+    assert cgroup.read(root) == Container()
+
+
+def test_the_pressure_inside_a_container_is_its_own(tmp_path: Path) -> None:
+    some = "some avg10=0.00 avg60=0.02 avg300=0.80 total=23000000\n"
+    files = {**V2, "cpu.pressure": some, "io.pressure": some.replace("some", "full")}
+    root = tree(tmp_path, {"proc/self/cgroup": "0::/\n", **below("sys/fs/cgroup", files)})
+    found = {(name, *labels.values()): value for name, labels, value in readings(root)}
+    assert found[("container_pressure_waiting_seconds_total", "cpu")] == 23
+    assert found[("container_pressure_stalled_seconds_total", "io")] == 23
+    assert ("container_pressure_stalled_seconds_total", "cpu") not in found
+    assert found[("container_cpu_seconds_total",)] == 90
+    assert found[("container_cpu_limit_cores",)] == 1.5
 
 
 def test_absent_files_are_absent_figures(tmp_path: Path) -> None:

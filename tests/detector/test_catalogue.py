@@ -28,12 +28,22 @@ ASKED = {
         Asked("api_response_time_regression", "api_p95", "relative", "above", 1.20),
         Asked("api_mean_time_regression", "api_mean", "relative", "above", 1.20),
         Asked("db_response_time_regression", "db_p95", "relative", "above", 1.20),
+        *(
+            Asked(f"rum_{vital}_regression{pool}", f"rum_{vital}{pool}", "relative", "above", 1.20)
+            for vital in ("lcp", "inp", "fcp", "ttfb")
+            for pool in ("", "_all_routes")
+        ),
+        Asked("db_mean_time_regression", "db_mean_time", "relative", "above", 1.20),
     ],
     "cache hit rate down more than 10 %": [
         Asked("cache_hit_rate_drop", "cache_hit_rate", "relative", "below", 0.90),
     ],
     "error rate above baseline + 2 standard deviations": [
         Asked("error_rate_spike", "api_error_rate", "sigma", "above", 2),
+    ],
+    "layout shift worse than good": [
+        Asked("rum_cls_regression", "rum_cls_good", "sigma", "below", 3),
+        Asked("rum_cls_regression_all_routes", "rum_cls_good_all_routes", "sigma", "below", 3),
     ],
     "CPU and memory use up more than 50 %": [
         Asked("cpu_usage_pattern", "host_cpu_usage", "relative", "above", 1.5),
@@ -44,6 +54,7 @@ ASKED = {
     ],
     "DB p95 > 100 ms for 5 min": [
         Asked("db_p95_high", "db_p95", "absolute", "above", 0.100, "5m"),
+        Asked("db_mean_time_high", "db_mean_time", "absolute", "above", 0.100, "5m"),
     ],
     "hit rate < 85 % for 10 min": [
         Asked("cache_hit_rate_low", "cache_hit_rate", "absolute", "below", 0.85, "10m"),
@@ -75,7 +86,7 @@ def test_a_rule_that_ships_is_what_was_asked_for(asked: Asked) -> None:
     assert rule.enabled
 
 
-OURS = {"memory_leak"}  # nobody asked for it; it is told as info
+OURS = {"memory_leak", "cache_group_misses_rise", "db_statement_regression"}  # told as info
 WAITING = {"error_budget_burn"}  # switched off: an objective is the user's own
 
 
@@ -132,13 +143,15 @@ def test_names_and_descriptions_are_fit_to_be_shown() -> None:
         check_name(name)
         assert signal.form.title
         assert signal.form.description.endswith(".")
-        assert signal.form.kind in {"api", "cache", "database", "resource"}
+        assert signal.form.kind in {"api", "cache", "database", "resource", "web"}
     for name in RULES:
         check_name(name)
 
 
-def test_windows_last_a_minute_and_are_judged_over_five() -> None:
-    assert {(one.form.window, one.form.over) for one in SIGNALS.values()} == {(60.0, 300.0)}
+def test_windows_last_a_minute_and_are_judged_over_five_and_of_browsers_over_an_hour() -> None:
+    for one in SIGNALS.values():
+        spans = (300.0, 3600.0) if one.form.kind == "web" else (60.0, 300.0)
+        assert (one.form.window, one.form.over) == spans
 
 
 def test_the_section_has_defaults_and_descriptions() -> None:

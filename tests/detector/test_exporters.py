@@ -159,6 +159,20 @@ def test_redis_tells_a_hit_rate(history: DuckHistory, definitions: Definitions) 
     assert not found
 
 
+def test_memcached_tells_a_hit_rate_evictions_and_how_full_it_is(
+    history: DuckHistory, definitions: Definitions
+) -> None:
+    scraped(history, "memcached")
+    found = fed(history, definitions)
+    (row,) = found.pop("cache_hit_rate").values()
+    assert (row.labels, row.value, row.n) == (shop(cache="memcached"), 0.9, 20)
+    (evictions,) = found.pop("cache_evictions").values()
+    assert evictions.value == 0
+    (memory,) = found.pop("cache_memory_usage").values()
+    assert memory.value == pytest.approx(51 / 67108864, rel=0.5)
+    assert not found
+
+
 def test_node_exporter_tells_of_the_host(history: DuckHistory, definitions: Definitions) -> None:
     scraped(history, "node_exporter")
     found = fed(history, definitions)

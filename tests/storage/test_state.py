@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel
 
 import alerts.outbox
 import api.access.tables
+import collector.postgres.book
 import detector.tables
 from detector.book import Book
 from detector.regression import Kind, Phase, Step
@@ -26,6 +27,7 @@ from tests.postgres import Postgres
 TABLES = (
     detector.tables.ProgressRow,
     alerts.outbox.OutboxRow,
+    collector.postgres.book.StatementRow,
     api.access.tables.TokenRow,
 )  # what fills the metadata
 SECRET = "s3cr3t-of-the-state"

@@ -1,0 +1,137 @@
+"""`/notifications`: what was told to whom and why, or why not; and what became of the message."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import Field
+
+from alerts.alert import Action, Reason
+from alerts.decisions import Decision, DecisionQuery, Decisions
+from api.moments import Moment, at, maybe_at, maybe_milliseconds
+from api.rooms import Limited, Rooms
+from api.routes.router import router
+from api.routes.silences import bad_cursor, place
+from api.shapes import Shape
+from detector.book import written
+
+routes = router("notifications")
+
+
+class NotificationsAsked(Limited):
+    """Which decisions; each filter narrows the answer."""
+
+    incident: str | None = Field(None, max_length=200, description="About this incident.")
+    receiver: str | None = Field(None, max_length=200, description="For this receiver.")
+    action: Action | None = Field(
+        None, description="`nothing` for what was not sent; `post` or `update` for what was."
+    )
+    reason: Reason | None = Field(None, description="Why, or why not.")
+    since: Moment | None = Field(None, description="At this time or later, RFC 3339.")
+    until: Moment | None = Field(None, description="At this time or earlier, RFC 3339.")
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+
+
+class NotificationShape(Shape):
+    """What was decided about one version of an incident for one receiver."""
+
+    id: str
+    """Stable id."""
+    at: datetime
+    """When it was decided."""
+    incident_id: str
+    """The incident; `own_...` for a trouble of Plimsoll itself."""
+    version: int
+    """Its version; below zero for a suspicion."""
+    receiver: str
+    """For whom; `none` for nobody."""
+    route: str
+    """The route it came by: the conditions on the way, where it stands, its receiver."""
+    group: str
+    """The group it was told with; empty without routes."""
+    action: Action
+    """What was done: `nothing`, `post` or `update`."""
+    reason: Reason
+    """Why, or why not."""
+    state: str
+    """Of the incident: `suspected`, `open` or `resolved`."""
+    severity: str
+    """Of the incident."""
+    evidence: dict[str, Any]
+    """What the decision rests on: the group's notice, the silence, the source that inhibits."""
+    delivery: str
+    """Where the message is: `pending`, `sent`, `failed` ...; empty where none was written."""
+    outcome: str
+    """What became of the newest attempt; empty before the first."""
+    error: str
+    """What the receiver said; empty when all is well."""
+    attempts: int
+    """How often it was tried."""
+    sent_at: datetime | None
+    """When it was sent."""
+
+    @classmethod
+    def of(cls, one: Decision) -> "NotificationShape":
+        """From the book."""
+        return cls(
+            id=str(one.id),
+            at=at(one.at_ms),
+            incident_id=one.incident_id,
+            version=one.version,
+            receiver=one.receiver,
+            route=one.route,
+            group=one.group_key,
+            action=one.action,
+            reason=one.reason,
+            state=one.phase,
+            severity=one.severity,
+            evidence=one.evidence,
+            delivery=one.state,
+            outcome=one.outcome,
+            error=one.error,
+            attempts=one.attempts,
+            sent_at=maybe_at(one.sent_ms),
+        )
+
+
+class NotificationsPage(Shape):
+    """One page, newest first."""
+
+    items: list[NotificationShape]
+    """The decisions."""
+    next_cursor: str | None
+    """Pass it as `cursor` for the next page; null on the last."""
+
+
+@routes.get("/notifications", summary="What was told to whom, and why or why not, newest first")
+def notifications(house: Rooms, asked: Annotated[NotificationsAsked, Query()]) -> NotificationsPage:
+    """A decision that only says once more what was said last is not kept."""
+    query = DecisionQuery(
+        incident=asked.incident,
+        receiver=asked.receiver,
+        action=asked.action,
+        reason=asked.reason,
+        since_ms=maybe_milliseconds(asked.since),
+        until_ms=maybe_milliseconds(asked.until),
+        before=before(asked.cursor),
+        limit=asked.limit,
+    )
+    with house.state.reading() as session:
+        found = Decisions().page(session, query)
+    shown = found[: asked.limit]
+    more = len(found) > asked.limit
+    return NotificationsPage(
+        items=[NotificationShape.of(one) for one in shown],
+        next_cursor=written(shown[-1].at_ms, str(shown[-1].id)) if more else None,
+    )
+
+
+def before(cursor: str | None) -> tuple[int, int] | None:
+    """Where the page before ended."""
+    found = place(cursor)
+    if found is None:
+        return None
+    at_ms, id_ = found
+    if not id_.isdigit() or len(id_) > 15:
+        raise bad_cursor()
+    return at_ms, int(id_)

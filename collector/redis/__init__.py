@@ -1,0 +1,1 @@
+"""Redis and Valkey, asked in their own protocol with the least of rights."""
