@@ -28,6 +28,7 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.repeating import Repeating
 from api.routes import access as access_routes
 from api.routes import (
     backup,
@@ -154,6 +155,7 @@ def create_app(house: House) -> Application:
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
     app.add_middleware(Tagging)
+    app.add_middleware(Repeating, state=house.state, clock=access.clock, registry=house.registry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)

@@ -39,6 +39,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "own-troubles": reasons.troubles,
     "regression-states": reasons.phases,
     "regression-steps": reasons.steps,
+    "repeats": reasons.repeats,
     "replay-outcomes": reasons.replays,
     "rule-parts": declared.rule_parts,
     "shipped-rules": declared.shipped_rules,

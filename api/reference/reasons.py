@@ -15,6 +15,7 @@ from api.access.token import Refusal
 from api.errors import ProblemType
 from api.feed import Ending
 from api.reference.tables import code, table
+from api.repeats import Repeat
 from api.routes.exports import Outcome as Exported
 from api.routes.replay import Outcome as Replayed
 from api.routes.source import IN_WORDS as ANSWERS
@@ -252,6 +253,14 @@ EXPORTED = {
     Exported.LEFT: "Whoever asked went away before it was done.",
     Exported.FAILED: "It could not be made or read on; the log says how.",
 }
+REPEATS = {
+    Repeat.FIRST: "New: it is made.",
+    Repeat.ANSWERED: "The same again: its answer is given again, with `Idempotency-Replayed`.",
+    Repeat.IN_FLIGHT: "409: the same is still under way.",
+    Repeat.OTHER: "422: the key was used for another request.",
+    Repeat.NOT_KEPT: "409: it was made, and its answer, which held a secret or was no JSON, is not "
+    "kept.",
+}
 ENDINGS = {
     Ending.LEFT: "The listener went away.",
     Ending.SLOW: "It did not take what was told: 500 events waited for it.",
@@ -460,3 +469,8 @@ def exports() -> str:
 def endings() -> str:
     """How a stream of live updates ends."""
     return described(Ending, ENDINGS, "reason")
+
+
+def repeats() -> str:
+    """What a change with a key is."""
+    return described(Repeat, REPEATS, "kind")
