@@ -30,6 +30,10 @@ CHUNK_BYTES = 256 * 1024
 MEMORY = "128MB"
 
 
+class ExportError(Exception):
+    """A file cannot be made; the message says why."""
+
+
 class Format(StrEnum):
     """What kind of file."""
 
@@ -200,7 +204,7 @@ class Parquet:
         self.path = self.folder / "export.parquet"
 
     def make(self, pieces: Iterable[str], columns: Mapping[str, str]) -> None:
-        """Write the rows; `OSError` or `duckdb.Error` when the disk is full."""
+        """Write the rows; `OSError` or `ExportError` when the disk is full."""
         source = self.folder / "rows.ndjson"
         with source.open("w", encoding="utf-8") as out:
             out.writelines(pieces)
@@ -211,12 +215,15 @@ class Parquet:
             "autoinstall_known_extensions": False,
         }
         declared = ", ".join(f"'{name}': '{type_}'" for name, type_ in columns.items())
-        with duckdb.connect(":memory:", config=config) as connection:
-            connection.execute(
-                f"COPY (FROM read_json({quoted(source)}, format = 'newline_delimited', "
-                f"columns = {{{declared}}})) TO {quoted(self.path)} "
-                "(FORMAT parquet, COMPRESSION zstd)"
-            )
+        try:
+            with duckdb.connect(":memory:", config=config) as connection:
+                connection.execute(
+                    f"COPY (FROM read_json({quoted(source)}, format = 'newline_delimited', "
+                    f"columns = {{{declared}}})) TO {quoted(self.path)} "
+                    "(FORMAT parquet, COMPRESSION zstd)"
+                )
+        except duckdb.Error as error:
+            raise ExportError(str(error).partition("\n")[0]) from None
         source.unlink()
 
     def chunks(self) -> Iterator[bytes]:

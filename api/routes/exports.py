@@ -7,7 +7,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-import duckdb
 from fastapi import Depends, Query, Request
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import Field
@@ -15,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError, invalid, missing
-from api.exporting import REGRESSIONS, WINDOWS, Format, Parquet, regressions, windows
+from api.exporting import REGRESSIONS, WINDOWS, ExportError, Format, Parquet, regressions, windows
 from api.moments import Moment, milliseconds
 from api.rooms import Asked, Rooms
 from api.routes.regressions import RegressionsFiltered
@@ -139,8 +138,8 @@ def handed(
         if parquet is not None:
             parquet.remove()
         exports.end(Outcome.FAILED)
-        if isinstance(error, OSError | duckdb.Error):
-            log.error("an export failed: %s", str(error).partition("\n")[0])
+        if isinstance(error, OSError | ExportError):
+            log.error("an export failed: %s", error)
             told = "The file could not be made: there may be no space for it. The log says more."
             raise ProblemError(507, told) from None
         raise
