@@ -24,6 +24,9 @@ class Reason(StrEnum):
     NOTHING_CHANGED = "nothing_changed"
     CANNOT_EDIT = "cannot_edit"
     ALREADY_QUEUED = "already_queued"
+    DECIDED = "decided"
+    DIGEST = "digest"
+    CHART = "chart"
     SUSPECTED = "suspected"
     CONFIRMED = "confirmed"
     WITHDRAWN = "withdrawn"
@@ -56,6 +59,8 @@ class Action(StrEnum):
     POST = "post"
     UPDATE = "update"
     FIND = "find"
+    REPLY = "reply"
+    UPLOAD = "upload"
 
 
 class Fate(StrEnum):
@@ -80,6 +85,7 @@ class Outcome(StrEnum):
     RECEIVER_BROKEN = "receiver_broken"
     MESSAGE_REFUSED = "message_refused"
     GONE = "gone"
+    NOT_DRAWN = "not_drawn"
     UNKNOWN = "unknown"
 
     @property
@@ -102,11 +108,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """What a sent message can be recognised by: the incident, and from when on to look."""
+    """What a sent message can be recognised by: the incident, and from when on to look.
+
+    A reply or a picture is recognised by its `key`, in the `thread` of its message.
+    """
 
     incident_id: str
     since_ms: int
     channel: str = ""
+    thread: Reference | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +134,68 @@ class Delivery:
     version: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a notifier may have to know besides the message.
+
+    `key` is the same whenever the same message is tried again. `earlier` is an older message about
+    the same thing that a new one should lead to.
+    """
+
+    key: str
+    at_ms: int
+    earlier: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A chart, ready to be shown; `key` is in its file name, so that it is found again."""
+
+    key: str
+    title: str
+    alt_text: str
+    png: bytes
+
+
+class Layout(StrEnum):
+    """How a message is written for a receiver."""
+
+    SLACK = "slack"
+    JSON = "json"
+    MAIL = "mail"
+    ALERTMANAGER = "alertmanager"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a receiver is told, as far as deciding and delivering need to know.
+
+    Receivers with the same `lane` share the pace of one call per `pace_ms`. From `digest_from`
+    new messages at once on, one message lists them (0: never). What comes back within
+    `same_thread_ms` goes on in its thread. `broadcast` are the replies that the channel sees too.
+    A receiver that forgets is told again every `renew_ms` while the incident is open (0: never).
+    """
+
+    layout: Layout = Layout.SLACK
+    lane: str = ""
+    pace_ms: int = 0
+    threads: bool = False
+    charts: bool = False
+    buttons: bool = False
+    panel_url: str = ""
+    broadcast: frozenset[Reason] = frozenset()
+    same_thread_ms: int = 0
+    digest_from: int = 0
+    renew_ms: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """Who hears of incidents; `edits` when a message can be changed after it was sent."""
 
     name: str
     edits: bool
+    manner: Manner = Manner()
 
 
 NOBODY = Receiver("none", edits=False)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, or_, update
 from sqlmodel import Session, col, select
 
 from alerts.alert import Action, Alert, Reason
-from alerts.outbox import OutboxRow
+from alerts.outbox_tables import OutboxRow
 from alerts.silence import Silence
 from alerts.tables import DecisionRow
 

@@ -68,6 +68,25 @@ class AlertsMeters:
             registry=registry,
         )
 
+        self.digested = Counter(
+            "plimsoll_digest_incidents",
+            "Versions of incidents that were told as a line of a digest.",
+            ("receiver",),
+            registry=registry,
+        )
+        self.presses = Counter(
+            "plimsoll_slack_presses",
+            "Presses of buttons in Slack, and what became of them.",
+            ("button", "result"),
+            registry=registry,
+        )
+
+        self.listeners = Gauge(
+            "plimsoll_slack_connections",
+            "Connections to Slack that presses of buttons come in over.",
+            registry=registry,
+        )
+
     def silenced(self, active: Iterable[Silence]) -> None:
         """Set the gauge of silences."""
         found = Counted(one.kind for one in active)
@@ -79,6 +98,19 @@ class AlertsMeters:
         found = Counted(one.regressions[0].rule for one in open_)
         for kind in TroubleKind:
             self.troubles.labels(kind).set(found[kind.value])
+
+    def listening(self, connections: int) -> None:
+        """Set how many connections stand."""
+        self.listeners.set(connections)
+
+    def pressed(self, button: str, result: str) -> None:
+        """Count one press; `button` is empty where it was none of ours."""
+        self.presses.labels(button, result).inc()
+
+    def gathered(self, receiver: str, count: int) -> None:
+        """Count what a digest took in."""
+        if count:
+            self.digested.labels(receiver).inc(count)
 
     def decided(self, alert: Alert) -> None:
         """Count one decision."""

@@ -3,64 +3,40 @@
 A row is one version of one incident for one receiver. `next_attempt_ms` is set exactly as long as
 something is still to be done about it. Per incident and receiver at most one row is in flight or
 in doubt and at most one waits behind it: a newer version takes the place of the one that waits.
+What goes into its thread has rows of its own, which wait until the message stands.
 """
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import BigInteger, Index, Text, delete, exists, func, or_, update
+from sqlalchemy import delete, exists, func, or_, update
 from sqlalchemy.orm import aliased
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
-from alerts.alert import Action, Alert, Delivery, Outcome, Reason, Reference, Told
-from alerts.message import as_repeat, digest
-from alerts.retry import RECOVERY_DELAY_MS, Letter, State, next_step
+from alerts.alert import NOBODY, Action, Alert, Delivery, Outcome, Reason, Receiver, Told
+from alerts.digest import line
+from alerts.giving_way import coalesce, follow, reply_to, retire, strand
+from alerts.outbox_tables import (
+    STANDING,
+    Kind,
+    OutboxRow,
+    about,
+    due,
+    known_channel,
+    outstanding,
+    place,
+    replaceable,
+    unsent,
+)
+from alerts.payload import digest, written
+from alerts.retry import RECOVERY_DELAY_MS, SAYING, Letter, State, next_step
+from alerts.wording import decision
 from detector.regression import Phase, Severity
 
-# After one of these the receiver is left in peace as a whole until the row's next attempt.
-HOLDING = (
-    Outcome.RATE_LIMITED,
-    Outcome.UNREACHABLE,
-    Outcome.SERVER_ERROR,
-    Outcome.RECEIVER_BROKEN,
-)
-
-
-class OutboxRow(SQLModel, table=True):
-    """One message; see the module for what a row stands for."""
-
-    __tablename__ = "outbox"
-    __table_args__ = (
-        Index("ix_outbox_due", "next_attempt_ms"),
-        Index("ix_outbox_incident", "incident_id", "receiver", "id"),
-    )
-
-    id: int | None = Field(default=None, primary_key=True)
-    key: str = Field(unique=True)
-    incident_id: str
-    receiver: str
-    version: int
-    action: str
-    reason: str
-    phase: str
-    severity: str
-    payload: str = Field(sa_type=Text)
-    digest: str
-    state: str
-    attempts: int = 0
-    repeats: int = 0
-    created_ms: int = Field(sa_type=BigInteger)
-    first_attempt_ms: int | None = Field(default=None, sa_type=BigInteger)
-    attempted_ms: int | None = Field(default=None, sa_type=BigInteger)
-    next_attempt_ms: int | None = Field(default=None, sa_type=BigInteger)
-    sent_ms: int | None = Field(default=None, sa_type=BigInteger)
-    outcome: str = ""
-    error: str = Field(default="", sa_type=Text)
-    channel: str = ""
-    ts: str = ""
+TEXT = (Kind.MESSAGE, Kind.DIGEST, Kind.REPLY)
+# What gets a chart: what a person looks at for the first time, or anew.
+CHARTED = frozenset({Reason.OPENED, Reason.WORSE, Reason.CONFIRMED, Reason.ESCALATED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +61,10 @@ class OutboxStatus:
 
 class Outbox:
     """The only hand on the table; every method is one part of the caller's unit of work."""
+
+    def __init__(self, receivers: Iterable[Receiver] = (), public_url: str = "") -> None:
+        self._receivers = {receiver.name: receiver for receiver in receivers}
+        self._public_url = public_url
 
     def told(self, session: Session, incident_id: str, receiver: str) -> Told:
         """What a receiver knows of an incident; a message that failed for good told nothing."""
@@ -113,31 +93,69 @@ class Outbox:
         key = alert.key
         if session.exec(select(OutboxRow.id).where(OutboxRow.key == key)).first() is not None:
             return Reason.ALREADY_QUEUED
+        before = self._before(session, alert)
+        alert = self._in_thread(session, alert, now_ms)
+        said = reply_to(before, alert)
         payload = dict(alert.payload or {})
-        session.add(
-            OutboxRow(
-                key=key,
-                incident_id=incident.id,
-                receiver=receiver,
-                version=incident.version,
-                action=alert.action,
-                reason=alert.reason,
-                phase=incident.phase,
-                severity=incident.severity,
-                payload=written(payload),
-                digest=digest(payload),
-                state=State.PENDING,
-                created_ms=now_ms,
-                next_attempt_ms=now_ms,
-            )
+        row = OutboxRow(
+            key=key,
+            incident_id=incident.id,
+            receiver=receiver,
+            version=incident.version,
+            action=alert.action,
+            reason=alert.reason,
+            phase=incident.phase,
+            severity=incident.severity,
+            payload=written(payload),
+            digest=digest(payload),
+            state=State.PENDING,
+            created_ms=now_ms,
+            next_attempt_ms=now_ms,
+            line=line(incident, self._public_url),
+            decided=decision(incident),
         )
+        retire(session, incident.id, receiver)
+        session.add(row)
         session.flush()
         coalesce(session, incident.id, receiver)
+        if said is not None:
+            follow(session, alert, key, Kind.REPLY, *said, now_ms)
+        if alert.receiver.manner.charts and alert.reason in CHARTED:
+            follow(session, alert, key, Kind.CHART, Reason.CHART, {}, now_ms)
         return alert.reason
 
-    def claim(self, session: Session, now_ms: int, resting: Collection[str] = ()) -> Letter | None:
+    def _before(self, session: Session, alert: Alert) -> OutboxRow | None:
+        """The newest row of the incident so far."""
+        return session.exec(
+            select(OutboxRow)
+            .where(*about(alert.incident.id, alert.receiver.name))
+            .order_by(col(OutboxRow.id).desc())
+            .limit(1)
+        ).first()
+
+    def _in_thread(self, session: Session, alert: Alert, now_ms: int) -> Alert:
+        """What comes back soon goes on in its thread: an edit, and a reply that wakes."""
+        manner = alert.receiver.manner
+        if alert.reason is not Reason.REOPENED or not manner.threads:
+            return alert
+        over_ms: int | None = session.exec(
+            select(func.max(OutboxRow.created_ms)).where(
+                *about(alert.incident.id, alert.receiver.name),
+                OutboxRow.phase == Phase.RESOLVED,
+            )
+        ).one()
+        soon = over_ms is not None and now_ms - over_ms <= manner.same_thread_ms
+        return replace(alert, action=Action.UPDATE) if soon else alert
+
+    def claim(
+        self,
+        session: Session,
+        now_ms: int,
+        resting: Collection[str] = (),
+        kinds: Collection[Kind] = TEXT,
+    ) -> Letter | None:
         """Take the message that is due longest; None when there is none, or another took it."""
-        row = session.exec(due(now_ms, resting)).first()
+        row = session.exec(due(now_ms, resting, kinds)).first()
         if row is None or row.id is None:
             return None
         in_doubt = row.state == State.UNKNOWN
@@ -158,12 +176,21 @@ class Outbox:
         )
         if taken.rowcount != 1:
             return None
-        reference = place(session, row)
+        return self._letter(session, row, now_ms, in_doubt=in_doubt)
+
+    def _letter(self, session: Session, row: OutboxRow, now_ms: int, *, in_doubt: bool) -> Letter:
+        reference = place(session, row.incident_id, row.receiver)
         action = Action(row.action)
         if action is Action.UPDATE and reference is None:
             action = Action.POST  # there is nothing to edit: what went before never arrived
+        thread = place(session, row.thread_of, row.receiver) if row.thread_of else None
+        manner = self._receivers.get(row.receiver, NOBODY).manner
+        known = thread or reference
+        earlier = reference
+        if action is not Action.POST and reference is not None:
+            earlier = place(session, row.incident_id, row.receiver, before=reference)
         return Letter(
-            id=row.id,
+            id=row.id or 0,
             key=row.key,
             incident_id=row.incident_id,
             receiver=row.receiver,
@@ -174,8 +201,11 @@ class Outbox:
             repeats=row.repeats,
             in_doubt=in_doubt,
             first_attempt_ms=row.first_attempt_ms or now_ms,
-            reference=reference,
-            channel=reference.channel if reference else known_channel(session, row.receiver),
+            reference=reference if row.kind in STANDING else None,
+            channel=known.channel if known else known_channel(session, row.receiver),
+            thread=thread,
+            earlier=earlier if row.kind == Kind.MESSAGE else None,
+            renew_ms=0 if row.phase == Phase.RESOLVED else manner.renew_ms,
         )
 
     def settle(self, session: Session, letter: Letter, delivery: Delivery, now_ms: int) -> State:
@@ -190,12 +220,16 @@ class Outbox:
         row.outcome, row.error = delivery.outcome, delivery.detail
         if step.state is State.SENT:
             row.sent_ms, row.error = now_ms, ""
+        elif letter.renew_ms and row.sent_ms is not None and step.state is State.PENDING:
+            row.state = State.SENT  # it was told; only telling it again has to wait
         reference = delivery.reference or (letter.reference if row.state == State.SENT else None)
         if reference is not None:
             row.channel, row.ts = reference.channel, reference.ts
         session.add(row)
         session.flush()
         coalesce(session, letter.incident_id, letter.receiver)
+        if step.state is State.FAILED and step.next_attempt_ms is None:
+            strand(session, letter)
         return step.state
 
     def recover(self, session: Session, now_ms: int, claimed_before_ms: int) -> int:
@@ -211,9 +245,10 @@ class Outbox:
             )
         ).all()
         for row in rows:
-            posted = row.action == Action.POST or place(session, row) is None
+            said = row.action in SAYING
+            posted = said or place(session, row.incident_id, row.receiver) is None
             row.state = State.UNKNOWN if posted else State.PENDING
-            row.action = Action.POST if posted else row.action
+            row.action = Action.POST if posted and not said else row.action
             row.next_attempt_ms = now_ms + RECOVERY_DELAY_MS if posted else now_ms
             row.outcome, row.error = Outcome.UNKNOWN, "the process ended while sending"
             session.add(row)
@@ -235,7 +270,7 @@ class Outbox:
     def status(self, session: Session, now_ms: int, receivers: Iterable[str] = ()) -> OutboxStatus:
         """What waits and what is broken; every configured receiver is in it."""
         rows = session.exec(
-            select(OutboxRow).where(outstanding()).order_by(col(OutboxRow.attempted_ms))
+            select(OutboxRow).where(unsent()).order_by(col(OutboxRow.attempted_ms))
         ).all()
         by_receiver: dict[str, list[OutboxRow]] = {name: [] for name in receivers}
         for row in rows:
@@ -251,6 +286,7 @@ class Outbox:
         """Forget incidents whose last word was sent before; how many rows went."""
         last, later = aliased(OutboxRow), aliased(OutboxRow)
         over = exists().where(
+            col(last.kind).in_(STANDING),
             col(last.incident_id) == OutboxRow.incident_id,
             col(last.receiver) == OutboxRow.receiver,
             col(last.phase) == Phase.RESOLVED,
@@ -260,104 +296,13 @@ class Outbox:
                 col(later.incident_id) == last.incident_id,
                 col(later.receiver) == last.receiver,
                 col(later.id) > col(last.id),
+                col(later.kind).in_(STANDING),
             ),
         )
         done = session.exec(
             delete(OutboxRow).where(over).execution_options(synchronize_session=False)
         )
         return done.rowcount
-
-
-def outstanding() -> Any:
-    """Something is still to be done about the row."""
-    return col(OutboxRow.next_attempt_ms).is_not(None)
-
-
-def about(incident_id: str, receiver: str) -> tuple[Any, Any]:
-    """The rows of one incident for one receiver."""
-    return OutboxRow.incident_id == incident_id, OutboxRow.receiver == receiver
-
-
-def replaceable(row: OutboxRow) -> bool:
-    """The message has surely not gone out yet and will be tried again."""
-    return row.state in (State.PENDING, State.FAILED) and row.next_attempt_ms is not None
-
-
-def due(now_ms: int, resting: Collection[str]) -> Any:
-    """The rows to try now, the longest due first; those of one incident keep their order."""
-    older, holder = aliased(OutboxRow), aliased(OutboxRow)
-    return (
-        select(OutboxRow)
-        .where(
-            col(OutboxRow.next_attempt_ms) <= now_ms,
-            OutboxRow.state != State.SENDING,
-            col(OutboxRow.receiver).not_in(resting),
-            ~exists().where(
-                col(older.incident_id) == OutboxRow.incident_id,
-                col(older.receiver) == OutboxRow.receiver,
-                col(older.next_attempt_ms).is_not(None),
-                col(older.id) < col(OutboxRow.id),
-            ),
-            ~exists().where(
-                col(holder.receiver) == OutboxRow.receiver,
-                col(holder.outcome).in_(HOLDING),
-                col(holder.next_attempt_ms) > now_ms,
-            ),
-        )
-        .order_by(col(OutboxRow.next_attempt_ms), col(OutboxRow.id))
-        .limit(1)
-    )
-
-
-def place(session: Session, row: OutboxRow) -> Reference | None:
-    """Where the incident's newest message stands at the receiver."""
-    found = session.exec(
-        select(OutboxRow.channel, OutboxRow.ts)
-        .where(*about(row.incident_id, row.receiver), OutboxRow.ts != "")
-        .order_by(col(OutboxRow.id).desc())
-        .limit(1)
-    ).first()
-    return Reference(*found) if found else None
-
-
-def known_channel(session: Session, receiver: str) -> str:
-    """The id of the channel this receiver posted into last; empty before the first message."""
-    found = session.exec(
-        select(OutboxRow.channel)
-        .where(OutboxRow.receiver == receiver, OutboxRow.channel != "")
-        .order_by(col(OutboxRow.id).desc())
-        .limit(1)
-    ).first()
-    return found or ""
-
-
-def coalesce(session: Session, incident_id: str, receiver: str) -> None:
-    """Let the newest version take the place of those that surely have not gone out.
-
-    It inherits what was learnt by trying: a post stays a post, delays and doubts are kept.
-    """
-    waiting = session.exec(
-        select(OutboxRow)
-        .where(*about(incident_id, receiver), outstanding())
-        .order_by(col(OutboxRow.id))
-    ).all()
-    for old, new in pairwise(waiting):
-        if not replaceable(old) or not replaceable(new):
-            continue
-        if old.action == Action.POST:
-            new.action = Action.POST
-            if new.reason != Reason.RESOLVED:
-                new.reason = old.reason
-        new.state, new.outcome, new.error = old.state, old.outcome, old.error
-        new.attempts, new.repeats = old.attempts, old.repeats
-        new.first_attempt_ms, new.attempted_ms = old.first_attempt_ms, old.attempted_ms
-        new.next_attempt_ms = old.next_attempt_ms
-        new.channel, new.ts = new.channel or old.channel, new.ts or old.ts
-        if old.repeats:
-            new.payload = written(as_repeat(json.loads(new.payload)))
-        old.state, old.next_attempt_ms = State.SUPERSEDED, None
-        session.add_all((old, new))
-    session.flush()
 
 
 def receiver_status(rows: list[OutboxRow]) -> ReceiverStatus:
@@ -372,8 +317,3 @@ def receiver_status(rows: list[OutboxRow]) -> ReceiverStatus:
         error=newest.error if newest else "",
         retry_at_ms=newest.next_attempt_ms if newest else None,
     )
-
-
-def written(payload: Any) -> str:
-    """JSON as it is stored, the same for the same payload."""
-    return json.dumps(payload, ensure_ascii=False, sort_keys=True)

@@ -8,8 +8,9 @@ from sqlmodel import Session
 
 from alerts.alert import NOBODY, Action, Alert, Reason, Receiver, Told, Trigger
 from alerts.decisions import Decisions, hush_evidence
-from alerts.message import digest, render
+from alerts.layouts import compose
 from alerts.outbox import Outbox
+from alerts.payload import digest
 from alerts.silence import Silence, SilenceKind, silenced
 from alerts.silences import Silences
 from alerts.subject import labels_of
@@ -111,7 +112,7 @@ class Compare:
 
     def _compare(self, alert: Alert, round: Round) -> Alert:
         told = self.outbox.told(round.session, alert.incident.id, alert.receiver.name)
-        payload = render(alert.incident, self.public_url)
+        payload = compose(alert.incident, alert.receiver, self.public_url)
         if told.digest == digest(payload):
             if self._unheard(alert, round):
                 alert = replace(alert, serial=f"heard-{round.now_ms}")

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from alerts.alert import Action, Delivery, Outcome, Reference
-from alerts.message import as_repeat, is_only_text, only_text
+from alerts.payload import as_repeat, is_only_text, only_text
 
 FIRST_DELAY_MS = 1_000
 LONGEST_DELAY_MS = 60_000
@@ -20,6 +20,11 @@ BROKEN_DELAY_MS = 300_000
 # way. The second and third wait longer, because each repeat may be one message too many.
 DOUBT_DELAYS_MS = (10_000, 60_000, 600_000)
 RECOVERY_DELAY_MS = 5_000
+MOST_UPLOADS = 5
+
+
+# What would be said twice if it were simply done again.
+SAYING = frozenset({Action.POST, Action.REPLY, Action.UPLOAD})
 
 
 class State(StrEnum):
@@ -31,6 +36,7 @@ class State(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     SUPERSEDED = "superseded"
+    GATHERED = "gathered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,9 @@ class Letter:
 
     `in_doubt`: an earlier attempt to post it may have arrived. `repeats` counts how often it was
     sent again without knowing. `reference` is where the incident's message stands; `channel` any
-    channel this receiver is known to post into.
+    channel this receiver is known to post into; `thread` the message whose thread it goes into.
+    `earlier` is a message about the incident before the one that is posted or edited now. What is
+    sent is told again after `renew_ms` (0: never).
     """
 
     id: int
@@ -55,11 +63,14 @@ class Letter:
     first_attempt_ms: int
     reference: Reference | None = None
     channel: str = ""
+    thread: Reference | None = None
+    earlier: Reference | None = None
+    renew_ms: int = 0
 
     @property
     def call(self) -> Action:
-        """What is asked of the receiver next: a post in doubt is looked for first."""
-        return Action.FIND if self.in_doubt and self.action is Action.POST else self.action
+        """What is asked of the receiver next: what is in doubt is looked for first."""
+        return Action.FIND if self.in_doubt and self.action in SAYING else self.action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +93,12 @@ def next_step(letter: Letter, delivery: Delivery, now_ms: int) -> Step:
 
     undecided = State.UNKNOWN if letter.call is Action.FIND else State.PENDING
     later_ms = now_ms + delay_ms(letter, delivery)
+    if letter.action is Action.UPLOAD and is_last_word(letter, delivery.outcome):
+        return step(State.UNKNOWN if delivery.outcome is Outcome.BLIND else State.FAILED)
     match delivery.outcome:
         case Outcome.SENT:
+            return step(State.SENT, now_ms + letter.renew_ms if letter.renew_ms else None)
+        case Outcome.FOUND if letter.action is not Action.POST:
             return step(State.SENT)
         case Outcome.FOUND if delivery.version == letter.version:
             return step(State.SENT)
@@ -94,7 +109,7 @@ def next_step(letter: Letter, delivery: Delivery, now_ms: int) -> Step:
         case Outcome.BLIND:
             repeat = {"payload": as_repeat(letter.payload), "repeats": letter.repeats + 1}
             return step(State.PENDING, now_ms, **repeat)
-        case Outcome.UNKNOWN if letter.call is Action.POST:
+        case Outcome.UNKNOWN if letter.call in SAYING:
             if letter.repeats >= len(DOUBT_DELAYS_MS):
                 return step(State.UNKNOWN)
             return step(State.UNKNOWN, now_ms + DOUBT_DELAYS_MS[letter.repeats])
@@ -103,12 +118,26 @@ def next_step(letter: Letter, delivery: Delivery, now_ms: int) -> Step:
             return step(broken, now_ms + BROKEN_DELAY_MS)
         case Outcome.MESSAGE_REFUSED if is_only_text(letter.payload):
             return step(State.FAILED)
+        case Outcome.GONE if letter.action is Action.REPLY:
+            return step(State.FAILED)
         case Outcome.MESSAGE_REFUSED:
             return step(State.PENDING, now_ms, payload=only_text(letter.payload))
         case Outcome.GONE:
             return step(State.PENDING, now_ms, action=Action.POST)
         case _:
             return step(undecided, later_ms)
+
+
+def is_last_word(letter: Letter, outcome: Outcome) -> bool:
+    """Whether a picture is given up: it is not worth a repeat, nor a second thought."""
+    hopeless = (
+        Outcome.NOT_DRAWN,
+        Outcome.RECEIVER_BROKEN,
+        Outcome.MESSAGE_REFUSED,
+        Outcome.GONE,
+        Outcome.BLIND,
+    )
+    return outcome in hopeless or (letter.attempts >= MOST_UPLOADS and outcome is not Outcome.SENT)
 
 
 def delay_ms(letter: Letter, delivery: Delivery) -> int:

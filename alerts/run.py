@@ -1,83 +1,103 @@
 """From changed incidents to delivered messages: announce, then deliver; recover at start.
 
 The two halves meet only in the outbox: deciding is one transaction without any network, delivering
-holds no transaction while it waits for somebody else's server.
+(`deliver.py`) holds no transaction while it waits for somebody else's server.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from alerts.alert import Action, Alert, Delivery, Marker, Outcome, Receiver
-from alerts.announce import Announcer, Book, Tree
-from alerts.config import AlertsConfig
+from alerts import announce
+from alerts.alert import Action, Alert, Outcome, Picture, Receiver
+from alerts.announce import Announcer, Tree
+from alerts.config import AlertsConfig, Way
+from alerts.deliver import Deliverer, milliseconds
 from alerts.groups import OvertakenError
 from alerts.heartbeat import Heartbeats
 from alerts.meters import AlertsMeters
 from alerts.notifiers import Notifier
 from alerts.outbox import Outbox, OutboxStatus
 from alerts.pipeline import pipeline
-from alerts.redact import redacted
-from alerts.retry import Letter
+from alerts.presses import Answer, Presses
+from alerts.receivers import AlertmanagerConfig, EmailConfig, WebhookConfig
 from alerts.routing_config import deliveries
+from alerts.slack_config import SlackConfig
 from alerts.symptoms import own_symptoms
 from alerts.troubles import Symptom, TroubleKind
+from detector.actions import Wish
+from detector.regression import Incident, Regression
 from storage.state import State
+
+if TYPE_CHECKING:
+    from alerts.notifiers.slack_presses import Listener
 
 log = logging.getLogger(__name__)
 
-# So that one call ends in reasonable time; what is left is due at the next.
-MOST_CALLS = 50
-# Far above any time-out: a message that long in flight was dropped by a fault of ours.
-LEASE = timedelta(minutes=5)
 # How often a round is done anew when other processes are faster; then the next round has its turn.
 ATTEMPTS = 4
 # What a sign of life vouches for.
 VITAL = frozenset({TroubleKind.DETECTOR_LATE, TroubleKind.OUTBOX_STUCK})
 
 Result = TypeVar("Result")
+OnPress = Callable[[Mapping[str, Any]], object]
+
+# The picture of an incident as it is at a time, or None where there is nothing to draw.
+Draw = Callable[[Incident, str, int], Picture | None]
+
+
+class Book(announce.Book, Protocol):
+    """The detector's book, as far as this room uses it."""
+
+    def incident(self, session: Session, incident_id: str) -> Incident | None:
+        """One incident, whole."""
+        ...
+
+    def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
+        """Do what a person wishes; None when there is no such regression."""
+        ...
 
 
 class Alerts:
-    """Tells receivers of incidents. Safe to call from several threads."""
+    """Tells receivers of incidents, and takes what they answer. Safe to call from any thread."""
 
     def __init__(
-        self, state: State, book: Book, config: AlertsConfig, meters: AlertsMeters
+        self,
+        state: State,
+        book: Book,
+        config: AlertsConfig,
+        meters: AlertsMeters,
     ) -> None:
         self._state = state
         self._book = book
         self._meters = meters
-        self._notifiers = {notifier.receiver.name: notifier for notifier in notifiers(config)}
-        self._outbox = Outbox()
-        receivers = {name: notifier.receiver for name, notifier in self._notifiers.items()}
-        way = pipeline(
-            tuple(receivers.values()), config.min_severity, config.public_url, self._outbox
-        )
+        self._draw: Draw | None = None
+        self.notifiers = notifiers(config)
+        receivers = {name: notifier.receiver for name, notifier in self.notifiers.items()}
+        outbox = Outbox(tuple(receivers.values()), config.public_url)
+        way = pipeline(tuple(receivers.values()), config.min_severity, config.public_url, outbox)
         self._announcer = Announcer(book, way, tree(config, receivers), receivers)
         self._own = config.own
         self._heartbeats = Heartbeats(config.heartbeats)
-        self._delivering = threading.Lock()
+        self.deliverer = Deliverer(state, outbox, self.notifiers, meters)
+        self._slacks = [way for _, way in config.ways() if isinstance(way, SlackConfig)]
+        self._listeners: list[Listener] | None = None
+        self._presses = Presses(state, book, self.notifiers, meters)
+
+    def draw_with(self, draw: Draw) -> None:
+        """From now on charts are drawn by this; what draws needs what is built after us."""
+        self._draw = draw
+        self.deliverer.draw_with(self._picture)
 
     def recover(self, now: datetime) -> int:
-        """At start, before anything else: what was being sent when the process ended is in doubt.
-
-        What waits for receivers that are no longer configured is given up, and said so.
-        """
+        """At start, before anything else: what was under way when the process ended is in doubt."""
+        count = self.deliverer.recover(now)
         now_ms = milliseconds(now)
-        with self._state.unit() as session:
-            count = self._outbox.recover(session, now_ms, now_ms)
-            given_up = self._outbox.abandon(session, tuple(self._notifiers))
         self._unit(lambda session: self._announcer.begin(session, now_ms))
-        if count:
-            log.warning("%d messages were being sent when the process ended", count)
-        if given_up:
-            log.warning("%d messages were for receivers that are not configured now", given_up)
-        self._show(now_ms)
         return count
 
     def announce(self, now: datetime) -> list[Alert]:
@@ -99,22 +119,20 @@ class Alerts:
                 alert.reason,
             )
         if alerts:
-            self._show(now_ms)
+            self.deliverer.show(now)
         return alerts
 
     def deliver(self, now: datetime) -> list[Outcome]:
-        """Send what is due, one after the other; at once when another thread is at it already."""
-        if not self._delivering.acquire(blocking=False):
-            return []
-        try:
-            now_ms = milliseconds(now)
-            with self._state.unit() as session:
-                self._outbox.recover(session, now_ms, now_ms - milliseconds_of(LEASE))
-            outcomes = self._deliver_due(now_ms)
-            self._show(now_ms)
-            return outcomes
-        finally:
-            self._delivering.release()
+        """Send the text that is due."""
+        return self.deliverer.deliver(now)
+
+    def illustrate(self, now: datetime) -> list[Outcome]:
+        """Draw and upload the chart that is due longest, if any."""
+        return self.deliverer.illustrate(now)
+
+    def due_in(self, now: datetime) -> float | None:
+        """Seconds until something may be sent; None when nothing waits."""
+        return self.deliverer.due_in(now)
 
     def watch(self, symptoms: Sequence[Symptom], now: datetime, reporter: str = "") -> list[str]:
         """Note what is wrong with Plimsoll itself, its own messages among it; what changed.
@@ -124,7 +142,7 @@ class Alerts:
         now_ms = milliseconds(now)
         limits = {kind: getattr(self._own, kind.removeprefix("plimsoll_")) for kind in TroubleKind}
         with self._state.reading() as session:
-            found = [*symptoms, *own_symptoms(session, self._notifiers, now_ms)]
+            found = [*symptoms, *own_symptoms(session, self.notifiers, now_ms)]
         changed: list[str] = []
         if self._own.enabled:
             note = self._announcer.troubles.note
@@ -140,8 +158,7 @@ class Alerts:
 
     def status(self, now: datetime) -> OutboxStatus:
         """What waits, how long, and which receivers are broken."""
-        with self._state.reading() as session:
-            return self._outbox.status(session, milliseconds(now), self._notifiers)
+        return self.deliverer.status(now)
 
     def retain(self, before: datetime) -> int:
         """Forget what was told of incidents that were over before; how many rows went."""
@@ -150,7 +167,7 @@ class Alerts:
             ours.decisions.retain(session, before_ms)
             ours.silences.retain(session, before_ms)
             ours.troubles.retain(session, before_ms)
-            return self._outbox.retain(session, before_ms)
+        return self.deliverer.retain(before)
 
     def _unit(self, work: Callable[[Session], Result]) -> Result:
         """Do something as one unit of work; once more when another process was faster."""
@@ -163,64 +180,46 @@ class Alerts:
         with self._state.unit() as session:
             return work(session)
 
-    def _deliver_due(self, now_ms: int) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        resting: set[str] = set()
-        while len(outcomes) < MOST_CALLS:
-            with self._state.unit() as session:
-                letter = self._outbox.claim(session, now_ms, resting)
-            if letter is None:
-                break
-            delivery = self._call(letter)
-            with self._state.unit() as session:
-                state = self._outbox.settle(session, letter, delivery, now_ms)
-            outcomes.append(delivery.outcome)
-            self._told(letter, delivery, state)
-            if delivery.outcome is Outcome.UNKNOWN:
-                # It took a whole time-out; the others would take theirs one after the other.
-                resting.add(letter.receiver)
-        return outcomes
+    def press(self, payload: Mapping[str, Any], now: datetime) -> Answer:
+        """What somebody pressed in Slack: do it, and tell that person what became of it."""
+        return self._presses.take(payload, now)
 
-    def _call(self, letter: Letter) -> Delivery:
-        notifier = self._notifiers.get(letter.receiver)
-        if notifier is None:
-            return Delivery(outcome=Outcome.RECEIVER_BROKEN, detail="no_receiver")
-        try:
-            if letter.call is Action.FIND:
-                return notifier.find(
-                    Marker(
-                        incident_id=letter.incident_id,
-                        since_ms=letter.first_attempt_ms,
-                        channel=letter.channel,
-                    )
-                )
-            if letter.call is Action.UPDATE and letter.reference is not None:
-                return notifier.update(letter.reference, letter.payload)
-            return notifier.post(letter.payload)
-        except Exception as error:
-            # A fault of the notifier must not end the delivery of everything else; whether it
-            # struck before or after sending is not known.
-            detail = redacted(f"{type(error).__name__}: {error}")
-            log.error("the notifier %s failed: %s", letter.receiver, detail)
-            return Delivery(outcome=Outcome.UNKNOWN, detail=detail)
+    def is_signed(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool | None:
+        """Whether a request comes from Slack; None where no request is expected."""
+        signing = [one for one in self._slacks if one.by_request]
+        if not signing:
+            return None
+        from alerts.notifiers.slack_presses import is_signed
 
-    def _told(self, letter: Letter, delivery: Delivery, state: str) -> None:
-        self._meters.called(letter.receiver, letter.call, delivery.outcome)
-        log.log(
-            logging.INFO if state == "sent" else logging.WARNING,
-            "incident %s version %d: %s to %s: %s%s, now %s",
-            letter.incident_id,
-            letter.version,
-            letter.call,
-            letter.receiver,
-            delivery.outcome,
-            f" ({delivery.detail})" if delivery.detail else "",
-            state,
-        )
+        at_seconds = now.timestamp()
+        return any(is_signed(one, headers, body, at_seconds) for one in signing)
 
-    def _show(self, now_ms: int) -> None:
+    @property
+    def listens(self) -> bool:
+        """Whether presses come in over Socket Mode."""
+        return any(one.by_socket for one in self._slacks)
+
+    def keep_listening(self, now: Callable[[], datetime]) -> None:
+        """Connect to Slack where no connection stands; presses are taken from then on."""
+        if self._listeners is None:
+            self._listeners = listeners(self._slacks, lambda payload: self.press(payload, now()))
+        for listener in self._listeners:
+            trouble = listener.keep()
+            if trouble:
+                log.warning("no connection for the buttons in Slack: %s", trouble)
+        self._meters.listening(sum(one.connected for one in self._listeners))
+
+    def close(self) -> None:
+        """Hang up."""
+        for listener in self._listeners or ():
+            listener.close()
+
+    def _picture(self, incident_id: str, key: str, now_ms: int) -> Picture | None:
         with self._state.reading() as session:
-            self._meters.show(self._outbox.status(session, now_ms, self._notifiers))
+            incident = self._book.incident(session, incident_id)
+        if incident is None or not incident.regressions or self._draw is None:
+            return None
+        return self._draw(incident, key, now_ms)
 
 
 def tree(config: AlertsConfig, receivers: Mapping[str, Receiver]) -> Tree | None:
@@ -233,22 +232,35 @@ def tree(config: AlertsConfig, receivers: Mapping[str, Receiver]) -> Tree | None
     return Tree(routing.routing(), ours)
 
 
-def notifiers(config: AlertsConfig) -> Sequence[Notifier]:
-    """One notifier for each receiver that is configured."""
-    if config.slack is None:
-        return []
-    from alerts.notifiers.slack import slack  # loads slack-sdk, which most starts do not need
+def listeners(slacks: Sequence[SlackConfig], on_press: OnPress) -> "list[Listener]":
+    """One connection for each app, however many channels it serves."""
+    from alerts.notifiers.slack_presses import Listener
 
-    return [slack(config.slack)]
-
-
-def milliseconds(at: datetime) -> int:
-    """Milliseconds since the epoch; a time without a zone is refused."""
-    if at.tzinfo is None:
-        raise ValueError("`now` needs a time zone: datetime.now(UTC)")
-    return round(at.timestamp() * 1000)
+    apps = {(one.app_token, one.app_token_file): one for one in slacks if one.by_socket}
+    return [Listener(one, on_press) for one in apps.values()]
 
 
-def milliseconds_of(span: timedelta) -> int:
-    """A span in milliseconds."""
-    return round(span.total_seconds() * 1000)
+def notifiers(config: AlertsConfig) -> dict[str, Notifier]:
+    """One notifier for each receiver that is configured, by its name."""
+    return {name: notifier(name, way, config.panel_url) for name, way in config.ways()}
+
+
+def notifier(name: str, way: Way, panel_url: str) -> Notifier:
+    """The notifier of one receiver; its libraries are loaded here, most starts need few."""
+    match way:
+        case WebhookConfig():
+            from alerts.notifiers.webhook import Webhook
+
+            return Webhook(name, way)
+        case EmailConfig():
+            from alerts.notifiers.mail import Mail
+
+            return Mail(name, way)
+        case AlertmanagerConfig():
+            from alerts.notifiers.alertmanager import Alertmanager
+
+            return Alertmanager(name, way)
+        case _:
+            from alerts.notifiers.slack import slack
+
+            return slack(name, way, panel_url)

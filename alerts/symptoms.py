@@ -6,7 +6,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from alerts.alert import Outcome
-from alerts.outbox import OutboxRow, outstanding
+from alerts.outbox_tables import OutboxRow, outstanding
 from alerts.troubles import Symptom, TroubleKind
 
 

@@ -36,8 +36,9 @@ SECURITY = {
     "x-frame-options": "DENY",
 }
 STATIC = "/static/"
-FORMS, FORM = frozenset({"/sign-in", "/sign-out"}), "application/x-www-form-urlencoded"
-"""What a browser sends without a script; these look at where it comes from by themselves."""
+FORMS = frozenset({"/sign-in", "/sign-out", "/slack/actions"})
+"""What comes without a script; these look at where it comes from, or who signed it, themselves."""
+FORM = "application/x-www-form-urlencoded"
 
 
 def allowed_hosts(configured: str, public_url: str) -> frozenset[str]:

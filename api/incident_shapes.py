@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from alerts.message import REASONS, compared, origin, plain_head, where
-from alerts.message import in_order as by_origin
+from alerts.wording import REASONS, compared, origin, plain_head, where
+from alerts.wording import in_order as by_origin
 from api.moments import at, maybe_at
 from api.shapes import API, RegressionShape, Shape
 from api.told import Told

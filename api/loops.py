@@ -1,9 +1,9 @@
 """The loops that keep everything going, and the only place that reads the clock.
 
 `collect` starts what is due, `judge` writes what came and runs the ticks, `backfill` reads the past
-from a source, `deliver` sends messages, `watch` looks at the others, `retain` forgets what is old.
-A loop survives a failed round: it is logged, counted, and the next round finds everything as it
-was.
+from a source, `deliver` sends messages, `draw` their charts, `listen` takes presses of buttons,
+`watch` looks at the others, `retain` forgets what is old. A loop survives a failed round: it is
+logged, counted, and the next round finds everything as it was.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 2.0
 DELIVER_SECONDS = 5.0
+SOONEST_SECONDS = 0.05
+LISTEN_SECONDS = 15.0
 BACKFILL_SECONDS = 10.0
 WATCH_SECONDS = 10.0
 RETAIN_SECONDS = 3600.0
@@ -78,7 +80,11 @@ class Loops:
                 group.create_task(self.repeat("backfill", self.backfill))
             group.create_task(self.repeat("deliver", self.deliver))
             group.create_task(self.repeat("watch", self.watch))
+            group.create_task(self.repeat("draw", self.draw))
+            if house.alerts.listens:
+                group.create_task(self.repeat("listen", self.listen))
             group.create_task(self.repeat("retain", self.retain))
+        await asyncio.to_thread(house.alerts.close)
         await house.collector.stop()
 
     def stop(self) -> None:
@@ -158,8 +164,23 @@ class Loops:
     async def deliver(self) -> float:
         """Send what is due."""
         self.news.clear()
-        await asyncio.to_thread(self.house.alerts.deliver, self.house.now())
-        return DELIVER_SECONDS
+        alerts, now = self.house.alerts, self.house.now
+        sent = await asyncio.to_thread(alerts.deliver, now())
+        due = await asyncio.to_thread(alerts.due_in, now())
+        if due is None:
+            return DELIVER_SECONDS
+        # What is due and does not go waits for something else: no reason to ask all the time.
+        return min(max(due, SOONEST_SECONDS if sent else PULSE_SECONDS), DELIVER_SECONDS)
+
+    async def draw(self) -> float:
+        """Draw and upload a chart that is due; text never waits for it."""
+        drawn = await asyncio.to_thread(self.house.alerts.illustrate, self.house.now())
+        return SOONEST_SECONDS if drawn else DELIVER_SECONDS
+
+    async def listen(self) -> float:
+        """See to it that presses of buttons arrive."""
+        await asyncio.to_thread(self.house.alerts.keep_listening, self.house.now)
+        return LISTEN_SECONDS
 
     async def watch(self) -> float:
         """Look for what is wrong with Plimsoll itself; also while `judge` hangs, news are told."""

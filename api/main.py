@@ -17,11 +17,13 @@ from api.acting import commands as regressions_app
 from api.addressing import commands as routes_app
 from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
+from api.grafana import dashboards_app, rules_app
 from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
 from api.setup import commands as setup_app
+from api.slack import commands as slack_app
 from api.summary_command import command as summary
 from api.token_commands import commands as token_app
 from detector import units
@@ -37,10 +39,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-dashboards_app = typer.Typer(help="Grafana dashboards from the signals.", no_args_is_help=True)
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
 app.add_typer(beacon_app, name="beacon")
 app.add_typer(dashboards_app, name="dashboards")
+app.add_typer(rules_app, name="rules")
 signals_app = typer.Typer(invoke_without_command=True)
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
@@ -48,6 +50,7 @@ app.add_typer(routes_app, name="routes")
 app.add_typer(silencing.silences, name="silences")
 app.add_typer(silencing.maintenance, name="maintenance")
 app.add_typer(silencing.notifications, name="notifications")
+app.add_typer(slack_app, name="slack")
 app.add_typer(signals_app, name="signals")
 app.add_typer(setup_app, name="setup")
 app.add_typer(incidents_app, name="incidents")
@@ -173,8 +176,8 @@ def greet(settings: Settings) -> None:
             f"Watching this machine and Plimsoll itself; add your own targets in {FILE} "
             "(see plimsoll.example.yaml)."
         )
-    if settings.alerts.slack is None:
-        out.print("Nobody is told of regressions: Slack is not configured.")
+    if not list(settings.alerts.ways()):
+        out.print("Nobody is told of regressions: no receiver is configured.")
 
 
 async def read_past(house: "House") -> None:
@@ -218,26 +221,6 @@ def check(config: Config = None) -> None:
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
         + (f", source {escape(source.url)}" if (source := settings.storage.prometheus) else "")
     )
-
-
-@dashboards_app.command(
-    "write", epilog="Example: [bold]plimsoll dashboards write /etc/plimsoll/grafana[/]"
-)
-def write_dashboards(
-    directory: Annotated[Path, typer.Argument(help="Where the files go; made when not there.")],
-    config: Config = None,
-) -> None:
-    """Write Grafana dashboards and provisioning files; only what changed is touched."""
-    from api.panels import signal_panels
-    from dashboards.run import write
-
-    settings = load(config)
-    try:
-        for one in write(directory, signal_panels(settings.definitions), settings.dashboards):
-            out.print(f"{one.outcome:>9} {one.path}")
-    except OSError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error.filename))}: {error.strerror}")
-        raise typer.Exit(1) from None
 
 
 @signals_app.callback(epilog="Example: [bold]plimsoll signals[/]")

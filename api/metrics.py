@@ -4,7 +4,8 @@ The dashboards ask for these names. Series of one metric have different labels, 
 signal, which the text format allows.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 
 from prometheus_client import Metric
@@ -12,9 +13,10 @@ from prometheus_client.registry import Collector
 
 from api.house import House
 from api.moments import milliseconds
-from api.standing import backfill_of, band_of
+from api.standing import Band, backfill_of, band_of
 from detector.readings import Reading
 from detector.regression import Deployment, Regression
+from detector.signal import Direction
 from storage.series import NAME, Labels
 
 OURS = frozenset({"signal", "rule", "severity"})
@@ -25,6 +27,8 @@ HELP = {
     "plimsoll_signal_expected": "Average of the series over the last 7 days.",
     "plimsoll_signal_upper": "Average and two standard deviations.",
     "plimsoll_signal_lower": "Average less two standard deviations, not below zero.",
+    "plimsoll_signal_score": "Standard deviations between value and average; positive is worse.",
+    "plimsoll_signal_series_left_out": "Judged series of a signal beyond the limit of this page.",
     "plimsoll_signal_unknown": "1 for each reason why a signal, or a part of it, has no windows.",
     "plimsoll_regression_open": "1 for each open regression.",
     "plimsoll_deployment_timestamp_seconds": "Time of the newest deployment of a service.",
@@ -50,15 +54,13 @@ class HouseMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The metrics as of now."""
         house, found = self.house, empty()
-        for readings in list(house.detector.readings.values()):
-            for reading in readings:
-                add_reading(found, reading)
         now_ms = milliseconds(house.now())
         since_ms = now_ms - round(SHOWN / timedelta(milliseconds=1))
         with house.state.reading() as session:
             open_ = house.book.open_regressions(session)
             # One that is announced for later has not happened yet.
             deployed = house.book.deployments(session, since_ms, now_ms)
+        add_readings(found, house, {(one.signal, one.labels) for one in open_})
         for regression in open_:
             add_regression(found, regression)
         for deployment in newest(deployed):
@@ -102,16 +104,44 @@ def add_sizes(found: dict[str, Metric], house: House) -> None:
         found[name].add_sample(name, {"table": table}, count)
 
 
-def add_reading(found: dict[str, Metric], reading: Reading) -> None:
+def add_readings(
+    found: dict[str, Metric], house: House, open_: Collection[tuple[str, Labels]]
+) -> None:
+    """The newest values of every signal, of each no more series than the page may have."""
+    most = house.settings.dashboards.metrics_series
+    left_out = "plimsoll_signal_series_left_out"
+    for name, readings in list(house.detector.readings.items()):
+        shown = list(readings)
+        if len(shown) > most:
+            shown.sort(key=lambda one: ((name, one.labels) not in open_, -one.n, one.labels.pairs))
+        signal = house.detector.definitions.signals.get(name)
+        worse = Direction.UP if signal is None else signal.form.worse
+        for reading in shown[:most]:
+            add_reading(found, reading, worse)
+        found[left_out].add_sample(left_out, {"signal": name}, max(0, len(shown) - most))
+
+
+def add_reading(found: dict[str, Metric], reading: Reading, worse: Direction) -> None:
     """The value of one series, and its band where there is one."""
     labels = {"signal": reading.signal, **exported(reading.labels)}
     values = {"value": reading.value}
     normal = band_of(reading)
     if normal is not None:
         values |= {"expected": normal.expected, "upper": normal.upper, "lower": normal.lower}
+        score = score_of(reading, normal, worse)
+        if score is not None:
+            values["score"] = score
     for which, value in values.items():
         name = f"plimsoll_signal_{which}"
         found[name].add_sample(name, labels, value)
+
+
+def score_of(reading: Reading, normal: Band, worse: Direction) -> float | None:
+    """How unusual a value is, in standard deviations of 7 days; None where they never differed."""
+    if not (math.isfinite(reading.deviation) and reading.deviation > 0):
+        return None
+    score = (reading.value - normal.expected) / reading.deviation
+    return -score if worse is Direction.DOWN else score
 
 
 def add_regression(found: dict[str, Metric], one: Regression) -> None:

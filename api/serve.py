@@ -25,6 +25,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
 from api.access import book
+from api.album import Album
 from api.app import Application, create_app
 from api.config import ServerConfig
 from api.direct import direct
@@ -105,7 +106,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
     )
     if settings.collector.rum.apps:
         collected.append(RumSource(rum, history))
-    return House(
+    house = House(
         settings=settings,
         file=file,
         history=history,
@@ -127,6 +128,8 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         now=now,
         source=source(settings, history, coverage, SourceMeters(registry)),
     )
+    house.alerts.draw_with(Album(house).picture)
+    return house
 
 
 def own_page(registry: CollectorRegistry) -> tuple[bytes, str]:

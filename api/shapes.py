@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
-from alerts.message import correlated
+from alerts.wording import correlated
 from api import words
 from api.moments import at, maybe_at
 from api.told import Told

@@ -5,7 +5,7 @@ The parts of the sentence about a regression are those of the messages that were
 
 from collections.abc import Mapping
 
-from alerts.message import against, correlated, since, where
+from alerts.wording import against, correlated, since, where
 from detector import units
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.judgement import Judgement, Reason, Verdict

@@ -25,10 +25,14 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Shelves under a heading; without a title there is no heading."""
+    """Shelves under a heading; without a title there is no heading. `folded` hides them at first.
+
+    A panel in a folded section asks nothing until somebody opens the section.
+    """
 
     title: str
     shelves: Sequence[Shelf]
+    folded: bool = False
 
 
 def shelves(panels: Sequence[Viz], *, height: int = 8, at_most: int = 3) -> list[Shelf]:
@@ -50,20 +54,25 @@ def layout(sections: Sequence[Section]) -> list[Any]:
     ids: set[int] = set()
     y = 0
 
-    def put(panel: Any, h: int, w: int, x: int) -> None:
+    def at(panel: Any, h: int, w: int, x: int) -> Any:
         number = free_id(panel.title, ids)
         ids.add(number)
-        placed.append(attr.evolve(panel, id=number, gridPos=GridPos(h=h, w=w, x=x, y=y)))
+        return attr.evolve(panel, id=number, gridPos=GridPos(h=h, w=w, x=x, y=y))
 
     for section in sections:
+        if not section.shelves:
+            continue
+        into = placed
         if section.title:
-            put(RowPanel(title=section.title), 1, COLUMNS, 0)
+            row = at(RowPanel(title=section.title, collapsed=section.folded), 1, COLUMNS, 0)
+            placed.append(row)
+            into = row.panels if section.folded else placed
             y += 1
         for shelf in section.shelves:
             count = len(shelf.panels)
             for index, panel in enumerate(shelf.panels):
-                start, end = (COLUMNS * at // count for at in (index, index + 1))
-                put(panel, shelf.height, end - start, start)
+                start, end = (COLUMNS * one // count for one in (index, index + 1))
+                into.append(at(panel, shelf.height, end - start, start))
             y += shelf.height
     return placed
 

@@ -42,20 +42,6 @@ def plimsoll_itself() -> list[Viz]:
     """The detector's ticks, what waits to be told, Plimsoll's own API, memory and processor."""
     return [
         tick_duration(),
-        curves(
-            About("Messages waiting", "What was decided but is not sent yet."),
-            [query("max(plimsoll_outbox_pending)", "waiting")],
-        ),
-        curves(
-            About("Messages", "What was sent, and what became of it.", "cps"),
-            [
-                query(
-                    "sum by (receiver, action, outcome)"
-                    " (rate(plimsoll_notifications_total[$__rate_interval]))",
-                    "{{receiver}} {{action}} {{outcome}}",
-                )
-            ],
-        ),
         requests(),
         answer_time(),
         curves(
@@ -65,6 +51,57 @@ def plimsoll_itself() -> list[Viz]:
         curves(
             About("Process CPU", "Share of one processor that Plimsoll uses.", "percentunit"),
             [query(f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval])", "{{instance}}")],
+        ),
+    ]
+
+
+def telling() -> list[Viz]:
+    """What waits to be told, what was told, and whether somebody has to mend a receiver."""
+    return [
+        curves(
+            About("Messages waiting", "What was decided but is not sent yet."),
+            [query("max(plimsoll_outbox_pending)", "waiting")],
+        ),
+        curves(
+            About("The longest waiting", "How long the oldest message has been waiting.", "s"),
+            [query("max(plimsoll_outbox_oldest_seconds)", "oldest")],
+        ),
+        curves(
+            About("Messages", "What was sent, and what became of it.", "cps"),
+            [
+                query(
+                    "sum by (receiver, action, outcome)"
+                    " (rate(plimsoll_notifications_total[$__rate_interval]))",
+                    "{{receiver}} {{action}} {{outcome}}",
+                    min_step=RARE,
+                )
+            ],
+        ),
+    ]
+
+
+def storage_and_source() -> list[Viz]:
+    """What is kept, how large it is, and how far a Prometheus source has been read."""
+    return [
+        curves(
+            About("History on disk", "Size of the file of samples and windows.", "bytes"),
+            [query("max by (instance) (plimsoll_history_bytes)", "{{instance}}")],
+        ),
+        curves(
+            About("History in memory", "What the buffers of the history take.", "bytes"),
+            [query("max by (instance) (plimsoll_history_memory_bytes)", "{{instance}}")],
+        ),
+        curves(
+            About("Rows", "Rows of the history by table, about."),
+            [query("max by (table) (plimsoll_history_rows)", "{{table}}")],
+        ),
+        curves(
+            About(
+                "Past that is read",
+                "How much of the past of a Prometheus source has been read; none without a source.",
+                "percentunit",
+            ),
+            [query("max by (instance) (plimsoll_source_read_ratio)", "{{instance}}")],
         ),
     ]
 

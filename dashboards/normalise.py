@@ -40,6 +40,7 @@ DEAD_ON_VARIABLE = {"auto", "auto_count", "auto_min", "tagValuesQuery", "tagsQue
 DEAD_ON_TIMEPICKER = {"time_options"}
 ROW_KEYS = ("collapsed", "gridPos", "id", "panels", "title", "type")
 REFRESH_ON_TIME_CHANGE = 2
+EVERYTHING = "$__all"
 
 
 class DashboardError(ValueError):
@@ -106,6 +107,8 @@ def variable_of(variable: Mapping[str, Any]) -> dict[str, Any]:
     """A variable that is read again whenever the time range changes, and knows its first value."""
     rest = without(variable, DEAD_ON_VARIABLE)
     current = without(rest.pop("current") or {}, {"tags"})
+    if current.get("value") == EVERYTHING:
+        current["text"] = "All"  # grafanalib writes the value there too
     if current.get("value") is not None:
         rest["current"] = current
     if rest["type"] == "query":

@@ -6,38 +6,38 @@ It asks only for what Plimsoll's own `/metrics` exposes, so it works wherever Pr
 from collections.abc import Sequence
 from typing import Any
 
-from grafanalib.core import Annotations, Dashboard, DashboardLink, Template, Templating, Time
+from grafanalib.core import Template
 
-from dashboards.grid import Section, Shelf, layout, shelves
-from dashboards.health import collection, plimsoll_itself
+from dashboards.bands import band, band_look
+from dashboards.figures import (
+    open_count,
+    open_now,
+    signal_panel,
+    states,
+    worst_of,
+)
+from dashboards.frame import Sheet, Spans, chooser, plimsoll_job
+from dashboards.grid import Section, Shelf, shelves
+from dashboards.health import collection, plimsoll_itself, telling
+from dashboards.links import page_of
 from dashboards.panels import (
-    PLIMSOLL,
-    SOURCE,
     UNITS,
     About,
-    Link,
     Query,
     Shape,
     Viz,
-    band,
-    band_look,
     curves,
     query,
     stat,
-    steps_of,
-    table,
-    timeline,
     unit_of_query,
 )
 from dashboards.signals import SignalPanel, kinds_of, labels_of
-from detector.signal import Direction
+from dashboards.steps import one_is_too_many
 from detector.units import Unit
 
 UID = "plimsoll-overview"
-TAG = "plimsoll"
 BAND_TITLE = "One series and its band"
 HEADLINES = ("api_p95", "api_error_rate", "host_cpu_usage", "host_memory_usage")
-MOST_SERIES = 10
 
 KINDS = {
     "api": "API",
@@ -47,61 +47,38 @@ KINDS = {
     "web": "Web vitals",
     "other": "Other signals",
 }
-STATES = {
-    0: ("steady", "green"),
-    1: ("info", "blue"),
-    2: ("warning", "orange"),
-    3: ("critical", "red"),
-}
 
 
-def dashboard(
-    signals: Sequence[SignalPanel], plimsoll_url: str = "http://127.0.0.1:8750"
-) -> Dashboard:
-    """The overview of these signals; clicks lead to Plimsoll at `plimsoll_url`."""
+def sheet(signals: Sequence[SignalPanel]) -> Sheet:
+    """The overview of these signals; it needs none."""
     labels = labels_of(signals)
-    panels = layout(
-        [
+    return Sheet(
+        uid=UID,
+        title="overview",
+        description="What got slower, since when, and after which deployment.",
+        variables=variables(signals, labels),
+        spans=[
+            Spans(
+                name="Regressions of the chosen series",
+                selectors=(chosen_series(),),
+                titles=(BAND_TITLE,),
+            ),
+            Spans(name="All regressions", shown=False),
+        ],
+        sections=[
             Section("", [Shelf(4, headline_stats(signals, labels))]),
             Section("Regressions", [Shelf(8, [states(), open_now(labels)])]),
             Section("A series of your choice", [Shelf(10, [chosen_band(signals)])]),
             *signal_sections(signals),
             Section("Collection", shelves(collection())),
-            Section("Plimsoll itself", shelves(plimsoll_itself())),
-        ]
-    )
-    band_id = next(panel.id for panel in panels if panel.title == BAND_TITLE)
-    return Dashboard(
-        title="Plimsoll: overview",
-        uid=UID,
-        description="What got slower, since when, and after which deployment.",
-        tags=[TAG],
-        timezone="browser",
-        refresh="1m",
-        time=Time("now-6h", "now"),
-        templating=Templating(list=variables(signals, labels, plimsoll_url)),
-        annotations=Annotations(list=annotations(labels, band_id)),
-        links=[
-            DashboardLink(
-                title="Plimsoll", tags=[TAG], asDropdown=True, includeVars=True, keepTime=True
-            )
+            Section("Plimsoll itself", shelves([*plimsoll_itself(), *telling()])),
         ],
-        panels=panels,
     )
 
 
-def variables(
-    signals: Sequence[SignalPanel], labels: Sequence[str], plimsoll_url: str
-) -> list[Template]:
-    """The data source, the chosen signal and series, which Plimsoll, and where its pages are."""
+def variables(signals: Sequence[SignalPanel], labels: Sequence[str]) -> list[Template]:
+    """The chosen signal and series, and which jobs are Plimsoll."""
     return [
-        Template(
-            name="datasource",
-            label="Data Source",
-            type="datasource",
-            query="prometheus",
-            default="default",
-        ),
         chooser(
             "signal",
             "signal",
@@ -109,22 +86,7 @@ def variables(
             default=signals[0].name if signals else None,
         ),
         series_chooser(labels),
-        chooser(
-            "plimsoll_job",
-            "job of Plimsoll",
-            "label_values(plimsoll_collector_up, job)",
-            includeAll=True,
-            multi=True,
-            default="$__all",
-        ),
-        Template(
-            name="plimsoll_url",
-            label="Plimsoll",
-            type="constant",
-            query=plimsoll_url,
-            default=plimsoll_url,
-            hide=2,
-        ),
+        plimsoll_job(),
     ]
 
 
@@ -139,72 +101,11 @@ def series_chooser(labels: Sequence[str]) -> Template:
     return chooser("series", "series", f"query_result({series})", regex=r"/\{(.*)\}/")
 
 
-def chooser(name: str, title: str, asked: str, **more: Any) -> Template:
-    """A variable whose choices come from Prometheus."""
-    return Template(name=name, label=title, type="query", dataSource=SOURCE, query=asked, **more)
-
-
-def annotations(labels: Sequence[str], band_id: int) -> list[dict[str, Any]]:
-    """Deployments as lines; regressions as spans, those of the chosen series on its band alone.
-
-    Titles and texts name only labels that are always there: in place of another Grafana writes its
-    name. Tags leave out what is missing, so they tell the series.
-    """
-    regressions = {
-        "datasource": SOURCE,
-        "iconColor": "orange",
-        "titleFormat": "Regression: {{signal}}",
-        "textFormat": "{{rule}}, {{severity}}",
-        "tagKeys": ",".join(labels),  # split at the commas; blanks would be part of the names
-    }
-    return [
-        {
-            "name": "Deployments",
-            "enable": True,
-            "datasource": SOURCE,
-            "iconColor": "blue",
-            "titleFormat": "Deployment: {{service}} {{version}}",
-            "tagKeys": "service,version",
-            "useValueForTime": True,  # and the value is read as milliseconds
-            "target": annotated(
-                "max by (service, version) (plimsoll_deployment_timestamp_seconds) * 1000"
-            ),
-        },
-        regressions
-        | {
-            "name": "Regressions of the chosen series",
-            "enable": True,
-            "filter": {"ids": [band_id]},
-            "target": annotated(open_regressions(labels, chosen_series())),
-        },
-        regressions
-        | {
-            "name": "All regressions",
-            "enable": False,
-            "target": annotated(open_regressions(labels)),
-        },
-    ]
-
-
-def annotated(expr: str) -> dict[str, str]:
-    """The query of an annotation."""
-    return {"expr": expr, "refId": "Anno"}
-
-
 def headline_stats(signals: Sequence[SignalPanel], labels: Sequence[str]) -> list[Viz]:
-    """What is open, what is down, and the worst series of each headline signal there is.
-
-    Several Plimsolls may tell of the same regression or target; it is counted once.
-    """
+    """What is open, what is down, and the worst series of each headline signal there is."""
     known = {signal.name: signal for signal in signals}
-    # None open is no series at all, so nought is said only while Plimsoll is scraped.
-    nought = "max(plimsoll_collector_up) * 0"
     return [
-        stat(
-            About("Open regressions", "Regressions open now, over all signals."),
-            query(f"sum({open_regressions(labels)}) or {nought}", shape=Shape.NOW),
-            one_is_too_many("orange"),
-        ),
+        open_count(labels),
         stat(
             About("Targets down", "Targets whose last collection failed."),
             query("sum(1 - min by (collector, target) (plimsoll_collector_up))", shape=Shape.NOW),
@@ -212,70 +113,6 @@ def headline_stats(signals: Sequence[SignalPanel], labels: Sequence[str]) -> lis
         ),
         *(worst_of(known[name]) for name in HEADLINES if name in known),
     ]
-
-
-def open_regressions(labels: Sequence[str], selector: str = "") -> str:
-    """One series for each open regression, whoever tells of it."""
-    names = ", ".join(("signal", "rule", "severity", *labels))
-    return f"max by ({names}) (plimsoll_regression_open{selector})"
-
-
-def one_is_too_many(colour: str) -> list[dict[str, Any]]:
-    """The steps of a count that should be nought."""
-    return [{"color": "green", "value": None}, {"color": colour, "value": 1}]
-
-
-def worst_of(signal: SignalPanel) -> Viz:
-    """The worst series of a signal now, and how it came there."""
-    worst = "min" if signal.worse is Direction.DOWN else "max"
-    return stat(
-        About(
-            signal.title,
-            f"The worst series now. {signal.description}".strip(),
-            UNITS[signal.unit],
-            page_of(signal.name),
-        ),
-        query(f'{worst}(plimsoll_signal_value{{signal="{signal.name}"}})'),
-        steps_of(signal.thresholds),
-    )
-
-
-def states() -> Viz:
-    """Every signal as a row: steady, or how bad its worst open regression is."""
-    open_ones = "\n  or ".join(
-        f'plimsoll_regression_open{{severity="{severity}"}} * {number}'
-        for number, (severity, _) in STATES.items()
-        if number
-    )
-    return timeline(
-        About(
-            "State of every signal",
-            "How bad the worst open regression of each signal is; steady when none is open.",
-            link=page_of("${__field.labels.signal}"),
-        ),
-        query(
-            f"max by (signal) (\n  {open_ones}\n)\n"
-            "or count by (signal) (plimsoll_signal_value) * 0",
-            "{{signal}}",
-        ),
-        STATES,
-    )
-
-
-def open_now(labels: Sequence[str]) -> Viz:
-    """The regressions that are open now, one row each."""
-    columns = ("severity", "signal", "rule", *labels)
-    return table(
-        About(
-            "Open now",
-            "The regressions open at the end of the time range, and the series each is on.",
-            link=page_of("${__data.fields.signal}"),
-        ),
-        query(f"{open_regressions(labels)} > 0", shape=Shape.TABLE),
-        columns,
-        words={"severity": {word: (word, colour) for word, colour in STATES.values()}},
-        empty="No regression is open.",
-    )
 
 
 def chosen_band(signals: Sequence[SignalPanel]) -> Viz:
@@ -324,36 +161,3 @@ def signal_sections(signals: Sequence[SignalPanel]) -> list[Section]:
         )
         for kind, those in kinds_of(signals).items()
     ]
-
-
-def signal_panel(signal: SignalPanel) -> Viz:
-    """A signal, its limits as dashed lines: one series with its band, or the worst of many."""
-    only = f'{{signal="{signal.name}"}}'
-    about = About(
-        signal.title,
-        signal.description or f"The signal {signal.name}.",
-        UNITS[signal.unit],
-        page_of(signal.name),
-    )
-    if not signal.labels:
-        return curves(
-            about,
-            band(only),
-            limits=signal.thresholds,
-            worse=signal.worse,
-            overrides=band_look(),
-        )
-    worst = "bottomk" if signal.worse is Direction.DOWN else "topk"
-    series = f"max by ({', '.join(signal.labels)}) (plimsoll_signal_value{only})"
-    asked = query(f"{worst}({MOST_SERIES}, {series})", legend_of(signal.labels))
-    return curves(about, [asked], limits=signal.thresholds, worse=signal.worse)
-
-
-def legend_of(labels: Sequence[str]) -> str:
-    """The values of these labels, one after the other."""
-    return " ".join(f"{{{{{label}}}}}" for label in labels)
-
-
-def page_of(signal: str) -> Link:
-    """Where Plimsoll shows a signal."""
-    return Link("Open in Plimsoll", f"{PLIMSOLL}/signals/{signal}")

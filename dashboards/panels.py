@@ -5,17 +5,15 @@ only its `Panel` is used, through `Viz`, and each shape is spelt out here once, 
 today.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 from typing import Any
 
 from grafanalib.core import Panel, Target
 
 from dashboards.signals import Threshold
-from detector.regression import Severity
+from dashboards.steps import coloured_by, lines_of, worded
 from detector.signal import Direction
 from detector.units import Unit
 
@@ -31,11 +29,8 @@ UNITS = {
     Unit.PER_SECOND: "cps",
     Unit.COUNT: "short",
 }
-COLOURS = {Severity.INFO: "blue", Severity.WARNING: "orange", Severity.CRITICAL: "red"}
-
-# The four lines of a band. Grafana finds the lower edge by its display name, exactly, so these
-# names are the same in every band panel and never hold a label.
-VALUE, EXPECTED, UPPER, LOWER = "value", "expected", "upper", "lower"
+TABLE_OPTIONS = {"cellHeight": "sm", "showHeader": True}
+TABLE_CUSTOM = {"align": "auto", "inspect": False}
 
 
 class Shape(StrEnum):
@@ -74,14 +69,15 @@ class Query(Target):  # type: ignore[misc]  # grafanalib has no types
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a click on a value leads."""
+    """Where a click on a value leads: `beside` the dashboard, or in its place."""
 
     title: str
     url: str
+    beside: bool = True
 
     def as_json(self) -> dict[str, Any]:
-        """As a data link; it opens beside the dashboard, which stays where it is."""
-        return {"title": self.title, "url": self.url, "targetBlank": True}
+        """As a data link."""
+        return {"title": self.title, "url": self.url, "targetBlank": self.beside}
 
 
 HOME = Link("Open Plimsoll", f"{PLIMSOLL}/")
@@ -89,12 +85,21 @@ HOME = Link("Open Plimsoll", f"{PLIMSOLL}/")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a reader is told of a panel: title, a sentence, unit (Grafana's id), where to go on."""
+    """What a reader is told of a panel: title, a sentence, unit (Grafana's id), where to go on.
+
+    `further` is the next dashboard, which keeps the time range and the data source.
+    """
 
     title: str
     description: str
     unit: str = "short"
     link: Link = HOME
+    further: Link | None = None
+
+    @property
+    def links(self) -> list[dict[str, Any]]:
+        """The next dashboard first, then Plimsoll."""
+        return [one.as_json() for one in (self.further, self.link) if one is not None]
 
 
 def query(
@@ -140,11 +145,13 @@ def curves(
     limits: Sequence[Threshold] = (),
     worse: Direction = Direction.UP,
     overrides: Sequence[Mapping[str, Any]] = (),
+    empty: str = "",
 ) -> Viz:
     """Curves over time, each with its last and its largest value in a table below.
 
     Limits are dashed lines. What is worse when it falls has its smallest value in the table too,
-    and an axis that does not start at nought: such values stay near the top.
+    and an axis that does not start at nought: such values stay near the top. `empty` is what stands
+    there when nothing is found.
     """
     falling = worse is Direction.DOWN
     custom = {
@@ -173,6 +180,7 @@ def curves(
             "color": {"mode": "palette-classic"},
             "custom": custom if falling else {**custom, "axisSoftMin": 0},
             "thresholds": {"mode": "absolute", "steps": lines_of(limits)},
+            **({"noValue": empty} if empty else {}),
         },
         overrides=overrides,
     )
@@ -205,6 +213,34 @@ def timeline(about: About, asked: Query, states: Mapping[int, tuple[str, str]]) 
     )
 
 
+def bars(about: About, asked: Query, steps: list[dict[str, Any]]) -> Viz:
+    """One bar for each thing that a query for now finds, coloured by its threshold steps."""
+    return viz(
+        "bargauge",
+        about,
+        [asked],
+        options={
+            "displayMode": "gradient",
+            "legend": {
+                "calcs": [],
+                "displayMode": "list",
+                "placement": "bottom",
+                "showLegend": False,
+            },
+            "maxVizHeight": 300,
+            "minVizHeight": 16,
+            "minVizWidth": 8,
+            "namePlacement": "auto",
+            "orientation": "horizontal",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+            "showUnfilled": True,
+            "sizing": "auto",
+            "valueMode": "color",
+        },
+        defaults={**coloured_by(steps), "min": 0},
+    )
+
+
 def table(
     about: About,
     asked: Query,
@@ -221,11 +257,8 @@ def table(
         "table",
         about,
         [asked],
-        options={"cellHeight": "sm", "showHeader": True},
-        defaults={
-            "custom": {"align": "auto", "inspect": False},
-            "noValue": empty,
-        },
+        options=TABLE_OPTIONS,
+        defaults={"custom": TABLE_CUSTOM, "noValue": empty},
         overrides=[
             override(
                 column,
@@ -234,17 +267,66 @@ def table(
             )
             for column, values in words.items()
         ],
+        transformations=[organized(columns, {}, {"Time", "Value"})],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A number in a table: what is asked, its heading, its unit, the steps that colour it."""
+
+    title: str
+    expr: str
+    unit: str = "short"
+    steps: Sequence[Mapping[str, Any]] = ()
+
+
+def ledger(about: About, labels: Sequence[str], columns: Sequence[Column], *, empty: str) -> Viz:
+    """One row for each set of labels, with a number of each column, the first one largest first."""
+    refs = [chr(ord("A") + at) for at in range(len(columns))]
+    titles = {f"Value #{ref}": one.title for ref, one in zip(refs, columns, strict=True)}
+    return viz(
+        "table",
+        about,
+        [
+            query(one.expr, ref=ref, shape=Shape.TABLE)
+            for ref, one in zip(refs, columns, strict=True)
+        ],
+        options={**TABLE_OPTIONS, "sortBy": [{"desc": True, "displayName": columns[0].title}]},
+        defaults={"custom": TABLE_CUSTOM, "noValue": empty},
+        overrides=[column_look(one) for one in columns],
         transformations=[
-            {
-                "id": "organize",
-                "options": {
-                    "excludeByName": {"Time": True, "Value": True},
-                    "indexByName": {label: at for at, label in enumerate(columns)},
-                    "renameByName": {},
-                },
-            }
+            {"id": "merge", "options": {}},
+            organized([*labels, *titles], titles, {"Time"}),
         ],
     )
+
+
+def column_look(column: Column) -> dict[str, Any]:
+    """Unit of a column, and its colours where it has steps."""
+    if not column.steps:
+        return override(column.title, unit=column.unit)
+    return override(
+        column.title,
+        unit=column.unit,
+        color={"mode": "thresholds"},
+        thresholds={"mode": "absolute", "steps": list(column.steps)},
+        custom__cellOptions={"type": "color-text", "wrapText": False},
+    )
+
+
+def organized(
+    order: Sequence[str], renamed: Mapping[str, str], hidden: Iterable[str]
+) -> dict[str, Any]:
+    """The transformation that orders, renames and hides columns."""
+    return {
+        "id": "organize",
+        "options": {
+            "excludeByName": dict.fromkeys(sorted(hidden), True),
+            "indexByName": {name: at for at, name in enumerate(order)},
+            "renameByName": dict(renamed),
+        },
+    }
 
 
 def viz(
@@ -258,7 +340,7 @@ def viz(
     transformations: Sequence[Mapping[str, Any]] = (),
 ) -> Viz:
     """A panel with what all have: title, description, unit, data source, link, queries."""
-    common: dict[str, Any] = {"unit": about.unit, "links": [about.link.as_json()]}
+    common: dict[str, Any] = {"unit": about.unit, "links": about.links}
     return Viz(
         title=about.title,
         description=about.description,
@@ -292,102 +374,3 @@ def overridden(matcher: str, what: str, properties: Mapping[str, Any]) -> dict[s
             {"id": key.replace("__", "."), "value": value} for key, value in properties.items()
         ],
     }
-
-
-def band(selector: str, ref: str = "") -> list[Query]:
-    """The four queries of one series: its value, what was expected, and the edges around it.
-
-    Each aggregates to exactly one series. With two, the lower edge would be found by name twice
-    and the band would be drawn to the wrong one.
-    """
-    return [
-        query(f"max(plimsoll_signal_value{selector})", VALUE, ref=f"{ref}{VALUE}"),
-        query(f"max(plimsoll_signal_expected{selector})", EXPECTED, ref=f"{ref}{EXPECTED}"),
-        query(f"max(plimsoll_signal_upper{selector})", UPPER, ref=f"{ref}{UPPER}"),
-        query(f"min(plimsoll_signal_lower{selector})", LOWER, ref=f"{ref}{LOWER}"),
-    ]
-
-
-def band_look() -> list[dict[str, Any]]:
-    """How the lines of a band are drawn: green value, dashed expectation, blue between the edges.
-
-    If `fillBelowTo` names no series of the panel, Grafana leaves the band out without a word.
-    """
-    blue = {"mode": "fixed", "fixedColor": "blue"}
-    edge = {
-        "color": blue,
-        "custom__lineWidth": 0,
-        "custom__showPoints": "never",
-        "custom__hideFrom": {"legend": True, "tooltip": False, "viz": False},
-    }
-    return [
-        override(UPPER, custom__fillBelowTo=LOWER, custom__fillOpacity=18, **edge),
-        override(LOWER, **edge),
-        override(
-            EXPECTED,
-            color=blue,
-            custom__lineStyle={"fill": "dash", "dash": [6, 6]},
-            custom__showPoints="never",
-        ),
-        override(VALUE, color={"mode": "fixed", "fixedColor": "green"}, custom__lineWidth=2),
-    ]
-
-
-def coloured_by(steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """Field defaults that colour a value by the step it is on."""
-    return {
-        "color": {"mode": "thresholds"},
-        "thresholds": {"mode": "absolute", "steps": steps},
-    }
-
-
-def steps_of(thresholds: Sequence[Threshold]) -> list[dict[str, Any]]:
-    """Threshold steps: each span between two levels has the colour of the worst one it breaks.
-
-    Without levels there is nothing to praise or blame, so the one step has the text colour.
-    """
-    if not thresholds:
-        return [{"color": "text", "value": None}]
-    levels = sorted({threshold.level for threshold in thresholds})
-    between = [low + (high - low) / 2 for low, high in pairwise(levels)]
-    inside = [-math.inf, *between, math.inf]
-    starts = [None, *levels]
-    return [
-        {"color": colour_at(value, thresholds), "value": start}
-        for start, value in zip(starts, inside, strict=True)
-    ]
-
-
-def lines_of(thresholds: Sequence[Threshold]) -> list[dict[str, Any]]:
-    """Threshold steps that are only drawn as lines, each in the colour of its severity.
-
-    Grafana gives a line the colour of what is above it. With the steps of `steps_of`, the line that
-    a value must not fall below would be green.
-    """
-    if not thresholds:
-        return []
-    lines = sorted(thresholds, key=lambda threshold: (threshold.level, threshold.severity.rank))
-    colours = {threshold.level: COLOURS[threshold.severity] for threshold in lines}
-    return [
-        {"color": "text", "value": None},
-        *({"color": colour, "value": level} for level, colour in colours.items()),
-    ]
-
-
-def colour_at(value: float, thresholds: Sequence[Threshold]) -> str:
-    """The colour of the worst threshold that a value is beyond; green when it breaks none."""
-    broken = [
-        threshold.severity
-        for threshold in thresholds
-        if (value > threshold.level if threshold.worse is Direction.UP else value < threshold.level)
-    ]
-    return COLOURS[max(broken, key=lambda severity: severity.rank)] if broken else "green"
-
-
-def worded(states: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
-    """Value mappings: a word and a colour for each value, as a colour alone tells too little."""
-    options = {
-        value: {"text": word, "color": colour, "index": index}
-        for index, (value, (word, colour)) in enumerate(states.items())
-    }
-    return [{"type": "value", "options": options}]

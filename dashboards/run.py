@@ -1,39 +1,17 @@
 """Write the dashboards and what Grafana and Prometheus need to pick them up, only what changed."""
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
-from dashboards import overview
 from dashboards.config import DashboardsConfig
 from dashboards.normalise import text
+from dashboards.sheets import dashboards
 from dashboards.signals import SignalPanel
-
-READABLE_BY_ALL = 0o644
-
-
-class Outcome(StrEnum):
-    """What became of a file."""
-
-    CREATED = "created"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One file of the directory, and what became of it."""
-
-    path: Path
-    outcome: Outcome
+from dashboards.writing import Written, put
 
 
 def write(
@@ -55,9 +33,10 @@ def contents(
     seen_by_grafana = config.grafana_directory.rstrip("/") or str(directory.resolve())
     provisioning = directory / "provisioning"
     return {
-        directory / "dashboards" / f"{overview.UID}.json": text(
-            overview.dashboard(signals, config.plimsoll_url)
-        ),
+        **{
+            directory / "dashboards" / f"{one.uid}.json": text(one)
+            for one in dashboards(signals, config)
+        },
         provisioning / "dashboards" / "plimsoll.yaml": provider(f"{seen_by_grafana}/dashboards"),
         # Grafana reads every .yaml there, so the example has an ending that it passes over.
         provisioning / "datasources" / "prometheus.yaml.example": source(config.prometheus_url),
@@ -146,26 +125,3 @@ def commented(comment: str, content: dict[str, Any]) -> str:
     """YAML under a comment."""
     lines = [f"# {line.strip()}" for line in comment.strip().splitlines()]
     return "\n".join(lines) + "\n" + yaml.safe_dump(content, sort_keys=False)
-
-
-def put(path: Path, content: str) -> Outcome:
-    """Make a file hold this text, as one step that a reader sees before or after, never between."""
-    wanted = content.encode()
-    before: bytes | None = None
-    with contextlib.suppress(FileNotFoundError):
-        before = path.read_bytes()
-    if before == wanted:
-        return Outcome.UNCHANGED
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(wanted)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, READABLE_BY_ALL)  # mkstemp's 0600 would keep Grafana's user out
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-    return Outcome.CREATED if before is None else Outcome.CHANGED

@@ -24,7 +24,9 @@ class SignalPanel:
     """One signal as a dashboard shows it.
 
     `by` names every label that tells two series of the signal apart: a panel that draws one series
-    picks it by these. `kind` is the section it is shown in.
+    picks it by these. `kind` is the section it is shown in. `rules` are sentences, one for
+    each rule that judges it, in the words of Plimsoll's own pages. `objective` is the share that is
+    to be good, where a rule on its budget says so.
     """
 
     name: str
@@ -35,6 +37,15 @@ class SignalPanel:
     worse: Direction = Direction.UP
     by: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    rules: tuple[str, ...] = ()
+    objective: float | None = None
+
+    @property
+    def told(self) -> str:
+        """What a reader is told of it: its description, and the rules that judge it."""
+        first = self.description or f"The signal {self.name}."
+        rules = "".join(f"\n- {rule}" for rule in self.rules)
+        return f"{first}\n\nJudged by:{rules}" if rules else first
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -53,3 +64,8 @@ def kinds_of(signals: Sequence[SignalPanel]) -> dict[str, list[SignalPanel]]:
     for signal in signals:
         kinds.setdefault(signal.kind, []).append(signal)
     return kinds
+
+
+def of_kinds(signals: Iterable[SignalPanel], *kinds: str) -> list[SignalPanel]:
+    """The signals of these kinds, in their order."""
+    return [one for one in signals if one.kind in kinds]

@@ -18,26 +18,26 @@ id, and messages beyond the limits of Block Kit.
 import argparse
 import json
 import re
-import socket
 import sys
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl
 
 from tests.slack_limits import RefusedError, check_message
+from tests.slack_server import Handler, Server
+from tests.slack_socket import Sockets
 
 TOKEN = "xoxb-1111-2222-fake"
+APP_TOKEN = "xapp-1-A0-1-fake"
 WEBHOOK_PATH = "/services/T00000000/B00000000/fakefakefakefake"
 CHANNEL = "C0ALERTS0"
 CHANNELS = {CHANNEL: "alerts", "C0OTHER00": "other"}
-SCOPES = frozenset({"chat:write", "channels:history"})
+SCOPES = frozenset({"chat:write", "channels:history", "files:write"})
 BOT = "U0PLIMSOLL"
 
 
@@ -53,6 +53,9 @@ class Message:
     metadata: dict[str, Any] | None = None
     edits: int = 0
     by_webhook: bool = False
+    thread_ts: str = ""
+    broadcast: bool = False
+    files: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def edited(self) -> bool:
@@ -69,6 +72,15 @@ class Message:
         """All the text a person sees, line by line."""
         parts = [*self.blocks, *(b for a in self.attachments for b in a.get("blocks", []))]
         return "\n".join(texts(parts)) if parts else self.text
+
+
+@dataclass(slots=True)
+class Upload:
+    """A file on its way in."""
+
+    name: str
+    length: int
+    content: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +169,15 @@ class FakeSlack:
         self, *, port: int = 0, journal: Path | None = None, now: Callable[[], float] = time.time
     ) -> None:
         self.token = TOKEN
+        self.app_token = APP_TOKEN
         self.scopes = SCOPES
         self.channels = dict(CHANNELS)
         self.archived: set[str] = set()
         self.absent: set[str] = set()  # channels the bot was not invited to
         self.calls: list[Call] = []
+        self.whispers: list[tuple[str, str, str]] = []  # channel, user, text
+        self.uploads: dict[str, Upload] = {}
+        self.sockets = Sockets()
         self.delay_seconds = 0.0
         self._now = now
         self._journal = journal
@@ -189,6 +205,7 @@ class FakeSlack:
         at: TracebackType | None,
     ) -> None:
         self.stopping.set()
+        self.sockets.close()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -222,9 +239,41 @@ class FakeSlack:
                 self._always[method] = how
 
     def messages(self, channel: str = CHANNEL) -> list[Message]:
-        """The channel as a person sees it, oldest first."""
+        """The messages of a channel, oldest first; what stands in threads is left out."""
+        return [message for message in self.everything(channel) if not message.thread_ts]
+
+    def everything(self, channel: str = CHANNEL) -> list[Message]:
+        """All messages, those of threads too, oldest first."""
         with self._lock:
             return [message for (where, _), message in self._messages.items() if where == channel]
+
+    def thread(self, root: Message) -> list[Message]:
+        """The replies to a message, oldest first."""
+        return [one for one in self.everything(root.channel) if one.thread_ts == root.ts]
+
+    def seen(self, channel: str = CHANNEL) -> str:
+        """The channel with its threads open, as a person would read it."""
+        lines = []
+        for root in self.messages(channel):
+            lines.append(told(root))
+            lines += [f"    {told(reply)}" for reply in self.thread(root)]
+        return "\n".join(lines)
+
+    def press(self, message: Message, button: str, user: str = "ada") -> dict[str, Any]:
+        """A person presses a button of a message: what Slack sends for it."""
+        parts = [*message.blocks, *(b for a in message.attachments for b in a.get("blocks", []))]
+        elements = [e for b in parts if b["type"] == "actions" for e in b["elements"]]
+        (pressed,) = (e for e in elements if e["text"]["text"] == button)
+        action = {key: pressed[key] for key in ("action_id", "value", "type")}
+        return {
+            "type": "block_actions",
+            "user": {"id": f"U0{user.upper()}", "username": user, "name": user},
+            "channel": {"id": message.channel, "name": self.channels[message.channel]},
+            "message": {"ts": message.ts},
+            "container": {"type": "message", "message_ts": message.ts},
+            "response_url": "https://hooks.slack.com/actions/T0FAKE/1/secret",
+            "actions": [action],
+        }
 
     def remove(self, message: Message) -> None:
         """A person deletes a message."""
@@ -244,10 +293,14 @@ class FakeSlack:
         """The reply to one request, and how it is to be mangled on its way back."""
         webhook = path.startswith("/services/")
         method = "webhook" if webhook else path.removeprefix("/api/")
+        method = "upload" if path.startswith("/upload/") else method
         with self._lock:
             self.calls.append(Call(method, body))
             script = self._script[method]
             how = script.popleft() if script else self._always.get(method)
+        if path.startswith("/upload/"):
+            refused = isinstance(how, ServerError)
+            return (Reply("no", 503), None) if refused else (Reply("OK"), how)
         if self.delay_seconds:
             self.stopping.wait(self.delay_seconds)
         match how:
@@ -273,11 +326,18 @@ class FakeSlack:
             "auth.test": self._auth_test,
             "chat.postMessage": self._post,
             "chat.update": self._update,
+            "chat.postEphemeral": self._whisper,
+            "chat.getPermalink": self._permalink,
             "conversations.history": self._history,
+            "conversations.replies": self._replies,
+            "files.getUploadURLExternal": self._begin_upload,
+            "files.completeUploadExternal": self._complete_upload,
         }
         try:
             if not token:
                 raise RefusedError("not_authed")
+            if method == "apps.connections.open":
+                return self._open_socket(token)
             if token != self.token:
                 raise RefusedError("invalid_auth")
             if method not in methods:
@@ -287,7 +347,8 @@ class FakeSlack:
             return Reply.error(refused.code, **refused.parts)
 
     def _auth_test(self, body: dict[str, Any]) -> Reply:
-        return Reply.ok(url=self.url, team="Fake", user="plimsoll", user_id=BOT, team_id="T0FAKE")
+        told = Reply.ok(url=self.url, team="Fake", user="plimsoll", user_id=BOT, team_id="T0FAKE")
+        return replace(told, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
 
     def _post(self, body: dict[str, Any]) -> Reply:
         self._scope("chat:write")
@@ -296,8 +357,62 @@ class FakeSlack:
         by_name |= {name: id for id, name in self.channels.items()}
         channel = self._open_channel(by_name.get(wanted, wanted))
         check_message(body)
+        root = str(body.get("thread_ts") or "")
+        if root and (channel, root) not in self._messages:
+            raise RefusedError("thread_not_found")
         message = self._add(channel, body, by_webhook=False)
         return Reply.ok(channel=channel, ts=message.ts, message=shown_by_api(message, True))
+
+    def _whisper(self, body: dict[str, Any]) -> Reply:
+        self._scope("chat:write")
+        channel = self._open_channel(str(body.get("channel", "")))
+        self.whispers.append((channel, str(body["user"]), str(body["text"])))
+        return Reply.ok(message_ts=f"{self._now():.6f}")
+
+    def _permalink(self, body: dict[str, Any]) -> Reply:
+        channel, ts = str(body.get("channel", "")), str(body.get("message_ts", ""))
+        if (channel, ts) not in self._messages:
+            raise RefusedError("message_not_found")
+        link = f"https://fake.slack.com/archives/{channel}/p{ts.replace('.', '')}"
+        return Reply.ok(channel=channel, permalink=link)
+
+    def _begin_upload(self, body: dict[str, Any]) -> Reply:
+        self._scope("files:write")
+        id_ = f"F{len(self.uploads):08}"
+        self.uploads[id_] = Upload(str(body["filename"]), int(body["length"]))
+        return Reply.ok(file_id=id_, upload_url=f"{self.url}/upload/{id_}")
+
+    def _take_upload(
+        self, path: str, how: Misbehaviour | None
+    ) -> tuple[Reply, Misbehaviour | None]:
+        if isinstance(how, ServerError):
+            return Reply("no", how.status), None
+        return Reply("OK"), how
+
+    def take_bytes(self, path: str, content: bytes) -> None:
+        """What was sent to an upload address."""
+        self.uploads[path.removeprefix("/upload/")].content = content
+
+    def _complete_upload(self, body: dict[str, Any]) -> Reply:
+        self._scope("files:write")
+        channel = self._open_channel(str(body.get("channel_id", "")))
+        shared = []
+        for one in json.loads(body["files"]):
+            upload = self.uploads.get(one["id"])
+            if upload is None or len(upload.content) != upload.length:
+                raise RefusedError("file_not_found")
+            shared.append({"id": one["id"], "name": upload.name, "title": one.get("title", "")})
+        root = str(body.get("thread_ts") or "")
+        if root and (channel, root) not in self._messages:
+            raise RefusedError("thread_not_found")
+        with_files = {"text": "", "thread_ts": root, "files": shared}
+        self._add(channel, with_files, by_webhook=False)
+        return Reply.ok(files=shared)
+
+    def _open_socket(self, token: str) -> Reply:
+        if token != self.app_token:
+            raise RefusedError("not_allowed_token_type")
+        return Reply.ok(url=self.sockets.url)
 
     def _update(self, body: dict[str, Any]) -> Reply:
         self._scope("chat:write")
@@ -327,7 +442,12 @@ class FakeSlack:
         if channel in self.absent:
             raise RefusedError("not_in_channel")
         oldest, limit = float(body.get("oldest", 0)), min(999, int(body.get("limit", 100)))
-        newest_first = [m for m in reversed(self.messages(channel)) if float(m.ts) > oldest]
+        root = str(body.get("ts", ""))
+        if root:
+            shown = [m for m in self.everything(channel) if root in (m.ts, m.thread_ts)]
+        else:
+            shown = [m for m in self.everything(channel) if not m.thread_ts or m.broadcast]
+        newest_first = [m for m in reversed(shown) if float(m.ts) > oldest or m.ts == root]
         if "cursor" in body and not re.fullmatch(r"next:\d+", str(body["cursor"])):
             raise RefusedError("invalid_cursor")
         start = int(str(body.get("cursor", "next:0")).removeprefix("next:"))
@@ -339,6 +459,11 @@ class FakeSlack:
             has_more=more,
             response_metadata={"next_cursor": f"next:{start + limit}" if more else ""},
         )
+
+    def _replies(self, body: dict[str, Any]) -> Reply:
+        if (str(body.get("channel", "")), str(body.get("ts", ""))) not in self._messages:
+            raise RefusedError("thread_not_found")
+        return self._history(body)
 
     def _hook(self, path: str, body: dict[str, Any]) -> Reply:
         if path != WEBHOOK_PATH:
@@ -375,6 +500,9 @@ class FakeSlack:
             attachments=body.get("attachments") or [],
             metadata=body.get("metadata"),
             by_webhook=by_webhook,
+            thread_ts=str(body.get("thread_ts") or ""),
+            broadcast=str(body.get("reply_broadcast", "")).lower() in ("1", "true"),
+            files=body.get("files") or [],
         )
         self._keep(message)
         return message
@@ -406,9 +534,21 @@ def shown_by_api(message: Message, with_metadata: bool) -> dict[str, Any]:
     }
     if with_metadata and message.metadata:
         shown["metadata"] = message.metadata
+    if message.thread_ts:
+        shown["thread_ts"] = message.thread_ts
+    if message.files:
+        shown["files"] = message.files
     if message.edited:
         shown["edited"] = {"user": BOT, "ts": message.ts}
     return shown
+
+
+def told(message: Message) -> str:
+    """A message on one line."""
+    marks = [f"[picture: {one['title']}]" for one in message.files]
+    marks += ["(edited)"] if message.edited else []
+    marks += ["(also sent to the channel)"] if message.broadcast else []
+    return " ".join([message.text.split("\n")[0], *marks]).strip()
 
 
 def texts(part: Any) -> Iterable[str]:
@@ -421,66 +561,6 @@ def texts(part: Any) -> Iterable[str]:
     elif isinstance(part, list):
         for item in part:
             yield from texts(item)
-
-
-class Server(ThreadingHTTPServer):
-    """One thread for each connection; what a killed client leaves behind is no news."""
-
-    daemon_threads = True
-    slack: FakeSlack
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Reads a request, lets Slack answer, and mangles the answer if asked to."""
-
-    server: Server
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay silent."""
-
-    def do_GET(self) -> None:
-        self.do_POST()
-
-    def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        body: dict[str, Any] = {}
-        if raw:
-            is_json = "json" in self.headers.get("Content-Type", "")
-            body = json.loads(raw) if is_json else dict(parse_qsl(raw.decode()))
-        reply, how = self.server.slack.answer(self.path, token, body)
-        match how:
-            case Dropped():
-                self.connection.shutdown(socket.SHUT_RDWR)
-            case Slow(seconds, drip=True):
-                self._write(reply, drip_seconds=seconds)
-            case Slow(seconds):
-                self.server.slack.stopping.wait(seconds)
-                self._write(reply)
-            case _:
-                self._write(reply)
-
-    def _write(self, reply: Reply, drip_seconds: float = 0) -> None:
-        payload = reply.body.encode()
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        kind = "application/json" if payload.startswith(b"{") else "text/plain"
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        if not drip_seconds:
-            self.wfile.write(payload)
-            return
-        for byte in payload:
-            if self.server.slack.stopping.wait(drip_seconds):
-                return
-            self.wfile.write(bytes([byte]))
-            self.wfile.flush()
 
 
 def main() -> None:

@@ -62,8 +62,30 @@ def check_blocks(blocks: Any, code: str) -> None:
                 must(all(text_fits(item, 2000) for item in elements), "invalid element")
             case "divider":
                 pass
+            case "actions":
+                elements = block.get("elements", [])
+                must(0 < len(elements) <= 25, "1 to 25 elements allowed")
+                must(all(button_fits(item) for item in elements), "invalid button")
+                names = [item.get("action_id") for item in elements]
+                must(len(names) == len(set(names)), "action_id already exists")
             case other:
                 must(False, f"unsupported type: {other}")
+
+
+def button_fits(button: Any) -> bool:
+    """Whether it is a button Slack takes."""
+    if button.get("type") != "button" or not text_fits(button.get("text"), 75, ("plain_text",)):
+        return False
+    asks = button.get("confirm")
+    asked = asks is None or (
+        text_fits(asks.get("title"), 100, ("plain_text",))
+        and text_fits(asks.get("text"), 300)
+        and text_fits(asks.get("confirm"), 30, ("plain_text",))
+        and text_fits(asks.get("deny"), 30, ("plain_text",))
+    )
+    known = set(button) <= {"type", "action_id", "text", "value", "confirm", "style", "url"}
+    named = 0 < len(button.get("action_id", "")) <= 255
+    return known and named and asked and len(button.get("value", "")) <= 2000
 
 
 def text_fits(text: Any, limit: int, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> bool:

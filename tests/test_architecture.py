@@ -31,6 +31,7 @@ ADAPTERS = {
     "grafanalib": {"dashboards"},
     "httpx": {
         "collector/scrape.py",
+        "dashboards/grafana.py",
         "storage/prometheus.py",
         "api/acting.py",
         "api/demo",
@@ -41,6 +42,7 @@ ADAPTERS = {
         f"{CLIENT}/deployments.py",
     },
     "jinja2": {"api/pages/render.py"},
+    "matplotlib": {"alerts/chart.py"},  # and only in a process that ends
     "psutil": {"collector/host.py"},
     # SQLAlchemy loads it by the address.
     "psycopg": {"collector/postgres/connection.py"},
@@ -50,6 +52,7 @@ ADAPTERS = {
         "api/addressing.py",
         "api/demo/story.py",
         "api/explaining.py",
+        "api/grafana.py",
         "api/main.py",
         "api/preparing.py",
         "api/progress.py",
@@ -58,9 +61,16 @@ ADAPTERS = {
         "api/setup.py",
         "api/silencing.py",
         "api/incident_commands.py",
+        "api/slack.py",
         "api/token_commands.py",
     },
-    "slack_sdk": {"alerts/notifiers/slack.py"},
+    "slack_sdk": {
+        "alerts/notifiers/slack.py",
+        "alerts/notifiers/slack_answers.py",
+        "alerts/notifiers/slack_checkup.py",
+        "alerts/notifiers/slack_client.py",
+        "alerts/notifiers/slack_presses.py",
+    },
     "starlette": {"api"},
     "typer": {
         "api/acting.py",
@@ -68,6 +78,7 @@ ADAPTERS = {
         "api/addressing.py",
         "api/beacon.py",
         "api/explaining.py",
+        "api/grafana.py",
         "api/main.py",
         "api/preparing.py",
         "api/reference/interfaces.py",
@@ -75,6 +86,7 @@ ADAPTERS = {
         "api/setup.py",
         "api/silencing.py",
         "api/incident_commands.py",
+        "api/slack.py",
         "api/summary_command.py",
         "api/token_commands.py",
     },

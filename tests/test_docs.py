@@ -277,7 +277,7 @@ def test_what_is_told_of_this_machine_is_documented() -> None:
 
 
 def test_every_file_for_grafana_is_documented() -> None:
-    page = text(DOCS / "grafana.md")
+    page = text(DOCS / "dashboards.md")
     signals = signal_panels(build(Document()).definitions)
     files = contents(Path("grafana"), signals, DashboardsConfig())
 

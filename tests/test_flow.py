@@ -153,7 +153,9 @@ def test_a_step_of_30_percent_is_one_message_and_its_end_is_an_edit(
 
         (message,) = slack.messages()
         assert timedelta(0) < seen["posted"] - NOON <= timedelta(minutes=20)
-        assert slack.counted("chat.postMessage") == 1
+        (reply,) = slack.thread(message)
+        assert reply.text.startswith("*Resolved*: ")
+        assert slack.counted("chat.postMessage") == 2  # the message, and the reply in its thread
         assert slack.counted("chat.update") == 1
         assert seen["edited"] > NOON + SLOW
         assert "/checkout" in message.text

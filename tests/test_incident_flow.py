@@ -41,7 +41,7 @@ class Told:
             house.detector.tick(tick_ms)
             house.alerts.announce(now)
             house.alerts.deliver(now)
-            counts = slack.counted("chat.postMessage"), slack.counted("chat.update")
+            counts = len(slack.messages()), slack.counted("chat.update")
             self.posts.append(counts)
         with house.state.reading() as session:
             self.incidents = house.book.incidents(session, True)

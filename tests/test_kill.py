@@ -85,7 +85,15 @@ def configuration(directory: Path, port: int, page: str, slack: FakeSlack) -> Pa
                 "clear": {"level": 5, "for": "1h"},
             }
         },
-        "alerts": {"slack": {"bot_token": TOKEN, "channel": CHANNEL, "api_url": slack.api_url}},
+        "alerts": {
+            "slack": {
+                "bot_token": TOKEN,
+                "channel": CHANNEL,
+                "api_url": slack.api_url,
+                "digest_from": 0,  # each is looked for by its own message
+                "charts": False,
+            }
+        },
     }
     path.write_text(yaml.safe_dump(data))
     return path

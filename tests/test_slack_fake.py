@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.slack_fake import CHANNEL, TOKEN, FakeSlack, RateLimited
+from tests.slack_fake import APP_TOKEN, CHANNEL, TOKEN, FakeSlack, RateLimited
 
 
 @pytest.fixture
@@ -126,3 +126,72 @@ def test_as_a_process_it_keeps_its_channel_in_a_file(tmp_path: Path) -> None:
             process.kill()
     with FakeSlack(journal=journal) as again:
         assert [message.text for message in again.messages()] == ["message 1", "message 2"]
+
+
+def button(**changes: Any) -> dict[str, Any]:
+    made = {
+        "type": "button",
+        "action_id": "a",
+        "text": {"type": "plain_text", "text": "Go"},
+        "value": "v",
+    }
+    return {**made, **changes}
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [],
+        [button(action_id=str(number)) for number in range(26)],
+        [button(), button()],
+        [button(text={"type": "plain_text", "text": "x" * 76})],
+        [button(text={"type": "mrkdwn", "text": "x"})],
+        [button(value="x" * 2001)],
+        [button(action_id="")],
+        [button(colour="red")],
+        [button(confirm={"title": {"type": "plain_text", "text": "x" * 101}})],
+    ],
+)
+def test_buttons_beyond_the_limits_are_refused(
+    slack: FakeSlack, elements: list[dict[str, Any]]
+) -> None:
+    body = {"channel": CHANNEL, "blocks": [{"type": "actions", "elements": elements}]}
+    assert call(slack.api_url + "chat.postMessage", body)["error"] == "invalid_blocks"
+
+
+def test_a_reply_stands_in_its_thread_and_in_the_channel_only_if_broadcast(
+    slack: FakeSlack,
+) -> None:
+    url = slack.api_url + "chat.postMessage"
+    root = call(url, {"channel": CHANNEL, "text": "root"})["ts"]
+    call(url, {"channel": CHANNEL, "text": "quiet", "thread_ts": root})
+    loud = {"channel": CHANNEL, "text": "loud", "thread_ts": root, "reply_broadcast": True}
+    call(url, loud)
+    lost = call(url, {"channel": CHANNEL, "text": "x", "thread_ts": "1.0"})
+    assert lost["error"] == "thread_not_found"
+    assert slack.seen() == "root\n    quiet\n    loud (also sent to the channel)"
+
+    def texts(method: str, **more: Any) -> list[str]:
+        found = call(slack.api_url + method, {"channel": CHANNEL, **more})["messages"]
+        return sorted(one["text"] for one in found)
+
+    assert texts("conversations.history") == ["loud", "root"]
+    assert texts("conversations.replies", ts=root) == ["loud", "quiet", "root"]
+
+
+def test_a_file_has_to_be_whole_before_it_is_shared(slack: FakeSlack) -> None:
+    begun = call(slack.api_url + "files.getUploadURLExternal", {"filename": "a.png", "length": 3})
+    share = {"files": json.dumps([{"id": begun["file_id"], "title": "A"}]), "channel_id": CHANNEL}
+    url = slack.api_url + "files.completeUploadExternal"
+    assert call(url, share)["error"] == "file_not_found"
+    request = urllib.request.Request(begun["upload_url"], b"png", method="POST")
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+    assert call(url, share)["ok"]
+    assert slack.seen() == "[picture: A]"
+
+
+def test_a_socket_is_given_to_an_app_token_only(slack: FakeSlack) -> None:
+    url = slack.api_url + "apps.connections.open"
+    assert call(url, {})["error"] == "not_allowed_token_type"
+    assert call(url, {}, token=APP_TOKEN)["url"].startswith("ws://127.0.0.1:")

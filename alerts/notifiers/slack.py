@@ -1,86 +1,26 @@
-"""Slack through slack-sdk: by bot token (messages are edited) or by incoming webhook.
+"""Slack: by bot token (messages are edited, threads, charts) or by incoming webhook.
 
-The only file that knows slack-sdk. Each call is tried once: the SDK's own retries are switched
-off, because one of them after a dropped connection could post twice. Whatever happens comes back
-as an outcome.
+Whatever happens comes back as an outcome.
 """
 
-import logging
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
-from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from alerts.alert import Delivery, Marker, Outcome, Receiver, Reference
-from alerts.config import SlackConfig, UnfitSecretError
-from alerts.message import EVENT_TYPE
+from alerts.alert import Delivery, Errand, Marker, Outcome, Picture, Receiver, Reference
+from alerts.digest import EVENT_TYPE
+from alerts.mrkdwn import link
 from alerts.notifiers import Notifier
-from alerts.notifiers.outbound import NotConnectedError, send
-from alerts.redact import redacted
-
-# https://docs.slack.dev/reference/methods/chat.postMessage#errors
-RECEIVER_FAULTS = frozenset(
-    {
-        "invalid_auth",
-        "not_authed",
-        "token_revoked",
-        "token_expired",
-        "account_inactive",
-        "missing_scope",
-        "no_permission",
-        "not_allowed_token_type",
-        "access_denied",
-        "ekm_access_denied",
-        "org_login_required",
-        "team_access_not_granted",
-        "two_factor_setup_required",
-        "enterprise_is_restricted",
-        "user_is_restricted",
-        "channel_not_found",
-        "not_in_channel",
-        "is_archived",
-        "is_inactive",
-        "restricted_action",
-        "restricted_action_read_only_channel",
-        "restricted_action_thread_only_channel",
-        "restricted_action_non_threadable_channel",
-        "messages_tab_disabled",
-        "method_deprecated",
-        "deprecated_endpoint",
-        "unknown_method",
-    }
-)
-CHANNEL_FAULTS = frozenset({"channel_not_found", "not_in_channel", "is_archived", "is_inactive"})
-MESSAGE_FAULTS = frozenset(
-    {
-        "msg_too_long",
-        "msg_blocks_too_long",
-        "invalid_blocks",
-        "invalid_blocks_format",
-        "invalid_attachments",
-        "too_many_attachments",
-        "attachment_payload_limit_exceeded",
-        "no_text",
-        "invalid_arguments",
-        "invalid_arg_name",
-        "invalid_array_arg",
-        "invalid_charset",
-        "invalid_form_data",
-        "invalid_json",
-        "json_not_object",
-        "invalid_metadata_format",
-        "invalid_metadata_schema",
-        "metadata_too_large",
-    }
-)
-GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-RATE_LIMITS = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-# Slack says of these that some of the work may have been done.
-HALF_DONE = frozenset({"internal_error", "fatal_error"})
-BLINDING = frozenset({"missing_scope", "not_allowed_token_type", "no_permission"}) | CHANNEL_FAULTS
+from alerts.notifiers.outbound import send
+from alerts.notifiers.slack_answers import BLINDING, CHANNEL_FAULTS, sent, webhook_answer
+from alerts.notifiers.slack_client import BotClient, HookClient, attempt
+from alerts.payload import mrkdwn
+from alerts.secret import LOOPBACK
+from alerts.slack_config import SlackConfig
 
 PAGE = 200
 MOST_PAGES = 10
@@ -88,35 +28,50 @@ MOST_PAGES = 10
 CLOCK_SKEW_MS = 300_000
 
 
-def slack(config: SlackConfig) -> Notifier:
+def slack(name: str, config: SlackConfig, panel_url: str = "") -> Notifier:
     """The notifier for a section `slack`."""
-    return SlackBot(config) if config.by_token else SlackWebhook(config)
+    return (
+        SlackBot(name, config, panel_url)
+        if config.by_token
+        else SlackWebhook(name, config, panel_url)
+    )
 
 
 class SlackBot:
     """One channel, by bot token."""
 
-    receiver = Receiver("slack", edits=True)
-
-    def __init__(self, config: SlackConfig) -> None:
+    def __init__(self, name: str, config: SlackConfig, panel_url: str = "") -> None:
         self._config = config
+        self.receiver = Receiver(
+            name, edits=True, manner=replace(config.manner, panel_url=panel_url)
+        )
 
-    def post(self, payload: Mapping[str, Any]) -> Delivery:
+    def post(self, payload: Mapping[str, Any], errand: Errand) -> Delivery:
         """`chat.postMessage`; a server error leaves its fate unknown."""
         channel = self._config.channel or ""
-        return self._call(lambda c: sent(c.chat_postMessage(channel=channel, **payload).data))
+        body = self._leading_back(payload, errand)
+        return self._call(lambda c: sent(c.chat_postMessage(channel=channel, **body).data))
 
-    def update(self, reference: Reference, payload: Mapping[str, Any]) -> Delivery:
+    def reply(self, thread: Reference, payload: Mapping[str, Any], errand: Errand) -> Delivery:
+        """`chat.postMessage` into a thread."""
+        return self._call(
+            lambda client: sent(
+                client.chat_postMessage(channel=thread.channel, thread_ts=thread.ts, **payload).data
+            )
+        )
+
+    def update(self, reference: Reference, payload: Mapping[str, Any], errand: Errand) -> Delivery:
         """`chat.update`; a message that cannot be edited any more is gone."""
+        body = self._leading_back(payload, errand)
         delivery = self._call(
             lambda client: sent(
                 client.chat_update(
                     channel=reference.channel,
                     ts=reference.ts,
-                    text=payload["text"],
-                    blocks=payload["blocks"],
-                    attachments=payload["attachments"],
-                    metadata=payload["metadata"],
+                    text=body["text"],
+                    blocks=body["blocks"],
+                    attachments=body["attachments"],
+                    metadata=body["metadata"],
                 ).data
             )
         )
@@ -126,7 +81,7 @@ class SlackBot:
         return delivery
 
     def find(self, marker: Marker) -> Delivery:
-        """Look through the channel's history for our metadata; blind where that is not allowed."""
+        """Look through the channel, or the thread; blind where that is not allowed."""
         channel = marker.channel or self._config.channel or ""
         if channel.startswith("#"):
             return Delivery(outcome=Outcome.BLIND, detail="the channel's id is not known")
@@ -135,178 +90,156 @@ class SlackBot:
             return Delivery(outcome=Outcome.BLIND, detail=delivery.detail)
         return delivery
 
+    def upload(self, thread: Reference, picture: Picture) -> Delivery:
+        """A picture into a thread: ask for an address, send it there, hand it to the thread."""
+        return self._call(lambda client: self._upload(client, thread, picture))
+
+    def whisper(self, channel: str, user_id: str, text: str) -> Delivery:
+        """`chat.postEphemeral`: only one person sees it, and it is gone with the next reload."""
+        return self._call(
+            lambda client: sent(
+                client.chat_postEphemeral(channel=channel, user=user_id, text=text).data
+            )
+        )
+
+    def permalink(self, reference: Reference) -> str:
+        """The address of a message; empty where Slack does not tell it."""
+        found: list[str] = []
+
+        def ask(client: WebClient) -> Delivery:
+            answer = client.chat_getPermalink(channel=reference.channel, message_ts=reference.ts)
+            found.append(str(answer.get("permalink", "")))
+            return Delivery(outcome=Outcome.SENT)
+
+        self._call(ask)
+        return found[0] if found else ""
+
+    def _leading_back(self, payload: Mapping[str, Any], errand: Errand) -> Mapping[str, Any]:
+        return leading_to(payload, self.permalink(errand.earlier)) if errand.earlier else payload
+
+    def _upload(self, client: WebClient, thread: Reference, picture: Picture) -> Delivery:
+        asked = client.files_getUploadURLExternal(
+            filename=file_name(picture.key),
+            length=len(picture.png),
+            alt_txt=picture.alt_text[:1000],
+        )
+        address = str(asked.get("upload_url", ""))
+        if not self._may_upload_to(address):
+            return Delivery(outcome=Outcome.REFUSED, detail="an upload address that is not Slack's")
+        request = urllib.request.Request(
+            address, picture.png, {"Content-Type": "application/octet-stream"}, method="POST"
+        )
+        answer = send(request, self._config.timeout)
+        if answer.status != 200:
+            return Delivery(outcome=Outcome.REFUSED, detail=f"HTTP {answer.status} to the upload")
+        client.files_completeUploadExternal(
+            files=[{"id": str(asked.get("file_id", "")), "title": picture.title}],
+            channel_id=thread.channel,
+            thread_ts=thread.ts,
+        )
+        return Delivery(outcome=Outcome.SENT)
+
+    def _may_upload_to(self, address: str) -> bool:
+        """Slack's own hosts over https, or the host of a proxy that was configured."""
+        parts, api = urlsplit(address), urlsplit(self._config.api_url)
+        if parts.hostname == api.hostname and parts.scheme == api.scheme:
+            return True
+        known = (parts.hostname or "").endswith(".slack.com")
+        return parts.scheme == "https" and known and api.hostname not in LOOPBACK
+
     def _call(self, ask: Callable[[WebClient], Delivery]) -> Delivery:
         def call(token: str) -> Delivery:
             return ask(BotClient(token, self._config.api_url, self._config.timeout))
 
-        return attempt(self._config, call)
+        return attempt(self._config.secret, call)
 
 
 class SlackWebhook:
     """One channel, by incoming webhook: it says `ok` and nothing else, so nothing can be edited."""
 
-    receiver = Receiver("slack-webhook", edits=False)
-
-    def __init__(self, config: SlackConfig) -> None:
+    def __init__(self, name: str, config: SlackConfig, panel_url: str = "") -> None:
         self._config = config
+        self.receiver = Receiver(
+            name, edits=False, manner=replace(config.manner, panel_url=panel_url)
+        )
 
-    def post(self, payload: Mapping[str, Any]) -> Delivery:
+    def post(self, payload: Mapping[str, Any], errand: Errand) -> Delivery:
         """Post once; metadata is left out, webhooks do not take it."""
         body = {name: part for name, part in payload.items() if name != "metadata"}
 
         def call(url: str) -> Delivery:
             return webhook_answer(HookClient(url, self._config.timeout).send_dict(body))
 
-        return attempt(self._config, call)
+        return attempt(self._config.secret, call)
 
-    def update(self, reference: Reference, payload: Mapping[str, Any]) -> Delivery:
+    def update(self, reference: Reference, payload: Mapping[str, Any], errand: Errand) -> Delivery:
         """Say it anew: a webhook cannot edit."""
-        return self.post(payload)
+        return self.post(payload, errand)
 
     def find(self, marker: Marker) -> Delivery:
         """A webhook cannot look."""
         return Delivery(outcome=Outcome.BLIND, detail="a webhook cannot look into the channel")
 
 
-def silent() -> logging.Logger:
-    """A logger that belongs to nobody: the SDK writes webhook addresses at level debug."""
-    logger = logging.Logger("slack", logging.CRITICAL + 1)
-    logger.propagate = False
-    return logger
+def file_name(key: str) -> str:
+    """The name of a chart's file, by which it is found again."""
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in key)[:200] + ".png"
 
 
-class BotClient(WebClient):
-    """slack-sdk's client over our own line out; no retries."""
-
-    def __init__(self, token: str, api_url: str, timeout_seconds: float) -> None:
-        super().__init__(token, base_url=api_url, logger=silent(), retry_handlers=[])
-        self._seconds = timeout_seconds
-
-    def _perform_urllib_http_request_internal(
-        self, url: str, req: urllib.request.Request
-    ) -> dict[str, Any]:
-        answer = send(req, self._seconds)
-        headers = {name.title(): value for name, value in answer.headers.items()}
-        return {"status": answer.status, "headers": headers, "body": answer.body}
-
-
-class HookClient(WebhookClient):
-    """slack-sdk's client over our own line out; no retries."""
-
-    def __init__(self, url: str, timeout_seconds: float) -> None:
-        super().__init__(url, logger=silent(), retry_handlers=[])
-        self._seconds = timeout_seconds
-
-    def _perform_http_request_internal(
-        self, url: str, req: urllib.request.Request
-    ) -> WebhookResponse:
-        answer = send(req, self._seconds)
-        headers = {name.title(): value for name, value in answer.headers.items()}
-        return WebhookResponse(url="", status_code=answer.status, body=answer.body, headers=headers)
-
-
-def attempt(config: SlackConfig, call: Callable[[str], Delivery]) -> Delivery:
-    """One call with the secret as it is now; every way it can fail has its outcome."""
-    try:
-        return call(config.secret().get_secret_value())
-    except UnfitSecretError as unfit:
-        return Delivery(outcome=Outcome.RECEIVER_BROKEN, detail=redacted(str(unfit)))
-    except SlackApiError as error:
-        return api_failure(error)
-    except NotConnectedError as error:
-        return Delivery(outcome=Outcome.UNREACHABLE, detail=redacted(str(error)))
-    except Exception as error:
-        # Whatever else happens, in the SDK or on the way, happens after the request was written.
-        detail = redacted(f"{type(error).__name__}: {error}")
-        return Delivery(outcome=Outcome.UNKNOWN, detail=detail)
-
-
-def sent(data: Any) -> Delivery:
-    """An `ok: true` with the place of the message; the channel comes back as an id."""
-    place = Reference(str(data.get("channel", "")), str(data.get("ts", "")))
-    return Delivery(outcome=Outcome.SENT, reference=place if place.ts else None)
-
-
-def api_failure(error: SlackApiError) -> Delivery:
-    """The outcome of an answer that is not `ok: true`."""
-    response = error.response
-    status, data = response.status_code, response.data
-    code = data.get("error", "") if isinstance(data, dict) else ""
-    # Slack's codes are words; anything else is the SDK telling of an answer that is not JSON.
-    known = isinstance(code, str) and code.replace("_", "").isalnum() and len(code) < 80
-    detail = redacted(code) if known else f"HTTP {status}, and the answer is not Slack's"
-    if status == 429 or code in RATE_LIMITS:
-        return Delivery(
-            outcome=Outcome.RATE_LIMITED,
-            detail=detail,
-            retry_after_seconds=retry_after(response.headers),
-        )
-    if status >= 500:
-        return Delivery(outcome=Outcome.UNKNOWN, detail=f"HTTP {status}")
-    if code in GONE:
-        return Delivery(outcome=Outcome.GONE, detail=detail)
-    if code in RECEIVER_FAULTS:
-        return Delivery(outcome=Outcome.RECEIVER_BROKEN, detail=detail)
-    if code in MESSAGE_FAULTS:
-        return Delivery(outcome=Outcome.MESSAGE_REFUSED, detail=detail)
-    if known and code not in HALF_DONE:
-        return Delivery(outcome=Outcome.REFUSED, detail=detail)
-    if status >= 300:
-        return Delivery(outcome=Outcome.RECEIVER_BROKEN, detail=detail)
-    return Delivery(outcome=Outcome.UNKNOWN, detail=detail)
+def leading_to(payload: Mapping[str, Any], permalink: str) -> dict[str, Any]:
+    """The message with a link to the one before it; as it is where there is none."""
+    if not permalink:
+        return dict(payload)
+    note = {
+        "type": "context",
+        # New in every version, as Slack asks of edited messages.
+        "block_id": f"earlier.{payload['metadata']['event_payload']['version']}",
+        "elements": [mrkdwn(link(permalink, "The message about it before"), 2000)],
+    }
+    return {**payload, "blocks": [*payload["blocks"], note]}
 
 
 def search(client: WebClient, channel: str, marker: Marker) -> Delivery:
-    """The newest message with the marker's incident since its first attempt."""
+    """The newest message with the marker since its first attempt, in the channel or a thread."""
+    try:
+        for message in since(client, channel, marker):
+            version = recognised(message, marker)
+            if version is not None:
+                place = Reference(channel, str(message["ts"]))
+                return Delivery(outcome=Outcome.FOUND, reference=place, version=version)
+    except OverflowError:
+        detail = f"more than {PAGE * MOST_PAGES} messages since"
+        return Delivery(outcome=Outcome.BLIND, detail=detail)
+    return Delivery(outcome=Outcome.ABSENT)
+
+
+def since(client: WebClient, channel: str, marker: Marker) -> Iterator[dict[str, Any]]:
+    """The messages since the first attempt; an OverflowError when they are too many to read."""
     oldest = f"{max(0, marker.since_ms - CLOCK_SKEW_MS) / 1000:.6f}"
+    asked: dict[str, Any] = {"channel": channel, "oldest": oldest, "limit": PAGE}
     cursor: str | None = None
     for _ in range(MOST_PAGES):
-        page = client.conversations_history(
-            channel=channel,
-            oldest=oldest,
-            limit=PAGE,
-            include_all_metadata=True,
-            cursor=cursor,
-        )
-        for message in page.get("messages") or []:
-            metadata = message.get("metadata") or {}
-            told = metadata.get("event_payload") or {}
-            ours = metadata.get("event_type") == EVENT_TYPE
-            if ours and told.get("incident") == marker.incident_id:
-                place = Reference(channel, str(message["ts"]))
-                return Delivery(outcome=Outcome.FOUND, reference=place, version=told.get("version"))
+        if marker.thread is not None:
+            page = client.conversations_replies(
+                ts=marker.thread.ts, include_all_metadata=True, cursor=cursor, **asked
+            )
+        else:
+            page = client.conversations_history(include_all_metadata=True, cursor=cursor, **asked)
+        yield from page.get("messages") or []
         cursor = (page.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
-            return Delivery(outcome=Outcome.ABSENT)
-    return Delivery(outcome=Outcome.BLIND, detail=f"more than {PAGE * MOST_PAGES} messages since")
+            return
+    raise OverflowError
 
 
-def webhook_answer(answer: WebhookResponse) -> Delivery:
-    """The outcome of a webhook's answer; Slack says `ok`, and look-alikes say it otherwise."""
-    status = answer.status_code
-    body = answer.body.strip()
-    detail = redacted(body) if body.replace("_", "").isalnum() else f"HTTP {status}"
-    if status == 429:
-        return Delivery(
-            outcome=Outcome.RATE_LIMITED,
-            detail=detail,
-            retry_after_seconds=retry_after(answer.headers),
-        )
-    if status >= 500:
-        return Delivery(outcome=Outcome.SERVER_ERROR, detail=detail)
-    if status == 400:
-        return Delivery(outcome=Outcome.MESSAGE_REFUSED, detail=detail)
-    if status >= 300:
-        return Delivery(outcome=Outcome.RECEIVER_BROKEN, detail=detail)
-    if body.startswith("<"):  # the page of a proxy or a portal, not of a webhook
-        return Delivery(outcome=Outcome.UNKNOWN, detail="a web page came back")
-    return Delivery(outcome=Outcome.SENT)
-
-
-def retry_after(headers: Mapping[str, Any]) -> float | None:
-    """The seconds of Retry-After; None when there are none that can be read."""
-    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), None)
-    try:
-        return float(value[0] if isinstance(value, list) else str(value))
-    except ValueError:
-        return None
+def recognised(message: Mapping[str, Any], marker: Marker) -> int | None:
+    """The version of a message that has the marker, 0 where it has none; None for another."""
+    metadata = message.get("metadata") or {}
+    told = metadata.get("event_payload") or {}
+    if marker.key:
+        names = [one.get("name") for one in message.get("files") or []]
+        ours = told.get("key") == marker.key or file_name(marker.key) in names
+        return 0 if ours else None
+    if metadata.get("event_type") == EVENT_TYPE and told.get("incident") == marker.incident_id:
+        return int(told.get("version") or 0)
+    return None

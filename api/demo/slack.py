@@ -15,7 +15,7 @@ CHANNEL = "C0PLIMSOLL"
 
 
 class DemoSlack(ThreadingHTTPServer):
-    """The channel; `on_message` gets "posted" or "edited" and the message."""
+    """The channel; `on_message` gets what happened ("posted", "edited"...) and the message."""
 
     daemon_threads = True
 
@@ -42,7 +42,7 @@ class DemoSlack(ThreadingHTTPServer):
             with self.lock:
                 ts = f"{1_700_000_000 + len(self.messages)}.000100"
                 self.messages[ts] = body
-            self.on_message("posted", body)
+            self.on_message("answered in its thread" if "thread_ts" in body else "posted", body)
             return {"ok": True, "channel": CHANNEL, "ts": ts, "message": {"text": body["text"]}}
         if method == "chat.update":
             self.messages[body["ts"]] = body

@@ -91,6 +91,7 @@ def settings(script: Script, folder: Path, shop_url: str, slack_url: str) -> Set
                 "bot_token": "xoxb-demo-not-a-secret",
                 "channel": "#performance",
                 "api_url": slack_url,
+                "charts": False,  # a terminal shows none
             },
         },
     }

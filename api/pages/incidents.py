@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from alerts.message import REASONS, correlated, since
+from alerts.wording import REASONS, correlated, since
 from api.pages.charts import of_regression
 from api.pages.render import render
 from api.pages.troubles import elsewhere

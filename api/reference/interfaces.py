@@ -34,6 +34,8 @@ HOUSE_LABELS = {
     "plimsoll_signal_expected": f"`signal`, {SERIES}",
     "plimsoll_signal_upper": f"`signal`, {SERIES}",
     "plimsoll_signal_lower": f"`signal`, {SERIES}",
+    "plimsoll_signal_score": f"`signal`, {SERIES}",
+    "plimsoll_signal_series_left_out": "`signal`",
     "plimsoll_regression_open": f"`signal`, `rule`, `severity`, {SERIES}",
     "plimsoll_backfill_progress_ratio": "`signal`, `source`",
     "plimsoll_deployment_timestamp_seconds": "`service`, `version`",

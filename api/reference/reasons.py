@@ -137,6 +137,9 @@ DECISIONS = {
     Decision.NOTHING_CHANGED: "Not sent: the message would look the same.",
     Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
     Decision.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
+    Decision.DECIDED: "A reply in the thread: somebody decided something.",
+    Decision.DIGEST: "A page of a digest, or what a digest told in place of a message.",
+    Decision.CHART: "A chart in the thread.",
     Decision.SUSPECTED: "Sent: a suspicion, to a route that asks for them.",
     Decision.CONFIRMED: "Sent: what was told as a suspicion is one.",
     Decision.WITHDRAWN: "Sent: what was told as a suspicion went away.",
@@ -199,6 +202,7 @@ OUTCOMES = {
     "until somebody mends it.",
     Outcome.MESSAGE_REFUSED: "The layout was refused; the sentence alone is sent instead.",
     Outcome.GONE: "The message to edit is gone; a new one is posted.",
+    Outcome.NOT_DRAWN: "There was nothing to draw, or it took too long; there is no chart.",
     Outcome.UNKNOWN: "The request was written and no clear answer came; looked for before it is "
     "sent again.",
 }

@@ -17,8 +17,8 @@ BEARER = HTTPBearer(
 )
 
 
-def router(tag: str) -> APIRouter:
-    """A router below `/api/v1` whose endpoints document how they fail."""
+def router(tag: str, prefix: str = API) -> APIRouter:
+    """A router, below `/api/v1` unless told otherwise, whose endpoints document how they fail."""
     schema = ProblemShape.model_json_schema()
     # OpenAPI does not look for definitions inside of a schema.
     schema["properties"]["errors"]["items"] = schema.pop("$defs")["FaultShape"]
@@ -27,7 +27,7 @@ def router(tag: str) -> APIRouter:
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
     return APIRouter(
-        prefix=API,
+        prefix=prefix,
         tags=[tag],
         responses={"4XX": problem, "5XX": problem},
         dependencies=[Depends(BEARER)],

@@ -1,12 +1,14 @@
 """A small book of incidents in the same database, so that it shares the unit of work."""
 
 import pickle
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from alerts.outbox import OutboxRow
+from alerts.outbox_tables import OutboxRow
 from alerts.tables import DecisionRow, GroupRow, SilenceRow, TroubleRow
+from detector.actions import Wish, act
 from detector.regression import Incident, Phase, Regression
 from storage.state import State
 
@@ -76,6 +78,31 @@ class TestBook:
 
     def regression(self, session: Session, regression_id: str) -> Regression | None:
         return self.suspicions.get(regression_id)
+
+    def act(self, session: Session, regression_id: str, wish: Wish) -> Regression | None:
+        """As the detector's book does: the regression changes, and its incident has news."""
+        rows = session.connection().execute(sa.select(TABLE.c.content))
+        for one in [pickle.loads(content) for (content,) in rows]:
+            for regression in one.regressions:
+                if regression.id == regression_id:
+                    after, steps = act(regression, wish, lambda *_: False)
+                    members = tuple(after if r.id == after.id else r for r in one.regressions)
+                    version = one.version + bool(steps)
+                    over = all(r.phase.is_over for r in members)
+                    phase = Phase.RESOLVED if over else one.phase
+                    ended = wish.at_ms if over else None
+                    self.write(
+                        session,
+                        replace(
+                            one,
+                            regressions=members,
+                            version=version,
+                            phase=phase,
+                            resolved_ms=ended,
+                        ),
+                    )
+                    return after
+        return None
 
     def claim(self, session: Session, incident: Incident) -> bool:
         done = session.connection().execute(

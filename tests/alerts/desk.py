@@ -7,10 +7,12 @@ from prometheus_client import CollectorRegistry
 from sqlmodel import col, select
 
 from alerts.alert import Alert, Outcome
-from alerts.config import AlertsConfig, SlackConfig
+from alerts.config import AlertsConfig
 from alerts.meters import AlertsMeters
-from alerts.outbox import OutboxRow, OutboxStatus
-from alerts.run import Alerts
+from alerts.outbox import OutboxStatus
+from alerts.outbox_tables import Kind, OutboxRow
+from alerts.run import Alerts, Draw
+from alerts.slack_config import SlackConfig
 from detector.regression import Incident
 from storage.state import State
 from tests.alerts.books import TestBook, opened
@@ -28,6 +30,7 @@ class Desk:
         self.config = self.by_token()
         self.state: State
         self.alerts: Alerts
+        self.draw: Draw | None = None
         self.registry: CollectorRegistry
         self.start()
 
@@ -35,7 +38,10 @@ class Desk:
         """A new process on the same file."""
         self.state = opened(f"sqlite:///{self.path}")
         self.registry = CollectorRegistry()
-        self.alerts = Alerts(self.state, self.book, self.config, AlertsMeters(self.registry))
+        meters = AlertsMeters(self.registry)
+        self.alerts = Alerts(self.state, self.book, self.config, meters)
+        if self.draw is not None:
+            self.alerts.draw_with(self.draw)
 
     def crash(self) -> None:
         """Everything in memory is gone; start anew and recover."""
@@ -54,11 +60,23 @@ class Desk:
             "channel": CHANNEL,
             "api_url": self.slack.api_url,
             "timeout": 5,
+            # Tests that are not about the pace or threads send all messages that are due at once.
+            "threads": False,
+            "messages_per_minute": 100_000,
+            "digest_from": 0,
         }
         return AlertsConfig(slack=SlackConfig.model_validate({**given, **changes}))
 
+    def threaded(self, **changes: object) -> AlertsConfig:
+        return self.by_token(threads=True, charts=False, **changes)
+
     def by_webhook(self, **changes: object) -> AlertsConfig:
-        given = {"webhook_url": self.slack.webhook_url, "timeout": 5}
+        given = {
+            "webhook_url": self.slack.webhook_url,
+            "timeout": 5,
+            "messages_per_minute": 100_000,
+            "digest_from": 0,
+        }
         return AlertsConfig(slack=SlackConfig.model_validate({**given, **changes}))
 
     def wait(self, seconds: float) -> None:
@@ -82,11 +100,16 @@ class Desk:
         return self.deliver()
 
     def rows(self) -> list[OutboxRow]:
-        with self.state.unit() as session:
-            return list(session.exec(select(OutboxRow).order_by(col(OutboxRow.id))).all())
+        """The rows of messages, without what stands in their threads."""
+        return self.of_kind(Kind.MESSAGE)
 
     def states(self) -> list[str]:
         return [row.state for row in self.rows()]
+
+    def of_kind(self, kind: Kind) -> list[OutboxRow]:
+        with self.state.unit() as session:
+            found = select(OutboxRow).where(OutboxRow.kind == kind).order_by(col(OutboxRow.id))
+            return list(session.exec(found).all())
 
     def status(self) -> OutboxStatus:
         return self.alerts.status(self.now)

@@ -10,7 +10,8 @@ from alerts.alert import Action, Alert, Delivery, Outcome, Receiver, Reference
 from alerts.announce import Announcer, Tree
 from alerts.decisions import Decision, DecisionQuery
 from alerts.matchers import parse
-from alerts.outbox import Outbox, OutboxRow
+from alerts.outbox import Outbox
+from alerts.outbox_tables import OutboxRow
 from alerts.pipeline import pipeline
 from alerts.routing_config import RoutingConfig
 from alerts.silence import Silence, SilenceKind
@@ -37,7 +38,7 @@ class Deciding:
         receivers: Sequence[Receiver] = (CHAT, PAGER, MAIL),
     ) -> None:
         self.state, self.now = state, NOON
-        self.book, self.outbox = TestBook(), Outbox()
+        self.book, self.outbox = TestBook(), Outbox(tuple(receivers), "http://127.0.0.1:8750")
         self.receivers = {one.name: one for one in receivers}
         self.announcer = self.made(routing)
 

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
-from alerts.config import AlertsConfig, SlackConfig
+from alerts.config import AlertsConfig
 from alerts.meters import AlertsMeters
 from alerts.run import Alerts
+from alerts.slack_config import SlackConfig
 from storage.state import State
 from tests.alerts.books import TestBook
 from tests.slack_fake import CHANNEL, TOKEN
@@ -21,14 +22,20 @@ from tests.slack_fake import CHANNEL, TOKEN
 def tell(url: str, api_url: str, start: str) -> None:
     """Recover, announce, and deliver until nothing is left; the clock leaps between rounds."""
     slack = SlackConfig.model_validate(
-        {"bot_token": TOKEN, "channel": CHANNEL, "api_url": api_url, "timeout": 5}
+        {
+            "bot_token": TOKEN,
+            "channel": CHANNEL,
+            "api_url": api_url,
+            "timeout": 5,
+            "messages_per_minute": 1000,
+        }
     )
     meters = AlertsMeters(CollectorRegistry())
     alerts = Alerts(State(url), TestBook(), AlertsConfig(slack=slack), meters)
     now = datetime.fromisoformat(start)
     alerts.recover(now)
     while alerts.announce(now) or alerts.deliver(now) or alerts.status(now).pending:
-        now += timedelta(seconds=20)
+        now += timedelta(seconds=max(alerts.due_in(now) or 0, 0.001))
 
 
 def say(word: object) -> None:

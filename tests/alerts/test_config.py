@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from alerts.config import AlertsConfig, SlackConfig
+from alerts.config import AlertsConfig
+from alerts.slack_config import SlackConfig
 
 TOKEN = "xoxb-12-34-s3cr3t"
 HOOK = "https://hooks.slack.com/services/T1/B1/s3cr3t"
@@ -114,3 +115,96 @@ def test_secrets_are_in_no_repr() -> None:
 def test_every_key_is_described() -> None:
     for model in (AlertsConfig, SlackConfig):
         assert all(field.description for field in model.model_fields.values())
+
+
+# --- other receivers ----------------------------------------------------------------------------
+
+
+def receivers(*given: dict[str, Any], slack: dict[str, Any] | None = None) -> AlertsConfig:
+    data: dict[str, Any] = {"receivers": list(given)}
+    return AlertsConfig.model_validate(data | ({"slack": slack} if slack else {}))
+
+
+def refused(*given: dict[str, Any], slack: dict[str, Any] | None = None) -> str:
+    with pytest.raises(ValidationError) as caught:
+        receivers(*given, slack=slack)
+    message = str(caught.value)
+    assert "s3cr3t" not in message
+    return message
+
+
+def test_a_further_channel_takes_the_token_of_the_first() -> None:
+    config = receivers(
+        {"name": "payments", "slack": {"channel": "#payments"}}, slack=BOT | {"timeout": 3}
+    )
+    (_, first), (name, second) = config.ways()
+    assert isinstance(first, SlackConfig)
+    assert isinstance(second, SlackConfig)
+    assert (name, second.channel, second.timeout) == ("payments", "#payments", 3)
+    assert second.secret() == first.secret()
+    own = {"name": "own", "slack": {"bot_token": "xoxb-9", "channel": "#own"}}
+    ways = dict(receivers(own, slack=BOT).ways())
+    other = ways["own"]
+    assert isinstance(other, SlackConfig)
+    assert other.secret().get_secret_value() == "xoxb-9"
+
+
+def test_every_receiver_has_a_name_of_its_own() -> None:
+    hook = {"webhook": {"url": "https://a.example/s3cr3t"}}
+    assert "two receivers are called pager" in refused(
+        {"name": "pager", **hook}, {"name": "pager", **hook}
+    )
+    assert "two receivers are called slack" in refused({"name": "slack", **hook}, slack=BOT)
+    renamed = receivers({"name": "slack", **hook}, slack=BOT | {"name": "main"})
+    assert [name for name, _ in renamed.ways()] == ["main", "slack"]
+    for bad in ("", "a b", "x" * 65, "-a", "a\n"):
+        assert "name" in refused({"name": bad, **hook})
+
+
+MAIL = {"host": "mail.example", "from": "p@shop.example", "to": ["a@shop.example"]}
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ({}, "give one of slack, webhook, email and alertmanager"),
+        ({"webhook": {}}, "url must begin with http"),
+        ({"webhook": {"url": "ftp://x/s3cr3t"}}, "url must begin with http"),
+        ({"webhook": {"url": "https://x", "url_file": "/x"}}, "url and url_file say the same"),
+        ({"webhook": {"url": "https://x", "secret_file": "/nowhere"}}, "cannot read /nowhere"),
+        ({"webhook": {"url_file": "/nowhere"}}, "cannot read /nowhere"),
+        ({"email": MAIL | {"to": []}}, "to"),
+        ({"email": MAIL | {"to": ["a@b\nBcc: c@d"]}}, "to"),
+        ({"email": MAIL | {"password": "s3cr3t"}}, "a password needs a user"),
+        (
+            {"email": MAIL | {"user": "p", "password": "s3cr3t", "tls": "none"}},
+            "travels over TLS only",
+        ),
+        ({"alertmanager": {"url": "http://am.example?x=s3cr3t"}}, "without user, password, query"),
+        (
+            {"alertmanager": {"url": "http://am.example", "bearer_token": "s3cr3t"}},
+            "travels over https only",
+        ),
+        ({"alertmanager": {"url": "http://am.example", "resend": "10m"}}, "resend"),
+        ({"slack": {"channel": "#a"}}, "give bot_token"),
+    ],
+)
+def test_each_fault_of_a_receiver_has_its_message(way: dict[str, Any], said: str) -> None:
+    assert said in refused({"name": "one", **way})
+
+
+def test_a_password_may_stay_on_this_machine_without_tls() -> None:
+    local = MAIL | {"host": "localhost", "user": "p", "password": "x", "tls": "none"}
+    assert len(list(receivers({"name": "mails", "email": local}).ways())) == 1
+
+
+def test_buttons_need_a_token_of_their_kind() -> None:
+    assert "app_token is no app-level token" in faults(**BOT, app_token="xoxb-s3cr3t")
+    assert "a webhook has no buttons" in faults(webhook_url=HOOK, app_token="xapp-s3cr3t")
+    assert SlackConfig.model_validate(BOT | {"app_token": "xapp-1"}).manner.buttons
+    assert not SlackConfig.model_validate(BOT).manner.buttons
+
+
+def test_without_threads_there_are_no_charts_either() -> None:
+    manner = SlackConfig.model_validate(BOT | {"threads": False}).manner
+    assert (manner.threads, manner.charts) == (False, False)

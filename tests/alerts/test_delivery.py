@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from alerts.alert import Action, Outcome, Reason
-from alerts.message import REPEAT
+from alerts.payload import REPEAT
 from detector.finding import Finding
 from detector.regression import Incident, Phase, Severity
 from tests.alerts.desk import Desk

@@ -12,18 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.message import (
-    as_repeat,
-    compared,
-    digest,
-    for_terminal,
-    is_only_text,
-    only_text,
-    origin,
-    render,
-)
+from alerts.message import for_terminal, render
 from alerts.mrkdwn import cut, escape, link
+from alerts.payload import as_repeat, digest, is_only_text, only_text
 from alerts.subject import suspicion
+from alerts.wording import compared, origin
 from detector.finding import (
     Check,
     Correlation,

@@ -7,10 +7,10 @@ import pytest
 from sqlmodel import select
 
 from alerts.alert import Action, Delivery, Fate, Outcome, Reason
+from alerts.deliver import milliseconds
 from alerts.message import render
-from alerts.outbox import OutboxRow
+from alerts.outbox_tables import OutboxRow
 from alerts.retry import Letter, State, next_step, scatter
-from alerts.run import milliseconds
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import NOON, incident, resolved, worse
 
@@ -99,7 +99,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 def test_two_deliveries_at_once_are_one(desk: Desk) -> None:
     desk.announce(incident())
-    with desk.alerts._delivering:
+    with desk.alerts.deliverer._delivering:
         assert desk.deliver() == []
     assert desk.deliver() == [Outcome.SENT]
 
@@ -129,20 +129,20 @@ def test_a_claim_on_what_another_took_meanwhile_comes_to_nothing(
         stale = session.exec(select(OutboxRow)).one()  # as this process read it
         session.connection().exec_driver_sql(f"UPDATE outbox SET {meanwhile}")
         monkeypatch.setattr("alerts.outbox.due", lambda *_: select(OutboxRow))
-        assert desk.alerts._outbox.claim(session, milliseconds(desk.now)) is None
+        assert desk.alerts.deliverer._outbox.claim(session, milliseconds(desk.now)) is None
         assert stale.state == "pending"
 
 
 def test_the_same_version_is_put_in_once(desk: Desk) -> None:
     (alert,) = desk.announce(incident())
     with desk.state.unit() as session:
-        reason = desk.alerts._outbox.put(session, alert, milliseconds(desk.now))
+        reason = desk.alerts.deliverer._outbox.put(session, alert, milliseconds(desk.now))
     assert reason is Reason.ALREADY_QUEUED
     assert len(desk.rows()) == 1
 
 
 def test_a_receiver_that_is_dropped_while_running_is_not_called(desk: Desk) -> None:
     desk.announce(incident())
-    desk.alerts._notifiers.clear()
+    desk.alerts.notifiers.clear()
     assert desk.deliver() == [Outcome.RECEIVER_BROKEN]
     assert desk.slack.calls == []

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.alert import Action
-from alerts.config import AlertsConfig, SlackConfig
+from alerts.config import AlertsConfig
 from alerts.dispatch import Routing
 from alerts.group import Subject
 from alerts.groups import Groups, OvertakenError
@@ -19,6 +19,7 @@ from alerts.meters import AlertsMeters
 from alerts.route import Route
 from alerts.routing_config import RoutingConfig
 from alerts.run import Alerts
+from alerts.slack_config import SlackConfig
 from detector.regression import Severity
 from storage.state import State
 from tests.alerts.books import TestBook, opened

@@ -7,11 +7,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from alerts.config import AlertsConfig, SlackConfig
+from alerts.config import AlertsConfig
 from alerts.matchers import shown
 from alerts.route import Notify, Route
 from alerts.routing_config import RoutingConfig, TimeIntervalConfig, load
 from alerts.scalars import span_ms
+from alerts.slack_config import SlackConfig
 
 SLACK = {"webhook_url": "https://hooks.slack.com/services/T/B/x"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.alert import Outcome
+from alerts.alert import Errand, Outcome
 from alerts.notifiers.slack import slack as make
 from alerts.redact import redacted
 from tests.alerts.desk import Desk
@@ -96,8 +96,8 @@ def test_nothing_is_sent_to_link_local_and_metadata_addresses(
 ) -> None:
     # The name resolves to this machine, and the peer's address is what is looked at.
     monkeypatch.setattr("socket.socket.getpeername", lambda _: (address, 80))
-    (notifier,) = [make(desk.config.slack)] if desk.config.slack else []
-    delivery = notifier.post({"text": "x"})
+    (notifier,) = [make("slack", desk.config.slack)] if desk.config.slack else []
+    delivery = notifier.post({"text": "x"}, Errand(key="k", at_ms=0))
     assert delivery.outcome is Outcome.UNREACHABLE
     assert "link-local" in delivery.detail
     assert desk.slack.calls == []

@@ -4,8 +4,8 @@ import pytest
 from sqlmodel import select
 
 from alerts.alert import Action, Outcome, Reason
-from alerts.message import REPEAT
-from alerts.outbox import OutboxRow
+from alerts.outbox_tables import OutboxRow
+from alerts.payload import REPEAT
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import changed, incident, resolved, worse
 from tests.slack_fake import (

@@ -37,3 +37,13 @@ def test_what_is_told_of_a_round_that_failed(
     assert said in record.getMessage()
     assert (record.exc_info is not None) == traceback
     assert registry.get_sample_value("plimsoll_loop_failures_total", {"loop": "judge"}) == 1
+
+
+def test_without_messages_the_loops_of_the_alerts_rest(house: House) -> None:
+    loops = Loops(house, LoopMeters(CollectorRegistry()))
+
+    async def rounds() -> tuple[float, float, float]:
+        return await loops.deliver(), await loops.draw(), await loops.listen()
+
+    assert asyncio.run(rounds()) == (5.0, 5.0, 15.0)
+    assert not house.alerts.listens

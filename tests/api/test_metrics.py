@@ -1,5 +1,6 @@
 """`/metrics`, `/healthz` and `/readyz`."""
 
+import dataclasses
 import subprocess
 from datetime import timedelta
 
@@ -9,8 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import create_app
 from api.house import House
-from api.metrics import HELP, exported
-from dashboards.overview import dashboard
+from api.metrics import HELP, HouseMetrics, exported
+from dashboards.config import DashboardsConfig
+from dashboards.normalise import text
+from dashboards.sheets import dashboards
+from dashboards.signals import SignalPanel
 from detector.readings import Reading
 from storage.series import Labels
 from tests.api.asking import Client, problem
@@ -22,9 +26,7 @@ Samples = dict[str, list[tuple[dict[str, str], float]]]
 KEPT = {
     "plimsoll_backfill_progress_ratio",
     "plimsoll_signal_unknown",
-    "plimsoll_history_bytes",
-    "plimsoll_history_memory_bytes",
-    "plimsoll_history_rows",
+    "plimsoll_signal_series_left_out",
     "plimsoll_state_bytes",
 }
 
@@ -78,7 +80,8 @@ def test_promtool_accepts_the_page(asked: Client) -> None:
 
 
 def test_the_names_are_those_that_the_dashboards_ask_for(asked: Client) -> None:
-    asked_for = str(dashboard([]).to_json_data())
+    signal = SignalPanel(name="a", title="A", kind="api", by=("route",))
+    asked_for = "".join(map(text, dashboards([signal], DashboardsConfig())))
     for name in HELP:
         assert name in asked_for or name in KEPT
 
@@ -172,3 +175,42 @@ def test_it_is_not_ready_without_its_history_or_state(client: Client, house: Hou
     body = problem(client.get("/readyz"), 503, "not-ready")
     assert [one["pointer"] for one in body["errors"]] == ["history", "state"]
     assert isinstance(house.registry, CollectorRegistry)
+
+
+def test_a_score_counts_deviations_and_is_positive_where_it_is_worse(
+    client: Client, house: House
+) -> None:
+    for signal, score in (("api_p95", 2.5), ("cache_hit_rate", -2.5)):
+        reading = Reading(signal, Labels.of(target="h"), NOW_MS, 0.6, 4, 0.1, 0.2, 7)
+        house.detector.readings[signal] = (reading,)
+        found = scraped(client)["plimsoll_signal_score"]
+        assert [value for labels, value in found if labels["signal"] == signal] == [
+            pytest.approx(score)
+        ]
+
+
+def test_where_a_series_never_differed_there_is_no_score(client: Client, house: House) -> None:
+    reading = Reading("api_p95", Labels.of(target="h"), NOW_MS, 0.6, 4, 0.1, 0.0, 7)
+    house.detector.readings["api_p95"] = (reading,)
+    assert "plimsoll_signal_score" not in scraped(client)
+
+
+def test_of_too_many_series_the_regressed_and_the_busiest_are_shown_and_the_rest_is_counted(
+    asked: Client, shop: House
+) -> None:
+    few = dataclasses.replace(shop.settings, dashboards=DashboardsConfig(metrics_series=2))
+    house = dataclasses.replace(shop, settings=few)
+    readings = shop.detector.readings["api_p95"]
+    assert len(readings) == 3
+    families = {one.name: one.samples for one in HouseMetrics(house).collect()}
+    shown = [
+        one.labels for one in families["plimsoll_signal_value"] if one.labels["signal"] == "api_p95"
+    ]
+    left_out = {
+        one.labels["signal"]: one.value for one in families["plimsoll_signal_series_left_out"]
+    }
+    busiest = max(readings, key=lambda one: one.n)
+    assert len(shown) == 2
+    assert left_out["api_p95"] == len(readings) - 2
+    assert {one["route"] for one in shown} == {"/cart", busiest.labels.as_dict()["route"]}
+    assert left_out["host_memory_usage"] == 0

@@ -57,7 +57,10 @@ class Asked:
         values: dict[str, str] = {}
         for variable in variables(dashboard):
             name = variable["name"]
-            if variable["type"] == "query":
+            if variable["type"] == "query" and variable["includeAll"]:
+                every = "|".join(map(re.escape, self.choices(variable, values)))
+                values[name] = variable.get("allValue", f"({every})").replace("\\", "\\\\")
+            elif variable["type"] == "query":
                 choices = self.choices(variable, values)
                 if name in wanted:
                     assert wanted[name] in choices
@@ -70,7 +73,11 @@ class Asked:
         self, target: Json, values: Mapping[str, str], end: datetime = END
     ) -> list[tuple[str, Points]]:
         """The series of one query by their names in the legend; those that are all NaN are out."""
-        known = {"__rate_interval": rate_interval(target.get("interval", "")), **values}
+        known = {
+            "__rate_interval": rate_interval(target.get("interval", "")),
+            "__range": f"{LOOK_BACK.total_seconds():.0f}s",
+            **values,
+        }
         expr = filled(target["expr"], known)
         if target["instant"]:
             found = self._get("query", {"query": expr, "time": end.timestamp()})["result"]

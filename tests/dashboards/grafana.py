@@ -1,11 +1,14 @@
 """What Grafana does with a dashboard before Prometheus sees it, as far as ours need it."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from dashboards import overview
-from dashboards.normalise import normalise
+from dashboards.config import DashboardsConfig
+from dashboards.normalise import text
+from dashboards.sheets import dashboards
 from storage.duration import seconds
 from tests.dashboards.shop import SCRAPE_SECONDS, SIGNALS
 
@@ -14,14 +17,27 @@ VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::\w+)?\}|(?P<plain>\w+))")
 Json = dict[str, Any]
 
 
+@cache
+def written() -> dict[str, str]:
+    """The files of all dashboards of the shop, by uid."""
+    return {one.uid: text(one) for one in dashboards(SIGNALS, DashboardsConfig())}
+
+
+def read(uid: str) -> Json:
+    """A dashboard of the shop, normalised; a fresh one, so that a test may spoil it."""
+    found: Json = json.loads(written()[uid])
+    return found
+
+
 def overview_json() -> Json:
-    """The overview of the shop, normalised; a fresh one, so that a test may spoil it."""
-    return normalise(overview.dashboard(SIGNALS))
+    """The overview of the shop."""
+    return read("plimsoll-overview")
 
 
 def panels(dashboard: Json) -> list[Json]:
-    """Every panel that asks something; headings are left out."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    """Every panel that asks something, folded or not; headings are left out."""
+    every = [one for panel in dashboard["panels"] for one in (panel, *panel.get("panels", []))]
+    return [panel for panel in every if panel["type"] != "row"]
 
 
 def panel_titled(dashboard: Json, title: str) -> Json:
@@ -58,4 +74,15 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 def anything(dashboard: Json) -> dict[str, str]:
     """A value for each variable that any query can be read with."""
     names = [variable["name"] for variable in variables(dashboard)]
-    return dict.fromkeys(names, ".+") | {"series": 'route=".+"', "__rate_interval": "1m"}
+    fixed = {"series": 'route=".+"', "__rate_interval": "1m", "__range": "1h"}
+    return dict.fromkeys(names, ".+") | fixed
+
+
+def fills(panel: Json) -> list[str]:
+    """The lower edges that bands are drawn down to."""
+    return [
+        one["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "custom.fillBelowTo"
+    ]

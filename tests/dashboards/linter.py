@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from tests.dashboards.grafana import Json, anything, filled, panels, queries, variables
+from tests.dashboards.grafana import Json, anything, filled, fills, panels, queries, variables
 from tests.servers import promtool
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 #: Of the ids that Grafana's unit registry knows, those that our units map to.
-UNITS = {"bytes", "cps", "percentunit", "reqps", "s", "short"}
+UNITS = {"binBps", "bytes", "cps", "percentunit", "reqps", "s", "short"}
 COUNTER = re.compile(r"\b\w+_(?:total|bucket|sum|count)\b")
-IN_RATE = re.compile(r"\b(?:rate|irate|increase)\(\s*$")
+IN_RATE = re.compile(r"\b(?:rate|irate|increase)\(\s*")
 RANGE = re.compile(r"\[([^\]]*)\]")
 SHARED_NAME = re.compile(r"\b(?:process|http_server|python)_\w+(\{[^}]*\})?")
 OF_SIGNALS = re.compile(r"\bplimsoll_signal_\w+(\{[^}]*\})?")
@@ -40,6 +40,11 @@ def template_datasource(dashboard: Json) -> Iterator[str]:
 def template_job(dashboard: Json) -> Iterator[str]:
     """A variable chooses Plimsoll's job; all of them is all of these jobs, not any job at all."""
     by_name = {one["name"]: one for one in variables(dashboard)}
+    asks = json.dumps([expr for _, expr in queries(dashboard)])
+    if "$job" in asks and not is_filter(by_name.get("job", {}), ".+"):
+        yield f"job: {by_name.get('job')}"
+    if "$plimsoll_job" not in asks and "plimsoll_job" not in by_name:
+        return
     job = by_name.get("plimsoll_job", {})
     if not (job.get("multi") and job.get("includeAll") and job.get("datasource") == SOURCE):
         yield f"plimsoll_job: {job}"
@@ -48,24 +53,49 @@ def template_job(dashboard: Json) -> Iterator[str]:
 
 
 def template_instance(dashboard: Json) -> Iterator[str]:
-    """One series is chosen, label by label: a band takes no second one."""
-    chosen = [one for one in variables(dashboard) if "plimsoll_signal_value" in one["query"]]
-    if not chosen:
-        yield "no variable chooses a signal"
-    for one in chosen:
-        if one["multi"] or one["includeAll"] or one.get("datasource") != SOURCE:
-            yield f"{one['name']}: must choose one value from the data source"
+    """Series are chosen label by label; for a band exactly one, as it takes no second one.
+
+    Elsewhere a choice may be several or all, and all includes the series without the label.
+    """
+    banded = {
+        name
+        for panel in panels(dashboard)
+        if fills(panel)
+        for target in panel["targets"]
+        for name in re.findall(r"\$\{?(\w+)", target["expr"])
+    }
+    for one in variables(dashboard):
+        if "plimsoll_signal_value" in one["query"]:
+            single = not one["multi"] and not one["includeAll"]
+            if one.get("datasource") != SOURCE or not (single or is_filter(one, ".*")):
+                yield f"{one['name']}: must choose one value, or filter, from the data source"
+            if one["name"] in banded and not single:
+                yield f"{one['name']}: a band needs exactly one"
+    by_name = {one["name"]: one for one in variables(dashboard)}
+    asks = json.dumps([expr for _, expr in queries(dashboard)])
+    if "$instance" in asks and not is_filter(by_name.get("instance", {}), ".+"):
+        yield f"instance: {by_name.get('instance')}"
+
+
+def is_filter(variable: Json, everything: str) -> bool:
+    """Whether a variable takes one, several or all values of the data source."""
+    many = variable.get("multi") and variable.get("includeAll")
+    known = variable.get("datasource") == SOURCE and variable.get("allValue") == everything
+    return bool(many and known and variable.get("type") == "query")
 
 
 def template_label_promql(dashboard: Json) -> Iterator[str]:
     """Prometheus can parse what variables ask for."""
+    asked = []
     for one in variables(dashboard):
         if one["type"] == "query":
             parts = CHOICES.fullmatch(one["query"])
             if parts is None:
                 yield f"{one['name']}: {one['query']}"
             else:
-                yield from unparsed(dashboard, [(one["name"], parts["expr"] or parts["result"])])
+                asked.append((one["name"], parts["expr"] or parts["result"]))
+    if asked:
+        yield from unparsed(dashboard, asked)
 
 
 def template_on_time_change_reload(dashboard: Json) -> Iterator[str]:
@@ -145,16 +175,18 @@ def target_logql_auto(dashboard: Json) -> Iterator[str]:
 def target_rate_interval(dashboard: Json) -> Iterator[str]:
     """A rate looks back as far as Grafana says."""
     for name, expr in queries(dashboard):
-        for span in RANGE.findall(expr):
-            if span != "$__rate_interval":
-                yield f"{name}: [{span}]"
+        for inner in IN_RATE.split(expr)[1:]:
+            span = RANGE.search(inner)
+            if span is None or span[1] != "$__rate_interval":
+                yield f"{name}: [{span and span[1]}]"
 
 
 def target_job(dashboard: Json) -> Iterator[str]:
-    """Names that other programs use too are narrowed to Plimsoll's job."""
+    """Names that other programs use too are narrowed to Plimsoll's job, or to the chosen ones."""
     for name, expr in queries(dashboard):
         for found in SHARED_NAME.finditer(expr):
-            if 'job=~"$plimsoll_job"' not in (found[1] or ""):
+            narrowed = re.search(r'job=~"\$(plimsoll_)?job"', found[1] or "")
+            if narrowed is None:
                 yield f"{name}: {found[0]}"
 
 
@@ -162,7 +194,8 @@ def target_instance(dashboard: Json) -> Iterator[str]:
     """What is asked of signals names one, or keeps them apart."""
     for name, expr in queries(dashboard):
         for found in OF_SIGNALS.finditer(expr):
-            if 'signal="' not in (found[1] or "") and "by (signal)" not in expr:
+            named = re.search(r'signal=~?"', found[1] or "")
+            if named is None and "by (signal" not in expr:
                 yield f"{name}: {found[0]}"
 
 
@@ -170,7 +203,8 @@ def target_counter_agg(dashboard: Json) -> Iterator[str]:
     """A counter stands only inside rate, irate or increase."""
     for name, expr in queries(dashboard):
         for found in COUNTER.finditer(expr):
-            if not IN_RATE.search(expr[: found.start()]):
+            before = IN_RATE.split(expr[: found.start()])
+            if len(before) < 2 or before[-1]:
                 yield f"{name}: {found[0]}"
 
 

@@ -89,6 +89,7 @@ CUSTOM = {
     "timeseries": CURVE_CUSTOM,
     "state-timeline": closed({"fillOpacity": NATURAL, "lineWidth": NATURAL, "spanNulls": YES_NO}),
     "table": closed({"align": one_of("auto"), "inspect": YES_NO}),
+    "bargauge": closed({}),
 }
 LEGEND = closed(
     {
@@ -98,6 +99,7 @@ LEGEND = closed(
         "showLegend": YES_NO,
     }
 )
+REDUCE = closed({"calcs": each(one_of("lastNotNull"), 1), "fields": ANY_TEXT, "values": YES_NO})
 OPTIONS = {
     "stat": closed(
         {
@@ -106,9 +108,7 @@ OPTIONS = {
             "justifyMode": one_of("auto"),
             "orientation": one_of("auto"),
             "percentChangeColorMode": one_of("standard"),
-            "reduceOptions": closed(
-                {"calcs": each(one_of("lastNotNull"), 1), "fields": ANY_TEXT, "values": YES_NO}
-            ),
+            "reduceOptions": REDUCE,
             "showPercentChange": YES_NO,
             "textMode": one_of("value"),
             "wideLayout": YES_NO,
@@ -130,7 +130,25 @@ OPTIONS = {
             "tooltip": closed({"mode": one_of("multi"), "sort": one_of("none")}),
         }
     ),
-    "table": closed({"cellHeight": one_of("sm"), "showHeader": YES_NO}),
+    "table": closed(
+        {"cellHeight": one_of("sm"), "showHeader": YES_NO},
+        sortBy=each(closed({"desc": YES_NO, "displayName": TEXT}), 1),
+    ),
+    "bargauge": closed(
+        {
+            "displayMode": one_of("gradient"),
+            "legend": LEGEND,
+            "maxVizHeight": NATURAL,
+            "minVizHeight": NATURAL,
+            "minVizWidth": NATURAL,
+            "namePlacement": one_of("auto"),
+            "orientation": one_of("horizontal"),
+            "reduceOptions": REDUCE,
+            "showUnfilled": YES_NO,
+            "sizing": one_of("auto"),
+            "valueMode": one_of("color"),
+        }
+    ),
 }
 OVERRIDDEN: dict[str, Schema] = {
     "color": FIELD_COLOUR,
@@ -142,6 +160,7 @@ OVERRIDDEN: dict[str, Schema] = {
     "custom.lineWidth": NATURAL,
     "custom.showPoints": one_of("never"),
     "mappings": each(MAPPING, 1),
+    "thresholds": THRESHOLDS,
     "unit": TEXT,
 }
 OVERRIDE = closed(
@@ -166,7 +185,8 @@ GRID = closed(
         "y": NATURAL,
     }
 )
-LINK = closed({"title": TEXT, "url": TEXT, "targetBlank": one_of(True)})
+LINK = closed({"title": TEXT, "url": TEXT, "targetBlank": YES_NO})
+MERGE = closed({"id": one_of("merge"), "options": closed({})})
 ORGANIZE = closed(
     {
         "id": one_of("organize"),
@@ -188,6 +208,7 @@ def panel(kind: str) -> Schema:
         color=FIELD_COLOUR,
         custom=CUSTOM[kind],
         mappings=each(MAPPING, 1),
+        min=NUMBER,
         noValue=TEXT,
         thresholds=THRESHOLDS,
     )
@@ -203,16 +224,17 @@ def panel(kind: str) -> Schema:
             "title": TEXT,
             "type": one_of(kind),
         },
-        transformations=each(ORGANIZE, 1),
+        transformations=each({"oneOf": [MERGE, ORGANIZE]}, 1),
     )
 
 
+PANEL: Schema = {"oneOf": [panel(kind) for kind in OPTIONS]}
 ROW = closed(
     {
         "collapsed": YES_NO,
         "gridPos": GRID,
         "id": NATURAL,
-        "panels": each({}),
+        "panels": each(PANEL),
         "title": TEXT,
         "type": one_of("row"),
     }
@@ -244,6 +266,7 @@ VARIABLE = closed(
         "type": one_of("datasource", "query", "constant"),
     },
     current=closed({"selected": YES_NO, "text": TEXT, "value": TEXT}),
+    allValue=one_of(".*", ".+"),
     datasource=SOURCE,
     refresh=one_of(2),
     regex=TEXT,
@@ -271,7 +294,7 @@ DASHBOARD = closed(
         "graphTooltip": one_of(1),
         "links": each(DASHBOARD_LINK, 1),
         "liveNow": one_of(False),
-        "panels": each({"oneOf": [ROW, *(panel(kind) for kind in OPTIONS)]}, 1),
+        "panels": each({"oneOf": [ROW, PANEL]}, 1),
         "preload": one_of(False),
         "refresh": TEXT,
         "schemaVersion": one_of(42),

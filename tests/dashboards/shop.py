@@ -29,6 +29,7 @@ SIGNALS = (
         unit=Unit.SECONDS,
         by=("target", "method", "route"),
         thresholds=(Threshold(0.5, Severity.CRITICAL),),
+        rules=("api_p95_slow: above 500 ms for 5 min",),
     ),
     SignalPanel(
         name="api_error_rate",
@@ -36,7 +37,7 @@ SIGNALS = (
         description="Share of requests that failed.",
         kind="api",
         unit=Unit.RATIO,
-        by=("target", "method", "route"),
+        by=("target", "route"),
         thresholds=(Threshold(0.01, Severity.CRITICAL),),
     ),
     SignalPanel(
@@ -44,8 +45,15 @@ SIGNALS = (
         title="Database p95",
         kind="database",
         unit=Unit.SECONDS,
-        by=("target", "db"),
+        by=("target", "db", "operation"),
         thresholds=(Threshold(0.1, Severity.WARNING),),
+    ),
+    SignalPanel(
+        name="db_statement_time",
+        title="Statement time",
+        kind="database",
+        unit=Unit.SECONDS,
+        by=("target", "datname", "fingerprint"),
     ),
     SignalPanel(
         name="cache_hit_rate",
@@ -74,7 +82,22 @@ SIGNALS = (
         unit=Unit.RATIO,
         thresholds=(Threshold(0.85, Severity.WARNING),),
     ),
+    SignalPanel(
+        name="web_lcp_p75",
+        title="LCP",
+        kind="web",
+        unit=Unit.SECONDS,
+        by=("app", "route", "device"),
+    ),
+    SignalPanel(name="web_cls_p75", title="CLS", kind="web", by=("app", "route", "device")),
     SignalPanel(name="orders", title="Orders", kind="shop", unit=Unit.PER_SECOND),
+    SignalPanel(
+        name="calculation_p95",
+        title="Calculation",
+        kind="business",
+        unit=Unit.SECONDS,
+        by=("strategy",),
+    ),
 )
 
 # A signal that somebody added after the dashboards were written.
@@ -82,17 +105,34 @@ NEW_SIGNAL = "queue_length"
 
 SHOP, HOST = {"target": "shop"}, {"target": "host"}
 CART = {"target": "shop", "method": "GET", "route": "/carts/{id}"}
+QUERIES = SHOP | {"db": "orders", "operation": "select product"}
+STATEMENT = {"target": "db1", "datname": "shop", "fingerprint": "0123456789abcdef"}
+PAGE = {"app": "shop", "route": "/checkout/:id", "device": "m"}
 SERIES: dict[str, tuple[float, tuple[dict[str, str], ...]]] = {
     "api_p95": (0.2, (CART | {"route": "/"}, CART)),
-    "api_error_rate": (0.002, (CART,)),
-    "db_p95": (0.02, (SHOP | {"db": "orders"},)),
+    "api_error_rate": (0.002, (SHOP | {"route": "/"}, SHOP | {"route": "/carts/{id}"})),
+    "db_p95": (0.02, (QUERIES,)),
+    "db_statement_time": (0.004, (STATEMENT,)),
     "cache_hit_rate": (0.93, (SHOP | {"cache": "pages"}, SHOP | {"cache": "prices"})),
     "host_cpu_usage": (0.3, (HOST,)),
     "host_memory_usage": (0.5, ({},)),
+    "web_lcp_p75": (2.1, (PAGE, PAGE | {"device": "d"})),
+    "web_cls_p75": (0.03, (PAGE, PAGE | {"device": "d"})),
+    "calculation_p95": (1.4, ({"strategy": "carry"},)),
     "orders": (12.0, ({},)),
     NEW_SIGNAL: (40.0, (SHOP,)),
 }
 REGRESSED = {"signal": "api_p95"} | CART
+#: What is open at the end: rule and severity by series, one in each family.
+OPEN: tuple[tuple[dict[str, str], str, str], ...] = (
+    (REGRESSED, "api_p95_slow", "critical"),
+    ({"signal": "db_statement_time"} | STATEMENT, "statement_slower", "warning"),
+    ({"signal": "db_p95"} | QUERIES, "db_slower", "warning"),
+    ({"signal": "cache_hit_rate", "target": "shop", "cache": "pages"}, "hits_drop", "warning"),
+    ({"signal": "host_cpu_usage"} | HOST, "cpu_pattern", "info"),
+    ({"signal": "web_lcp_p75"} | PAGE, "lcp_slower", "warning"),
+    ({"signal": "orders"}, "orders_low", "critical"),
+)
 
 
 def openmetrics() -> str:
@@ -115,8 +155,9 @@ Series = tuple[str, dict[str, str], Callable[[float], float], datetime]
 def all_series() -> Iterator[Series]:
     """Name, labels, value by the seconds since the start, and from when on it is there."""
     yield from signal_series()
-    rule = {"rule": "api_p95_slow", "severity": "critical"}
-    yield "plimsoll_regression_open", REGRESSED | rule, steady(1), SLOW_FROM
+    for series, rule, severity in OPEN:
+        named = series | {"rule": rule, "severity": severity}
+        yield "plimsoll_regression_open", named, steady(1), SLOW_FROM
     service = {"service": "shop", "version": "1.4.2"}
     yield "plimsoll_deployment_timestamp_seconds", service, steady(DEPLOYED.timestamp()), DEPLOYED
     for target, up in (("127.0.0.1:9000", 1), ("127.0.0.1:9001", 0)):
@@ -136,6 +177,9 @@ def signal_series() -> Iterator[Series]:
             yield "plimsoll_signal_value", named, stepping(level, 2.8 if slow else 1), START
             for edge, factor in (("expected", 1.0), ("upper", 1.2), ("lower", 0.8)):
                 yield f"plimsoll_signal_{edge}", named, steady(level * factor), START
+            since = (SLOW_FROM - START).total_seconds()
+            far = 18.0 if slow else 0.1
+            yield "plimsoll_signal_score", named, late(0.1, far, since), START
 
 
 def own_series() -> Iterator[Series]:
@@ -147,6 +191,16 @@ def own_series() -> Iterator[Series]:
     yield "plimsoll_outbox_pending", {}, steady(0), START
     sent = {"receiver": "slack", "action": "post", "outcome": "sent"}
     yield "plimsoll_notifications_total", sent, growing(1 / 300), START
+    yield "plimsoll_outbox_oldest_seconds", {}, steady(0), START
+    for verdict, reason in (("steady", "within"), ("rejected", "significance")):
+        labels = {"rule": "api_p95_slow", "verdict": verdict, "reason": reason}
+        yield "plimsoll_judgements_total", labels, growing(1 / 60), START
+    for name, size in (("history_bytes", 4e8), ("history_memory_bytes", 5e7)):
+        yield f"plimsoll_{name}", {}, steady(size), START
+    yield "plimsoll_history_rows", {"table": "samples"}, steady(1e7), START
+    yield "plimsoll_source_read_ratio", {}, steady(1), START
+    yield "http_server_requests_total", route | {"status": "500"}, growing(0.01), START
+    yield "http_server_active_requests", {"method": "GET"}, steady(3), START
     yield "process_cpu_seconds_total", {}, growing(0.04), START
     yield "process_resident_memory_bytes", {}, steady(140e6), START
 
@@ -167,6 +221,11 @@ def steady(value: float) -> Callable[[float], float]:
 def growing(per_second: float) -> Callable[[float], float]:
     """A counter."""
     return lambda elapsed: elapsed * per_second
+
+
+def late(before: float, after: float, since: float) -> Callable[[float], float]:
+    """One value, and another from so many seconds on."""
+    return lambda elapsed: after if elapsed >= since else before
 
 
 def stepping(level: float, factor: float) -> Callable[[float], float]:

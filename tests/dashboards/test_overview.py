@@ -1,102 +1,14 @@
-"""The overview as a file: its form, its golden copy, and what every panel of it has."""
+"""The overview: which panels stand on it, and what each of them tells."""
 
-import os
 import re
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
-from jsonschema import Draft202012Validator
 
 from dashboards import overview
-from dashboards.normalise import normalise, text
+from dashboards.figures import worst_of
+from dashboards.frame import dashboard as framed
+from dashboards.normalise import normalise
 from dashboards.signals import SignalPanel
-from tests.dashboards.grafana import Json, overview_json, panel_titled, panels, variables
-from tests.dashboards.shape import DASHBOARD
+from tests.dashboards.grafana import fills, overview_json, panel_titled, panels, variables
 from tests.dashboards.shop import SIGNALS
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "dashboards" / "plimsoll-overview.json"
-
-
-def test_the_overview_is_the_golden_file() -> None:
-    written = text(overview.dashboard(SIGNALS))
-    if os.environ.get("PLIMSOLL_REWRITE_GOLDEN") == "1":
-        GOLDEN.write_text(written)
-    assert written == GOLDEN.read_text(), "look at the change, then PLIMSOLL_REWRITE_GOLDEN=1"
-
-
-def test_twice_gives_the_same_bytes() -> None:
-    assert text(overview.dashboard(SIGNALS)) == text(overview.dashboard(SIGNALS))
-
-
-def test_every_key_and_value_is_one_that_grafana_knows() -> None:
-    faults = Draft202012Validator(DASHBOARD).iter_errors(overview_json())
-    assert [f"{fault.json_path}: {fault.message}" for fault in faults] == []
-
-
-@pytest.mark.parametrize(
-    ("where", "key"),
-    [
-        (lambda d: d, "sharedCrosshair"),
-        (lambda d: d["panels"][0], "maxDataPoints"),
-        (lambda d: d["panels"][0]["options"], "legned"),
-        (lambda d: d["panels"][0]["targets"][0], "intervalFactor"),
-        (lambda d: d["templating"]["list"][0], "useTags"),
-        (lambda d: d["annotations"]["list"][0], "expr"),
-    ],
-)
-def test_a_key_that_grafana_does_not_know_is_seen(where: Callable[[Json], Json], key: str) -> None:
-    spoiled = overview_json()
-    where(spoiled)[key] = 1
-    assert not Draft202012Validator(DASHBOARD).is_valid(spoiled)
-
-
-def test_curves_have_a_table_with_last_and_largest_value_and_a_shared_tooltip() -> None:
-    curves = [panel for panel in panels(overview_json()) if panel["type"] == "timeseries"]
-    assert len(curves) > 5
-    for panel in curves:
-        legend, tooltip = panel["options"]["legend"], panel["options"]["tooltip"]
-        assert legend["displayMode"] == "table"
-        assert legend["calcs"][:2] == ["lastNotNull", "max"]
-        assert tooltip["mode"] == "multi"
-
-
-def test_every_panel_leads_to_plimsoll() -> None:
-    for panel in panels(overview_json()):
-        [link] = panel["fieldConfig"]["defaults"]["links"]
-        assert link["url"].startswith("${plimsoll_url}/")
-
-
-def test_clicks_lead_to_the_address_that_was_given() -> None:
-    variables = overview.dashboard(SIGNALS, "https://p.example.org").templating.list
-    [url] = [variable for variable in variables if variable.name == "plimsoll_url"]
-    assert url.query == "https://p.example.org"
-    assert url.hide == 2
-
-
-def test_panels_neither_overlap_nor_leave_the_grid() -> None:
-    cells: set[tuple[int, int]] = set()
-    for panel in overview_json()["panels"]:
-        place = panel["gridPos"]
-        covered = {
-            (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        }
-        assert not covered & cells
-        assert max(x for x, _ in covered) < 24
-        cells |= covered
-    height = max(y for _, y in cells) + 1
-    assert len(cells) == 24 * height, "a hole in the grid"
-
-
-def fills(panel: Json) -> list[str]:
-    return [
-        one["value"]
-        for override in panel["fieldConfig"]["overrides"]
-        for one in override["properties"]
-        if one["id"] == "custom.fillBelowTo"
-    ]
 
 
 def test_the_lower_edge_of_every_band_is_a_series_of_the_same_panel() -> None:
@@ -134,13 +46,13 @@ def test_the_worst_of_a_signal_that_falls_is_the_lowest() -> None:
     assert hits["targets"][0]["expr"].startswith("bottomk(")
     for signal in SIGNALS:
         worst = "min(" if signal.name == "cache_hit_rate" else "max("
-        assert overview.worst_of(signal).targets[0].expr.startswith(worst)
+        assert worst_of(signal).targets[0].expr.startswith(worst)
     p95 = [panel for panel in panels(overview_json()) if panel["title"] == "API p95"]
     assert [panel["targets"][0]["expr"].partition("(")[0] for panel in p95] == ["max", "topk"]
 
 
 def test_without_any_signal_there_is_still_an_overview() -> None:
-    titles = [panel.title for panel in overview.dashboard([]).panels]
+    titles = [panel.title for panel in framed(overview.sheet([]), []).panels]
     assert "Open regressions" in titles
     assert "Tick" in titles
 
@@ -179,7 +91,9 @@ def test_each_kind_of_signal_has_a_section() -> None:
         "Database",
         "Cache",
         "Resources",
+        "Web vitals",
         "Shop",
+        "Business",
         "Collection",
         "Plimsoll itself",
     ]
@@ -202,11 +116,11 @@ def test_the_table_says_in_words_that_nothing_is_open_and_colours_the_severity()
 def test_a_label_that_plimsoll_uses_itself_is_asked_for_under_the_name_it_is_exposed_by() -> None:
     signal = SignalPanel(name="tickets", title="Tickets", by=("severity", "queue"))
     assert signal.labels == ("exported_severity", "queue")
-    dashboard = normalise(overview.dashboard([signal]))
+    dashboard = normalise(framed(overview.sheet([signal]), [signal]))
     asked = panel_titled(dashboard, "Tickets")["targets"][0]["expr"]
     assert "by (exported_severity, queue)" in asked
 
 
 def test_a_signal_leads_to_its_own_page() -> None:
     hits = panel_titled(overview_json(), "Cache hits")["fieldConfig"]["defaults"]["links"]
-    assert hits[0]["url"] == "${plimsoll_url}/signals/cache_hit_rate"
+    assert hits[-1]["url"] == "${plimsoll_url}/signals/cache_hit_rate"

@@ -1,7 +1,8 @@
 import pytest
 
-from dashboards.panels import UNITS, About, Shape, curves, lines_of, query, stat, steps_of
+from dashboards.panels import UNITS, About, Shape, curves, query, stat
 from dashboards.signals import Threshold
+from dashboards.steps import lines_of, steps_of
 from detector.regression import Severity
 from detector.signal import Direction
 from detector.units import Unit

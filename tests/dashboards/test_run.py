@@ -10,12 +10,14 @@ import yaml
 from pydantic import ValidationError
 
 from dashboards.config import DashboardsConfig
-from dashboards.run import Outcome, put, write
+from dashboards.run import write
+from dashboards.sheets import UIDS
+from dashboards.writing import Outcome, put
 from tests.dashboards.shop import SIGNALS
 from tests.servers import promtool
 
 FILES = {
-    "dashboards/plimsoll-overview.json",
+    *(f"dashboards/{uid}.json" for uid in UIDS),
     "provisioning/dashboards/plimsoll.yaml",
     "provisioning/datasources/prometheus.yaml.example",
     "prometheus/plimsoll.yml",

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
-import alerts.outbox
+import alerts.outbox_tables
 import api.access.tables
 import collector.postgres.book
 import detector.tables
@@ -26,7 +26,7 @@ from tests.postgres import Postgres
 
 TABLES = (
     detector.tables.ProgressRow,
-    alerts.outbox.OutboxRow,
+    alerts.outbox_tables.OutboxRow,
     collector.postgres.book.StatementRow,
     api.access.tables.TokenRow,
 )  # what fills the metadata
