@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import errors
 from api.access.gate import Access, Gate
+from api.feed import Feed
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
@@ -27,12 +28,15 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.repeating import Repeating
 from api.routes import access as access_routes
 from api.routes import (
     backup,
     beacon,
     deployments,
+    events,
     explain,
+    exports,
     health,
     judgements,
     notifications,
@@ -41,6 +45,8 @@ from api.routes import (
     silences,
     slack,
     source,
+    stream,
+    summary,
     targets,
     vitals,
 )
@@ -59,8 +65,12 @@ WORTH_PACKING_BYTES = 1024
 FILES = Path(__file__).parent / "static"
 
 ROUTERS = (
+    exports.routes,  # before `/regressions/{regression_id}`, which it would be taken for
     regressions_routes.routes,
     incidents_routes.routes,
+    summary.routes,
+    events.routes,
+    stream.routes,
     signals_routes.routes,
     explain.routes,
     replay.routes,
@@ -91,6 +101,15 @@ ROUTERS = (
 )
 
 
+class Measured(RequestMetrics):
+    """Times requests, but not streams: how long somebody listens is no latency."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on, and record it."""
+        passing = scope["type"] == "http" and scope["path"] == stream.PATH
+        await (self.app if passing else super().__call__)(scope, receive, send)
+
+
 class Application(FastAPI):
     """FastAPI, and a way past it for beacons: their guards are others, and they are many."""
 
@@ -116,6 +135,7 @@ def create_app(house: House) -> Application:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.started = house.now()
     app.state.access = access = Access.of(
         house.state,
         lambda: milliseconds(house.now()),
@@ -123,6 +143,8 @@ def create_app(house: House) -> Application:
         house.settings.server.requests_per_second,
     )
     app.state.replays = replay.Replays(house.registry)
+    app.state.exports = exports.Exports(house.registry)
+    app.state.feed = Feed(house.state, house.book, house.registry)
     errors.register(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -135,10 +157,11 @@ def create_app(house: House) -> Application:
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
     app.add_middleware(Tagging)
+    app.add_middleware(Repeating, state=house.state, clock=access.clock, registry=house.registry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts)
     # Added last, so outermost: what the guard refuses is measured too.
-    app.add_middleware(RequestMetrics, registry=house.registry)
+    app.add_middleware(Measured, registry=house.registry)
     return app

@@ -24,6 +24,7 @@ from api.progress import bar
 from api.settings import FILE, Settings, SettingsError, load
 from api.setup import commands as setup_app
 from api.slack import commands as slack_app
+from api.summary_command import command as summary
 from api.token_commands import commands as token_app
 from detector import units
 from storage.duration import written
@@ -55,6 +56,7 @@ app.add_typer(setup_app, name="setup")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(token_app, name="token")
 
+app.command("summary", epilog="Example: [bold]plimsoll summary --json[/]")(summary)
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
 )

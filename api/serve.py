@@ -183,6 +183,15 @@ def refuse_strangers(house: House) -> None:
 class Server(uvicorn.Server):
     """uvicorn that leaves the signals to us: it would raise them again after a clean stop."""
 
+    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would never end by itself, then wait for the rest."""
+        self.closing()
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Nothing to capture."""
@@ -227,7 +236,8 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
             **certificates(house.settings.server),
             lifespan="off",
             proxy_headers=False,
-        )
+        ),
+        app.state.feed.stop,
     )
 
     def asked_to_stop() -> None:

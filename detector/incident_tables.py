@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from detector.finding import (
@@ -51,6 +52,11 @@ class IncidentStepRow(SQLModel, table=True):
     """One step of an incident."""
 
     __tablename__ = "incident_step"
+    __table_args__ = (
+        Index("ix_incident_step_page", "at_ms", "id"),
+        Index("ix_incident_step_step_page", "step", "at_ms", "id"),
+        Index("ix_incident_step_actor_page", "actor", "at_ms", "id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     incident_id: str = Field(foreign_key="incident.id", index=True)

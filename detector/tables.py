@@ -169,6 +169,11 @@ class TransitionRow(SQLModel, table=True):
     """One step in the life of a regression."""
 
     __tablename__ = "transition"
+    __table_args__ = (
+        Index("ix_transition_page", "at_ms", "id"),
+        Index("ix_transition_step_page", "step", "at_ms", "id"),
+        Index("ix_transition_actor_page", "actor", "at_ms", "id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     regression_id: str = Field(foreign_key="regression.id", index=True)

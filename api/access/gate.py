@@ -27,6 +27,7 @@ from storage.state import State
 COOKIE = "plimsoll_session"
 FAILURES_PER_SECOND, FAILURES_AT_ONCE = 10 / 60, 20
 REQUESTS_AT_ONCE_SECONDS = 10
+REPLAYED = b"idempotency-replayed"
 OWN_SITES = ("same-origin", "none")
 
 
@@ -99,7 +100,9 @@ class Gate:
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                # An answer that is given again changed nothing.
+                repeated = any(name == REPLAYED for name, _ in message["headers"])
+                status = 0 if repeated else message["status"]
             await send(message)
 
         held = CURRENT.set(who)

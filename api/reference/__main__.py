@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "beacon-omissions": reasons.omissions,
     "beacon-exclusions": reasons.exclusions,
     "vitals-comparisons": reasons.comparisons,
+    "export-outcomes": reasons.exports,
     "exporters": declared.exporters,
     "failure-reasons": reasons.failures,
     "gate-results": reasons.gate_results,
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "own-troubles": reasons.troubles,
     "regression-states": reasons.phases,
     "regression-steps": reasons.steps,
+    "repeats": reasons.repeats,
     "replay-outcomes": reasons.replays,
     "rule-parts": declared.rule_parts,
     "shipped-rules": declared.shipped_rules,
@@ -45,6 +47,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "signal-forms": declared.signal_forms,
     "source-outcomes": reasons.source_outcomes,
     "source-signals": reasons.source_signals,
+    "stream-endings": reasons.endings,
     "verdict-reasons": reasons.verdict_reasons,
     "verdicts": reasons.verdicts,
 }

@@ -13,7 +13,10 @@ from alerts.heartbeat import Beat
 from alerts.troubles import TroubleKind
 from api.access.token import Refusal
 from api.errors import ProblemType
+from api.feed import Ending
 from api.reference.tables import code, table
+from api.repeats import Repeat
+from api.routes.exports import Outcome as Exported
 from api.routes.replay import Outcome as Replayed
 from api.routes.source import IN_WORDS as ANSWERS
 from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
@@ -248,6 +251,28 @@ REPLAYED = {
     Replayed.FAILED: "It failed inside; the log says how.",
 }
 
+EXPORTED = {
+    Exported.DONE: "The whole file was sent.",
+    Exported.BUSY: "409: another one was under way.",
+    Exported.LEFT: "Whoever asked went away before it was done.",
+    Exported.FAILED: "It could not be made or read on; the log says how.",
+}
+REPEATS = {
+    Repeat.FIRST: "New: it is made.",
+    Repeat.ANSWERED: "The same again: its answer is given again, with `Idempotency-Replayed`.",
+    Repeat.IN_FLIGHT: "409: the same is still under way.",
+    Repeat.OTHER: "422: the key was used for another request.",
+    Repeat.NOT_KEPT: "409: it was made, and its answer, which held a secret or was no JSON, is not "
+    "kept.",
+}
+ENDINGS = {
+    Ending.LEFT: "The listener went away.",
+    Ending.SLOW: "It did not take what was told: 500 events waited for it.",
+    Ending.LONG: "It was open for 15 minutes; browsers come back by themselves.",
+    Ending.SHUTDOWN: "Plimsoll stops.",
+    Ending.FULL: "503: 100 listen already.",
+}
+
 
 def described(enumeration: type[Member], words: Mapping[Member, str], head: str) -> str:
     """A table of all members, in their order."""
@@ -438,3 +463,18 @@ def noise() -> str:
 def replays() -> str:
     """How a replay over REST ends."""
     return described(Replayed, REPLAYED, "outcome")
+
+
+def exports() -> str:
+    """How an export ends."""
+    return described(Exported, EXPORTED, "outcome")
+
+
+def endings() -> str:
+    """How a stream of live updates ends."""
+    return described(Ending, ENDINGS, "reason")
+
+
+def repeats() -> str:
+    """What a change with a key is."""
+    return described(Repeat, REPEATS, "kind")

@@ -1,5 +1,6 @@
 """`/regressions`: what got worse, now and in the past."""
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -56,7 +57,7 @@ class Which(StrEnum):
     ANY = "any"
 
 
-class RegressionsAsked(Limited):
+class RegressionsFiltered(Asked):
     """Which regressions; each filter narrows the answer."""
 
     state: Life | None = Field(
@@ -73,7 +74,6 @@ class RegressionsAsked(Limited):
     target: str | None = Field(None, max_length=200, description="Name of a target.")
     since: Moment | None = Field(None, description="Found at this time or later, RFC 3339.")
     until: Moment | None = Field(None, description="Found at this time or earlier, RFC 3339.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
 
     def wanted(self) -> Wanted:
         """The same for the book."""
@@ -86,9 +86,17 @@ class RegressionsAsked(Limited):
             target=self.target,
             since_ms=maybe_milliseconds(self.since),
             until_ms=maybe_milliseconds(self.until),
-            cursor=self.cursor,
-            limit=self.limit,
         )
+
+
+class RegressionsAsked(RegressionsFiltered, Limited):
+    """Which regressions, and which page of them."""
+
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+
+    def wanted(self) -> Wanted:
+        """The same for the book."""
+        return replace(super().wanted(), cursor=self.cursor, limit=self.limit)
 
 
 class RegressionsPage(Shape):

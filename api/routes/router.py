@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import HTTPBearer
 
 from api.errors import MEDIA_TYPE, ProblemShape
+from api.fields import Selecting
 from api.shapes import API
 
 # The gate has asked already; this is for the readers of the OpenAPI document.
@@ -30,4 +31,5 @@ def router(tag: str, prefix: str = API) -> APIRouter:
         tags=[tag],
         responses={"4XX": problem, "5XX": problem},
         dependencies=[Depends(BEARER)],
+        route_class=Selecting,
     )

@@ -34,7 +34,7 @@ VERSION_TESTS = (
 MODULES = sorted(
     file.stem
     for file in (CLIENT / "plimsoll_client").glob("*.py")
-    if file.stem not in ("__init__", "deployments", "sqlalchemy_engine")
+    if file.stem not in ("__init__", "api", "conversation", "deployments", "sqlalchemy_engine")
 )
 
 USE_IT = """
@@ -45,7 +45,7 @@ import plimsoll_client
 assert "site-packages" in plimsoll_client.__file__, plimsoll_client.__file__
 for name in ("httpx", "psycopg", "sqlalchemy", "fastapi", "starlette", "anyio"):
     assert name not in sys.modules, name
-for name, hint in (("deployments", "httpx"), ("sqlalchemy_engine", "SQLAlchemy")):
+for name, hint in (("api", "httpx"), ("deployments", "httpx"), ("sqlalchemy_engine", "SQLAlchemy")):
     try:
         importlib.import_module(f"plimsoll_client.{{name}}")
     except ImportError as error:
