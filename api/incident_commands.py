@@ -17,9 +17,9 @@ commands = typer.Typer(
 Id = Annotated[str, typer.Argument(help="The incident, such as inc_0123456789abcdef.")]
 
 
-@commands.command("list", epilog="Example: [bold]plimsoll incidents list --state over[/]")
+@commands.command("list", epilog="Example: [bold]plimsoll incidents list --state resolved[/]")
 def list_(
-    state: Annotated[str, typer.Option(help="open or over; all when empty.")] = "open",
+    state: Annotated[str, typer.Option(help="open or resolved; all when empty.")] = "open",
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
     config: Config = None,
     url: Url = None,

@@ -31,6 +31,7 @@ class Handed(StreamingResponse):
             media_type=MEDIA_TYPE,
             headers={
                 "content-length": str(prepared.length_bytes),
+                "content-encoding": "identity",  # its length says whether it came whole
                 "content-disposition": 'attachment; filename="plimsoll-backup.tar"',
             },
         )

@@ -103,7 +103,7 @@ def paths() -> list[tuple[str, str]]:
     return sorted(set(found))
 
 
-OPEN = {"/healthz", "/readyz", "/sign-in", "/sign-out"}
+OPEN = {"/healthz", "/readyz", "/sign-in", "/sign-out", "/slack/actions"}
 ENDPOINTS = [one for one in paths() if one[1] not in OPEN]
 
 

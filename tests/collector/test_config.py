@@ -150,7 +150,7 @@ def test_each_fault_of_a_database_is_told_without_its_secret(
 
 
 def test_a_name_is_taken_once_whatever_it_names() -> None:
-    with pytest.raises(ValidationError, match="of different kinds are called 'shop'"):
+    with pytest.raises(ValidationError, match="2 targets are called 'shop'"):
         CollectorConfig.model_validate({"targets": [SHOP], "postgres": [{"name": "shop"}]})
     with pytest.raises(ValidationError, match="2 targets are called 'main'"):
         CollectorConfig.model_validate({"postgres": [MAIN, MAIN]})
