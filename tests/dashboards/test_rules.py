@@ -23,6 +23,7 @@ from detector.config import SIGNAL
 from detector.recent import Part
 from detector.rule import Gates, Rule
 from detector.signal import Signal
+from storage.duration import written
 from storage.series import Labels
 from tests.servers import promtool
 
@@ -89,10 +90,10 @@ def test_promtool_takes_every_shipped_rule(shipped: Path) -> None:
 
 
 def test_every_shipped_signal_is_recorded(shipped: Path) -> None:
-    for name in DEFINITIONS.signals:
+    for name, signal in DEFINITIONS.signals.items():
         content = yaml.safe_load((shipped / f"plimsoll-{name}.rules.yaml").read_text())
         recorded = [rule.get("record") for group in content["groups"] for rule in group["rules"]]
-        assert f"plimsoll:{name}:value_5m" in recorded
+        assert f"plimsoll:{name}:value_{written(signal.form.over)}" in recorded
 
 
 def exported(signal: str) -> list[str]:
