@@ -18,6 +18,7 @@ from alerts.wording import (
     origin,
     page,
     plain_head,
+    runbook,
     sentence,
     state_word,
     where,
@@ -103,7 +104,7 @@ def regression_document(one: Regression, public_url: str) -> dict[str, Any]:
         "baseline": one.baseline,
         "threshold": one.threshold,
         "began_between": [moment(one.began_lo_ms), moment(one.began_hi_ms)],
-        "runbook": one.runbook,
+        "runbook": runbook(one, public_url),
     }
 
 
@@ -140,7 +141,7 @@ def mail_lines(incident: Incident, public_url: str) -> list[str]:
         lines.append(f"- {one.title or one.signal} {place}: {now}, {against}, {one.phase.value}")
         lines.append(f"  {page(one, public_url)}")
         if one.runbook:
-            lines.append(f"  Runbook: {clean(one.runbook)}")
+            lines.append(f"  Runbook: {clean(runbook(one, public_url))}")
     decided = decision(incident)
     about = [f"Deployment: {correlated(incident)}"] if incident.deployment else []
     about += [f"Probable origin: {origin(incident)}"] if len(incident.regressions) > 1 else []
@@ -184,7 +185,7 @@ def annotations(incident: Incident, one: Regression, public_url: str) -> dict[st
         "description": told(incident, public_url),
         "regression_url": page(one, public_url),
         "incident_url": incident_page(incident.id, public_url),
-        "runbook_url": one.runbook,
+        "runbook_url": runbook(one, public_url),
         "decision": decision(incident),
     }
     return {name: text for name, text in texts.items() if text}

@@ -22,6 +22,7 @@ from alerts.wording import (
     page,
     panel,
     plain_head,
+    runbook,
     sentence,
     since,
     state_word,
@@ -114,7 +115,7 @@ def links(
     if panel_url:
         found.append((panel(first, panel_url), "Grafana"))
     if first.runbook:
-        found.append((first.runbook, "Runbook"))
+        found.append((runbook(first, public_url), "Runbook"))
     if incident.deployment is not None and incident.deployment.url:
         found.append((incident.deployment.url, "Deployment"))
     return found

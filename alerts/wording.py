@@ -139,6 +139,12 @@ def incident_page(incident_id: str, public_url: str) -> str:
     return f"{public_url}/incidents/{quote(clean(incident_id)[:100], safe='')}"
 
 
+def runbook(regression: Regression, public_url: str) -> str:
+    """Where its runbook is: what begins with `/` is a page of Plimsoll's own; empty for none."""
+    text = regression.runbook
+    return f"{public_url}{text}" if text.startswith("/") and public_url else text
+
+
 def against(regression: Regression) -> str:
     """`+42 % against 571 ms`, or against the limit."""
     if regression.baseline is None:

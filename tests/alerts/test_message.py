@@ -181,6 +181,8 @@ def test_links_lead_to_the_worst_open_regression_and_its_runbook() -> None:
     assert f"<{URL}/regressions/reg-cart|Chart and evidence>" in text
     assert "<https://wiki.example/runbooks/slow-cart|Runbook>" in text
     assert "<https://ci.example/shop/1.4.2|Deployment>" in text
+    ours = incident(regressions=(replace(CART, runbook="/runbooks/api_p95_high"),))
+    assert f"<{URL}/runbooks/api_p95_high|Runbook>" in "\n".join(strings(shown(ours)))
     odd = incident(regressions=(replace(CART, id="a/b c"),))
     assert f"<{URL}/regressions/a%2Fb%20c|" in "\n".join(strings(shown(odd)))
 
