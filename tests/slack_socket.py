@@ -19,6 +19,7 @@ class Sockets:
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._talking = threading.Condition()
 
     @property
     def url(self) -> str:
@@ -39,8 +40,15 @@ class Sockets:
                 connection.close()
             self._thread.join()
 
+    def newest(self, seconds: float = 10) -> ServerConnection:
+        """The newest connection; a client may believe in it a moment before we do."""
+        with self._talking:
+            assert self._talking.wait_for(lambda: self.connections, seconds), "nobody connected"
+            return self.connections[-1]
+
     def drop(self) -> None:
         """The connections break, as they do."""
+        self.newest()
         for connection in list(self.connections):
             connection.close()
 
@@ -52,7 +60,7 @@ class Sockets:
             "accepts_response_payload": False,
             "payload": payload,
         }
-        self.connections[-1].send(json.dumps(envelope))
+        self.newest().send(json.dumps(envelope))
 
     def wait_for(self, envelope_id: str, seconds: float = 10) -> bool:
         """Whether an envelope was acknowledged in time."""
@@ -62,8 +70,10 @@ class Sockets:
             return False
 
     def _talk(self, connection: ServerConnection) -> None:
-        self.opened += 1
-        self.connections.append(connection)
+        with self._talking:
+            self.opened += 1
+            self.connections.append(connection)
+            self._talking.notify_all()
         try:
             connection.send(json.dumps({"type": "hello", "num_connections": 1}))
             for message in connection:
