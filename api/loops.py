@@ -15,6 +15,7 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from api.access import book as access
 from api.house import House
 from api.watching import Watcher
 from collector.run import TargetStatus
@@ -215,3 +216,5 @@ class Loops:
         house.ledger.retain(milliseconds(now - timedelta(seconds=storage.keep_judgements)))
         house.statements.retain(milliseconds(now - timedelta(seconds=storage.keep_hourly_windows)))
         house.alerts.retain(now - KEEP_MESSAGES)
+        with house.state.unit() as session:
+            access.retain(session, milliseconds(now - KEEP_MESSAGES))

@@ -24,6 +24,11 @@ class Door:
     _used: dict[str, int] = field(default_factory=dict)
     _demanded: tuple[int, bool] = (-REMEMBERED_MS, False)
 
+    def demanded_lately(self, now_ms: int) -> bool | None:
+        """The same, where it was asked for not too long ago; reads nothing."""
+        at_ms, answer = self._demanded
+        return answer if 0 <= now_ms - at_ms < REMEMBERED_MS else None
+
     def demanded(self, now_ms: int) -> bool:
         """Whether anybody is asked at all: as soon as there is one token that lets somebody in."""
         at_ms, answer = self._demanded

@@ -88,7 +88,10 @@ class Gate:
             return
         request, now_ms = Request(scope), self.access.clock()
         who: Who | None = None
-        if await asyncio.to_thread(self.door.demanded, now_ms):
+        demanded = self.door.demanded_lately(now_ms)  # a thread for each request would cost more
+        if demanded is None:
+            demanded = await asyncio.to_thread(self.door.demanded, now_ms)
+        if demanded:
             found = await asyncio.to_thread(self.identify, request, now_ms)
             refusal = self.refusal(request, found, now_ms)
             if refusal is not None:

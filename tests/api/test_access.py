@@ -13,6 +13,7 @@ from api.access.throttle import MOST_NAMES, Throttle, prefix_of
 from api.access.token import Scope, allowed, fits, mint, taken_apart
 from api.access.who import CURRENT, Who, signed
 from api.house import House
+from api.loops import KEEP_MESSAGES, LoopMeters, Loops
 from api.moments import milliseconds
 from api.pages.signin import local
 from tests.api.asking import HERE, Client, problem
@@ -432,3 +433,13 @@ def test_the_names_of_a_throttle_are_bounded() -> None:
 )
 def test_who_counts_as_one(address: str, prefix: str) -> None:
     assert prefix_of(address) == prefix
+
+
+def test_what_is_older_than_messages_are_kept_is_forgotten(house: House) -> None:
+    now_ms = milliseconds(house.now())
+    with house.state.unit() as session:
+        for at_ms in (now_ms - (KEEP_MESSAGES + DAY) // timedelta(milliseconds=1), now_ms - 1):
+            book.note(session, at_ms, "ci", "", ("POST", "/x"), 201)
+    Loops(house, LoopMeters(house.registry)).forget(house.now())
+    with house.state.reading() as session:
+        assert [one.at_ms for one in book.changes(session, None, 10)] == [now_ms - 1]
