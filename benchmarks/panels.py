@@ -176,4 +176,3 @@ def draw(directory: Path) -> Json:
         finally:
             browser.close()
     return report
-

@@ -58,16 +58,7 @@ def from_browsers(variables: Iterable[str]) -> list[Section]:
         ),
         Section(
             "What is behind the numbers",
-            shelves(
-                [
-                    loads(chosen),
-                    views(chosen),
-                    unfinalised(chosen),
-                    lost(chosen),
-                    dropped(),
-                    excluded(chosen),
-                ]
-            ),
+            shelves(behind(chosen)),
         ),
     ]
 
