@@ -33,9 +33,9 @@ def told(
     house: House,
     session: Session,
     regressions: Iterable[Regression],
-    depth: Depth = Depth.BRIEF,
+    depth: Depth = Depth.ALONE,
 ) -> list[Told]:
-    """These regressions with their incidents; whoever shows siblings whole reads them whole."""
+    """These regressions with their incidents; who shows siblings asks for them to be read."""
     rows = list(regressions)
     ids = {one.incident_id for one in rows} - {""}
     found = []

@@ -20,7 +20,7 @@ from detector.tables import DeploymentRow, IncidentRow, RegressionRow, Transitio
 from storage.state import State
 
 REACH_MS = 3 * 365 * 86_400_000
-HOLDING = 200
+HOLDING = 50
 STORM = 400
 BATCH = 20_000
 SIGNALS = [f"signal_{number:02}" for number in range(45)]
@@ -51,8 +51,11 @@ def falling(names: Sequence[str]) -> tuple[Sequence[str], list[float]]:
 class Past:
     """The rows, in an order in which each refers only to what is there; seeded."""
 
-    def __init__(self, regressions: int, events: int, now_ms: int, seed: int = 7) -> None:
+    def __init__(
+        self, regressions: int, events: int, now_ms: int, *, holding: int = HOLDING, seed: int = 7
+    ) -> None:
         self.regressions, self.events, self.now_ms = regressions, events, now_ms
+        self.holding = holding
         self.random = random.Random(seed)
         self.deployments = max(1, regressions // 50)
 
@@ -101,7 +104,7 @@ class Past:
         room = 0
         for number in range(self.regressions):
             better = self.random.random() < 0.1
-            holds = number >= self.regressions - HOLDING
+            holds = number >= self.regressions - self.holding
             if not better and room == 0:
                 room = STORM if number > self.regressions // 2 >= number - 7 else 0
                 room = room or self.random.randint(1, 6)
@@ -144,6 +147,7 @@ class Past:
             "title": f"Signal of {target}",
             "unit": "seconds",
             "labels": json.dumps(labels),
+            "target": target,
             "worse": "up",
             "severity": self.pick(SEVERITIES),
             "phase": "open" if holds else self.pick(OVER),
@@ -175,7 +179,7 @@ class Past:
     def incident_steps(self, incidents: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Two steps of each incident."""
         for one in incidents:
-            for step, at_ms in (("opened", one["opened_ms"]), ("resolved", one["resolved_ms"])):
+            for step, at_ms in (("opened", one["opened_ms"]), ("tested", one["resolved_ms"])):
                 yield {
                     "incident_id": one["id"],
                     "at_ms": at_ms or one["opened_ms"],

@@ -2,7 +2,7 @@
 
 `plimsoll run` is started over a state that was filled before, and asked over HTTP, one question at
 a time: every filter of `/regressions`, `/incidents` and `/events` alone and every pair of them,
-with common, rare and unknown values, now and deep in the past, and the pages for people. The state
+with common, rare and unknown values, now and deep in the past. The state
 is SQLite, then PostgreSQL. Each kind of question has its own p99; the worst of them counts.
 """
 
@@ -108,12 +108,12 @@ def questions(now_ms: int) -> dict[str, list[str]]:
         "/api/v1/incidents": {"state": ("open", "resolved"), "severity": severity, **times},
         "/api/v1/events": {
             "about": ("regression", "incident"),
-            "step": ("opened", "commented", "merged"),
+            "step": ("opened", "commented", "tested", "merged"),
             "actor": ("ada", "dag", "nobody"),
             **times,
         },
     }
-    found = {path: [path] for path in ("/", "/api/v1/summary")}
+    found: dict[str, list[str]] = {}
     for path, filters in asked.items():
         for names in ((), *((one,) for one in filters), *itertools.combinations(filters, 2)):
             key = f"{path.rpartition('/')[2]}?{'&'.join(names)}"

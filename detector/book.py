@@ -31,6 +31,7 @@ from detector.tables import (
     ProgressRow,
     RegressionRow,
     TransitionRow,
+    brief,
 )
 
 EVERYTHING = 10_000
@@ -84,23 +85,16 @@ class Book:
         return row.domain() if row else None
 
     def accepted(self, session: Session, since_ms: int) -> list[Regression]:
-        """What was accepted as the new normal since: baselines of its series begin anew there."""
-        rows = session.exec(
-            select(RegressionRow).where(col(RegressionRow.accepted_from_ms) > since_ms)
-        )
-        return [row.domain() for row in rows]
+        """What was accepted as the new normal since: baselines of its series begin anew there.
+
+        Without evidence, as `spans`: both are asked for at every tick, and never stored.
+        """
+        return list(brief(session, col(RegressionRow.accepted_from_ms) > since_ms))
 
     def spans(self, session: Session, since_ms: int) -> list[Regression]:
         """The regressions that were open at some time after `since`: no baseline may hold them."""
-        rows = session.exec(
-            select(RegressionRow).where(
-                or_(
-                    col(RegressionRow.resolved_ms).is_(None),
-                    col(RegressionRow.resolved_ms) > since_ms,
-                )
-            )
-        )
-        return [row.domain() for row in rows]
+        lasting = col(RegressionRow.resolved_ms).is_(None)
+        return list(brief(session, or_(lasting, col(RegressionRow.resolved_ms) > since_ms)))
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store one new regression, in the incident it belongs to, if to any."""

@@ -47,6 +47,8 @@ class Depth(StrEnum):
     WHOLE = "whole"
     BRIEF = "brief"
     """Without evidence: enough to name them, not to store them."""
+    ALONE = "alone"
+    """None of them."""
 
 
 def unread() -> IncidentMeters:
@@ -283,7 +285,7 @@ class Incidents:
     ) -> dict[str, list[Regression]]:
         """The regressions of each of these incidents, oldest first."""
         found: dict[str, list[Regression]] = {id_: [] for id_ in ids}
-        for some in batched(ids):
+        for some in batched(ids) if depth is not Depth.ALONE else ():
             mine = col(RegressionRow.incident_id).in_(some)
             for one in whole(session, mine) if depth is Depth.WHOLE else brief(session, mine):
                 found[one.incident_id].append(one)
