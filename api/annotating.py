@@ -21,7 +21,7 @@ from dashboards.config import GrafanaConfig
 from dashboards.grafana import Grafana, GrafanaError, Refusal
 from dashboards.marks import Mark, of_deployment, of_regression, push_marks
 from dashboards.push import Fate
-from detector.book import Query
+from detector.paging import Query
 from detector.regression import HOLDING, Kind, Phase
 
 log = logging.getLogger(__name__)
