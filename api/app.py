@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -9,7 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from api import errors
+from api import contract, errors
 from api.access.gate import Access, Gate
 from api.feed import Feed
 from api.guard import Guard, allowed_hosts
@@ -29,11 +30,13 @@ from api.pages import (
     whynot,
 )
 from api.repeating import Repeating
+from api.resources import Resources
 from api.routes import access as access_routes
 from api.routes import (
     backup,
     beacon,
     deployments,
+    document,
     events,
     explain,
     exports,
@@ -86,6 +89,7 @@ ROUTERS = (
     backup.routes,
     slack.routes,
     beacon.routes,
+    document.routes,
     health.routes,
     overview.routes,
     regressions.routes,
@@ -115,6 +119,12 @@ class Application(FastAPI):
 
     beacons: Endpoint
 
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = contract.completed(super().openapi())
+        return self.openapi_schema
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and scope["path"] in PATHS:
@@ -129,7 +139,8 @@ def create_app(house: House) -> Application:
         title="Plimsoll",
         version=version("plimsoll"),
         description="What got slower, since when, by how much and after which deployment.",
-        openapi_url=f"{API}/openapi.json",
+        # What it says of tokens changes with the first one: `routes.document` answers it.
+        openapi_url=None,
         # Both load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -145,6 +156,7 @@ def create_app(house: House) -> Application:
     app.state.replays = replay.Replays(house.registry)
     app.state.exports = exports.Exports(house.registry)
     app.state.feed = Feed(house.state, house.book, house.registry)
+    app.state.resources = Resources(one for router in ROUTERS for one in router.routes)
     errors.register(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -161,7 +173,7 @@ def create_app(house: House) -> Application:
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, resources=app.state.resources)
     # Added last, so outermost: what the guard refuses is measured too.
     app.add_middleware(Measured, registry=house.registry)
     return app

@@ -64,7 +64,6 @@ PAGES = {
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
     "/metrics/rum": "The histograms of web vitals in the Prometheus text format.",
-    f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }
 
 

@@ -14,6 +14,7 @@ from api.house import House
 from api.moments import at, milliseconds
 from api.rooms import Asked, Rooms, Targets
 from api.routes.router import router
+from api.routes.texts import Name
 from api.shapes import Shape
 from api.totals import fresh, highest, quantiles, total_rate, weighted
 from collector.run import TargetState, TargetStatus
@@ -31,8 +32,8 @@ MOST_NAMES = 20
 class SummaryAsked(Asked):
     """What is summed up."""
 
-    target: str | None = Field(
-        None, max_length=200, description="Only series of this target; of all when left out."
+    target: Name | None = Field(
+        None, description="Only series of this target; of all when left out."
     )
 
 
