@@ -59,6 +59,7 @@ from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
 from api.tagging import Tagging
+from api.timing import Timing
 from collector.rum.asgi import PATHS, Endpoint
 from collector.rum.meters import RumHistograms, RumMetrics
 from plimsoll_client.exposition import metrics_app
@@ -156,7 +157,6 @@ def create_app(house: House) -> Application:
     app.state.replays = replay.Replays(house.registry)
     app.state.exports = exports.Exports(house.registry)
     app.state.feed = Feed(house.state, house.book, house.registry)
-    app.state.resources = Resources(one for router in ROUTERS for one in router.routes)
     errors.register(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -168,12 +168,15 @@ def create_app(house: House) -> Application:
     app.add_route("/metrics/rum", metrics_app(vitals), methods=["GET", "HEAD"])
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
+    within = [one for router in ROUTERS for one in router.routes]
+    app.state.resources = Resources([*within, *app.routes])
     app.add_middleware(Tagging)
     app.add_middleware(Repeating, state=house.state, clock=access.clock, registry=house.registry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts, resources=app.state.resources)
+    app.add_middleware(Timing)
     # Added last, so outermost: what the guard refuses is measured too.
     app.add_middleware(Measured, registry=house.registry)
     return app

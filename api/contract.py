@@ -25,7 +25,7 @@ BEYOND = "x-beyond-schema"
 EXAMPLES = Path(__file__).parent / "examples.json"
 JSON = "application/json"
 SCHEME = "token"
-CHANGING = frozenset({"post", "patch", "delete", "put"})
+ILLUSTRATED = frozenset({JSON, "application/x-ndjson", "text/event-stream"})
 REFERENCE = "#/components"
 
 PROBLEMS = {
@@ -68,9 +68,9 @@ HEADERS: Schema = {
     },
     "Server-Timing": {
         "description": "Milliseconds until the answer began: `state` and `history` are what asking "
-        "those took, `render` is all the rest, `total` is all of it.",
+        "those took, `render` is all the rest, `app` is all of it.",
         "schema": {"type": "string", "maxLength": 200},
-        "example": "state;dur=1.2, history;dur=0.4, render;dur=2.1, total;dur=3.7",
+        "example": "state;dur=1.2, history;dur=0.4, render;dur=2.1, app;dur=3.75",
     },
     "WWW-Authenticate": {
         "description": "How to authenticate: `Bearer`.",
@@ -235,10 +235,11 @@ def examples() -> dict[str, Schema]:
 
 
 def illustrate(name: str, operation: Schema) -> None:
-    """Put the answer of a real house beside the schema of each answer."""
+    """Put the answer of a real house beside the schema of each answer that is text."""
     for status, value in examples().get(name, {}).items():
-        for media in operation["responses"].get(status, {}).get("content", {}).values():
-            media["example"] = value
+        for kind, media in operation["responses"].get(status, {}).get("content", {}).items():
+            if kind in ILLUSTRATED:
+                media["example"] = value
 
 
 def unasked(document: Schema) -> Schema:

@@ -20,6 +20,8 @@ PARAMETER, MOST_CHARACTERS = "fields", 1000
 FREE_NAME = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 """What is free to have any name, and what is in it, is documented with names of this form."""
 JSON = "application/json"
+AROUND_ITEMS = frozenset({"items", "next_cursor", "total"})
+"""A shape with no other members is a list: its items are meant, and what is around them stays."""
 
 Chosen = dict[str, "Chosen"]
 """Names, each with what is wanted inside of it; nothing there means all of it."""
@@ -151,15 +153,9 @@ def members(model: type[BaseModel]) -> Mapping[str, Any]:
 
 
 def item_of(model: type[BaseModel]) -> Any:
-    """The shape whose members are asked for: that of the items of a list, else the shape itself.
-
-    A list has `items` that are shapes, and nothing beside them that is one; what is beside them,
-    such as the cursor, stays in the answer whatever is asked for.
-    """
-    around = dict(members(model))
-    inner = model_in(around.pop("items", None))
-    is_list = is_model(inner) and not any(model_in(one) for one in around.values())
-    return inner if is_list else model
+    """The shape whose members are asked for: that of the items of a list, else the shape itself."""
+    known = members(model)
+    return model_in(known["items"]) if "items" in known and known.keys() <= AROUND_ITEMS else model
 
 
 def model_in(annotation: Any) -> Any:

@@ -149,6 +149,7 @@ def endpoint(method: str, path: str, operation: Schema) -> str:
             one.get("description", ""),
         ]
         for one in operation.get("parameters", ())
+        if "$ref" not in one  # those of all, told of once above
     ]
     if parameters:
         parts.append(table(("parameter", "in", "type", "default", "meaning"), parameters))

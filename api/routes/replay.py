@@ -91,6 +91,12 @@ class Told(StreamingResponse):
             self.replays.count(self.outcome)
 
 
+class Lines(Response):
+    """What an answer is called in the document."""
+
+    media_type = MEDIA_TYPE
+
+
 def line(one: ReplayLine) -> str:
     """One line of JSON."""
     return one.model_dump_json(exclude_defaults=True) + "\n"
@@ -99,11 +105,16 @@ def line(one: ReplayLine) -> str:
 @routes.post(
     "/replay",
     summary="What rules would have fired in the past",
-    response_model=ReplayLine,
-    responses=problems({409: "Another replay is under way."}),
+    response_class=Lines,
+    responses={
+        200: {"model": ReplayLine, "description": "Lines, each one of these."},
+        **problems({409: "Another replay is under way."}),
+    },
     openapi_extra=beyond(
         {
             "#/days": "are too many for these rules",
+            "#/rule_names": "name a rule that is not there",
+            "#/signals": "name a signal that is not there",
             "#/rules": "are none, or not as rules are written in plimsoll.yaml",
         }
     ),

@@ -127,7 +127,14 @@ class MaintenancePosted(Span):
 class SilenceChanged(BaseModel):
     """Another end, another comment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        str_strip_whitespace=True,
+        json_schema_extra={
+            "examples": [{"ends_at": "2026-03-02T18:00:00Z", "comment": "it takes longer"}]
+        },
+    )
 
     ends_at: Moment | None = Field(None, description="Until this time.")
     comment: Words | None = Field(

@@ -12,10 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError
 from api.feed import MOST_LISTENERS, Ending, Feed, Kind, Listener, Note, Place
+from api.letters import PLAIN
 from api.moments import at
 from api.rooms import Asked
 from api.routes.events import EventShape
 from api.routes.router import problems, router
+from api.routes.texts import MOST_NAME
 from api.shapes import API
 
 routes = router("stream")
@@ -117,7 +119,12 @@ async def stream(
     feed: Annotated[Feed, Depends(feed_of)],
     asked: Annotated[Asked, Query()],
     last_event_id: Annotated[
-        str | None, Header(description="The `id` of the last event that was seen.")
+        str | None,
+        Header(
+            max_length=MOST_NAME,
+            pattern=PLAIN,
+            description="The `id` of the last event that was seen; one that is none of ours is as none.",
+        ),
     ] = None,
 ) -> Response:
     """Server-sent events: `regression` and `incident` for each step, `tick` for each tick.

@@ -83,6 +83,7 @@ def scrutinised(
             "seed": seed,
             "base-url": HERE,
             "continue-on-failure": True,
+            "request-timeout": 120,
             "generation": {"max-examples": examples, "no-shrink": True, "database": "none"},
             "phases": {one: {"enabled": one in phases} for one in PHASES},
             **({"auth": {"openapi": {"token": {"bearer": token}}}} if token else {}),
