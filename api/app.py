@@ -59,7 +59,6 @@ from api.routes import incidents as incidents_routes
 from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
-from api.shapes import API
 from api.tagging import Tagging
 from api.timing import Timing
 from collector.rum.asgi import PATHS, Endpoint

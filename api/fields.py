@@ -6,7 +6,7 @@ the API has it without a line of its own. It comes before the tag of the answer 
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
@@ -34,8 +34,8 @@ def documented(model: type[BaseModel]) -> Callable[[str | None], None]:
         max_length=MOST_CHARACTERS,
         pattern=f"^ *{path} *(?:, *{path} *)*$",
         description="Only these members of the answer, or of each item of a list, separated "
-        "by commas; `links.page` for one inside of another. The others are left out then, although the "
-        "schema of the answer requires them.",
+        "by commas; `links.page` for one inside of another. The others are left out then, although "
+        "the schema of the answer requires them.",
     )
 
     def parameter(fields: str | None = None) -> None:
@@ -66,7 +66,7 @@ class Selecting(APIRoute):
         given = more.get("response_model")
         answer = get_type_hints(endpoint).get("return") if not is_model(given) else given
         if is_model(answer):
-            said = Depends(documented(answer))
+            said = Depends(documented(cast(type[BaseModel], answer)))
             more["dependencies"] = [*(more.get("dependencies") or ()), said]
         super().__init__(path, endpoint, **more)
 

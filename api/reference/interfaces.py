@@ -21,7 +21,6 @@ from api.loops import LoopMeters
 from api.main import app as commands
 from api.reference.declared import PLAIN
 from api.reference.tables import code, codes, table
-from api.shapes import API
 from collector.rum.receiver import COUNTER_LABELS
 from storage.config import StorageConfig
 

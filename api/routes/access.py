@@ -88,7 +88,9 @@ class TokenPosted(BaseModel):
         json_schema_extra={"examples": [{"name": "ci", "scopes": ["ingest"], "expires_in": "90d"}]},
     )
 
-    name: Words = Field(min_length=1, max_length=100, description="What it is called in the audit log.")
+    name: Words = Field(
+        min_length=1, max_length=100, description="What it is called in the audit log."
+    )
     scopes: list[Scope] = Field(
         min_length=1,
         max_length=len(Scope),
@@ -129,7 +131,9 @@ class AuditPage(Shape):
 class AuditAsked(Limited):
     """Which page."""
 
-    cursor: int | None = Field(None, ge=1, le=MOST_ID, description="`next_cursor` of the page before.")
+    cursor: int | None = Field(
+        None, ge=1, le=MOST_ID, description="`next_cursor` of the page before."
+    )
 
 
 class WhoShape(Shape):

@@ -228,7 +228,7 @@ class IndexShape(Shape):
     rows_read: float | None
     """Entries read from it in the span."""
     usage: Usage
-    """`used` or `unused` in the span, on this server: a replica may use it. `invalid`: not built."""
+    """`used` or `unused` in the span, on this server alone; `invalid` was not built to its end."""
     covered_seconds: float
     """How much of the span samples cover: an index that serves a monthly report is not unused."""
 
@@ -330,9 +330,7 @@ def database_queries(
 
 
 @routes.get("/databases/{target}/tables", summary="Sizes, rows and use of the tables of a server")
-def database_tables(
-    house: Rooms, target: Id, asked: Annotated[TablesAsked, Query()]
-) -> TablesPage:
+def database_tables(house: Rooms, target: Id, asked: Annotated[TablesAsked, Query()]) -> TablesPage:
     """Of the largest tables by name, of the others together. Nothing is asked of the server."""
     name = known_target(house, target)
     found = [TableShape.of(one) for one in narrowed(house, "pg_table", name, asked)]

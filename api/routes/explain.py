@@ -9,8 +9,8 @@ from api.errors import invalid, missing
 from api.moments import Moment, milliseconds
 from api.rooms import Asked, Rooms
 from api.routes.router import beyond, router
-from api.routes.texts import Id
 from api.routes.signals import known_signal
+from api.routes.texts import Id
 from api.standing import known_series
 from api.why_shapes import WhyShape, why_of
 from detector.run import TICK

@@ -19,8 +19,8 @@ from api.moments import Moment, milliseconds
 from api.rooms import Asked, Rooms
 from api.routes.regressions import RegressionsFiltered
 from api.routes.router import beyond, problems, router
-from api.routes.texts import Id, Name
 from api.routes.signals import LONGEST, known_signal
+from api.routes.texts import Id, Name
 from api.standing import known_series
 from storage.history import HOUR_SECONDS
 

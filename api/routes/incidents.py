@@ -44,9 +44,7 @@ class IncidentsAsked(Limited):
 class ChartAsked(Asked):
     """Which chart."""
 
-    regression: Name = Field(
-        "", description="One of its regressions; the first one if left out."
-    )
+    regression: Name = Field("", description="One of its regressions; the first one if left out.")
 
 
 class IncidentsPage(Shape):

@@ -12,8 +12,8 @@ from api.errors import bad_cursor
 from api.moments import Moment, at, maybe_at, maybe_milliseconds
 from api.rooms import Limited, Rooms
 from api.routes.router import router
-from api.routes.texts import Cursor, Name
 from api.routes.silences import place
+from api.routes.texts import Cursor, Name
 from api.shapes import Shape
 from detector.book import written
 

@@ -241,9 +241,7 @@ def accept(
 @routes.post(
     "/regressions/{regression_id}/mute",
     summary="Tell nobody of it for a while",
-    openapi_extra=beyond(
-        {"#/for": "is given beside `until`", "#/until": "is not in the future"}
-    ),
+    openapi_extra=beyond({"#/for": "is given beside `until`", "#/until": "is not in the future"}),
 )
 def mute(
     house: Rooms, regression_id: Id, posted: MutePosted, asked: Annotated[Asked, Query()]

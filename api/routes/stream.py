@@ -123,7 +123,7 @@ async def stream(
         Header(
             max_length=MOST_NAME,
             pattern=PLAIN,
-            description="The `id` of the last event that was seen; one that is none of ours is as none.",
+            description="The `id` of the last event that was seen; another text is as none.",
         ),
     ] = None,
 ) -> Response:

@@ -205,9 +205,7 @@ def summary(
         requests=requests(house, now_ms, asked.target),
         database=database(house, now_ms, asked.target),
         cache_hit_ratio=hit_ratio,
-        cache=CacheShape(
-            hit_ratio=hit_ratio, keys=newest_total(house, KEYS, now_ms, asked.target)
-        ),
+        cache=CacheShape(hit_ratio=hit_ratio, keys=newest_total(house, KEYS, now_ms, asked.target)),
         cpu=machine(house, "host_cpu_usage", now_ms, asked.target),
         memory=machine(house, "host_memory_usage", now_ms, asked.target),
         web_vitals=web_vitals(house, now_ms, asked.target),
@@ -265,9 +263,7 @@ def database(house: House, now_ms: int, target: str | None) -> DatabaseShape:
 
 def web_vitals(house: House, now_ms: int, target: str | None) -> list[VitalOfApp]:
     """What browsers measured in 24 hours, of the apps of a target if one is asked for."""
-    apps = {
-        one.name for one in house.settings.collector.rum.apps if target in (None, one.target)
-    }
+    apps = {one.name for one in house.settings.collector.rum.apps if target in (None, one.target)}
     if not apps:
         return []
 

@@ -75,7 +75,9 @@ class MetricAsked(SpanAsked):
 class ReleasesAsked(MetricAsked):
     """Which releases are compared."""
 
-    before: Name | None = Field(None, description="The older release; the last but one if left out.")
+    before: Name | None = Field(
+        None, description="The older release; the last but one if left out."
+    )
     after: Name | None = Field(None, description="The newer release; the newest if left out.")
 
 

@@ -130,7 +130,9 @@ def note(result: Scrutinised, event: events.ScenarioFinished, document: Document
             )
             answer = body[:300].decode("utf-8", "replace")
             message = "  ".join(failure.message.split())[:300]
-            found.append(f"  {message}\n    {check.failure_info.code_sample[:500]}\n    -> {answer}")
+            found.append(
+                f"  {message}\n    {check.failure_info.code_sample[:500]}\n    -> {answer}"
+            )
 
 
 def operation_of(document: Document, label: str) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,7 +80,7 @@ def test_servers_are_listed_with_their_databases(asked: Client) -> None:
 def test_tables_have_sizes_rows_and_what_happened_to_them(asked: Client) -> None:
     found = {one["table"]: one for one in items(asked, "/main/tables")}
     accounts, days = found["accounts"], found["days"]
-    assert list(found)[0] == "accounts"
+    assert next(iter(found)) == "accounts"
     assert accounts["rows"] == pytest.approx(ROWS, rel=0.01)
     assert accounts["size_bytes"] > days["size_bytes"] > 0
     assert accounts["index_scans"] > 0

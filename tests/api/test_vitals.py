@@ -15,9 +15,9 @@ import pytest
 from api.app import create_app
 from api.document import Document
 from api.house import House
-from api.summary_command import lines
 from api.serve import build
 from api.settings import build as settings_of
+from api.summary_command import lines
 from collector.rum.beacon import decode
 from collector.rum.cells import HOUR_MS, Cut
 from collector.rum.percentile import BOUNDS
