@@ -12,8 +12,8 @@ from api.rooms import Limited, Rooms
 from api.routes.router import router
 from api.routes.texts import Cursor, Name
 from api.shapes import Shape
-from detector.book import BadCursorError
 from detector.incident_tables import Step as OfIncident
+from detector.paging import BadCursorError
 from detector.regression import Step as OfRegression
 from detector.timeline import About, Event, Wanted, page
 

@@ -15,7 +15,7 @@ from api.routes.router import router
 from api.routes.silences import place
 from api.routes.texts import Cursor, Name
 from api.shapes import Shape
-from detector.book import written
+from detector.paging import written
 
 routes = router("notifications")
 

@@ -17,7 +17,7 @@ from api.rooms import Asked, Limited, Rooms
 from api.routes.router import beyond, problems, router
 from api.routes.texts import Cursor, Id, Length, Text, Words
 from api.shapes import Shape
-from detector.book import BadCursorError, read, written
+from detector.paging import BadCursorError, read, written
 from storage.series import Match, Matcher
 
 routes = router("silences")
