@@ -118,16 +118,13 @@ def note(result: Scrutinised, event: events.ScenarioFinished, document: Document
             if check.failure_info is None:
                 continue
             failure, interaction = check.failure_info.failure, recorder.interactions[case_id]
+            label = failure.operation or event.label or ""
             body = interaction.response.content if interaction.response is not None else b""
-            if is_declared(document, failure.operation, check.name, body):
+            if is_declared(document, label, check.name, body):
                 continue
-            if check.name == "response_schema_conformance" and is_cut(
-                document, failure.operation, interaction
-            ):
+            if check.name == "response_schema_conformance" and is_cut(document, label, interaction):
                 continue
-            found = result.findings.setdefault(
-                f"{failure.operation}: {check.name}: {failure.title}", []
-            )
+            found = result.findings.setdefault(f"{label}: {check.name}: {failure.title}", [])
             answer = body[:300].decode("utf-8", "replace")
             message = "  ".join(failure.message.split())[:300]
             found.append(

@@ -55,7 +55,7 @@ def test_rows_of_a_file_come_one_by_one(asked: Client) -> None:
 def test_a_parquet_file_is_there_once_it_is_whole(asked: Client, tmp_path: Path) -> None:
     plimsoll = client(Through(asked.app))
     file = plimsoll.save_regressions(tmp_path / "all.parquet")
-    found = duckdb.sql(f"SELECT id FROM '{file}'").fetchall()
+    found = duckdb.execute(f"SELECT id FROM '{file}'").fetchall()
     assert [one for (one,) in found] == [one["id"] for one in plimsoll.regressions()]
     plimsoll.save_windows("api_p95", tmp_path / "windows.parquet", seconds=3600)
     with pytest.raises(ProblemError, match="404"):
@@ -102,7 +102,7 @@ def test_files_for_asyncio(asked: Client, tmp_path: Path) -> None:
             assert rows
             assert [one async for one in plimsoll.window_rows("api_p95", seconds=3600)]
             file = await plimsoll.save_regressions(tmp_path / "a.parquet")
-            assert len(duckdb.sql(f"SELECT id FROM '{file}'").fetchall()) == len(rows)
+            assert len(duckdb.execute(f"SELECT id FROM '{file}'").fetchall()) == len(rows)
             await plimsoll.save_windows("api_p95", tmp_path / "b.parquet", seconds=3600)
             with pytest.raises(ProblemError, match="404"):
                 await plimsoll.save_windows("nope", tmp_path / "c.parquet")
