@@ -38,6 +38,7 @@ ADAPTERS = {
         "api/explain.py",
         "api/replaying.py",
         f"{CLIENT}/api.py",
+        f"{CLIENT}/api_async.py",
         f"{CLIENT}/conversation.py",
         f"{CLIENT}/deployments.py",
     },
