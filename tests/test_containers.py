@@ -2,12 +2,14 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
+from hatchling.builders.wheel import WheelBuilder
 
 from api.app import create_app
 from api.main import app as commands
@@ -92,6 +94,23 @@ def test_two_never_run_on_one_history() -> None:
 
 def test_the_image_that_is_named_is_this_version() -> None:
     assert CONTAINER["image"].endswith(f":{version(ROOT)}")
+
+
+def test_what_is_sent_for_an_image_can_be_installed(tmp_path: Path) -> None:
+    """As `uv sync` does it in the image: a build of what .dockerignore lets through."""
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        if line.startswith("!"):
+            source, target = ROOT / line[1:], tmp_path / line[1:]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, target)
+
+    for project in (tmp_path, tmp_path / "client"):
+        (built,) = WheelBuilder(str(project)).build(
+            directory=str(tmp_path / "dist"), versions=["standard"]
+        )
+        assert Path(built).is_file()
+    assert (tmp_path / "docs/runbooks/cpu_high.md").is_file(), "the pages read them from there"
 
 
 def test_the_image_is_made_from_the_lock_as_the_scripts_make_it() -> None:

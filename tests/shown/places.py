@@ -49,6 +49,15 @@ ELSEWHERE = (
         ("tests/publishing/test_site.py::test_every_page_is_on_the_site",),
     ),
     Elsewhere(
+        "CONTRIBUTING.md", "./scripts/audit", "asks services of vulnerabilities",
+        ("tests/publishing/test_audit.py::test_the_locks_are_asked_for_by_the_real_tools",),
+    ),
+    Elsewhere(
+        "CONTRIBUTING.md", "./scripts/release", "needs a clean checkout with its changes told",
+        ("tests/publishing/test_release.py::test_a_clean_checkout_with_its_changes_is_fit",
+         "tests/publishing/test_release.py::test_the_same_sources_make_the_same_release"),
+    ),
+    Elsewhere(
         "docs/tutorial.md", "python3 -m venv .venv", "is there already",
         ("tests/test_packaging.py::test_the_client_needs_one_thing",),
     ),
@@ -232,6 +241,7 @@ PLACES: Mapping[str, Place] = {
             "plimsoll run": ready("/readyz"),
         },
     ),
+    "docs/upgrading.md": SIMPLE,
     "docs/web-vitals-beacon.md": Place(before={"npm install": without_npm_registry}),
 }
 
