@@ -278,7 +278,10 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     since_ms = at_ms - (MEMORY_DAYS + 1) * DAY_MS
     with house.state.reading() as session:
         known = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
-    known = list({one.id: one for one in known}.values())
+        # What this series froze stands in the evidence, which spans leave out.
+        mine = [one.id for one in known if (one.signal, one.labels) == (signal.name, labels)]
+        whole = [house.book.regression(session, id_) for id_ in sorted(set(mine))]
+    known = list({one.id: one for one in [*known, *whole] if one is not None}.values())
     rules = house.detector.definitions.rules_of(signal.name)
     assess = Confirming(house.history).confirm
     why = explain(house.history, signal, rules, labels, at_ms, known, assess)

@@ -58,6 +58,11 @@ ELSEWHERE = (
          "tests/publishing/test_release.py::test_the_same_sources_make_the_same_release"),
     ),
     Elsewhere(
+        "docs/upgrading.md", "uv tool install", "needs the wheels of a release",
+        ("tests/publishing/test_release.py::"
+         "test_installed_it_tells_its_version_and_takes_the_defaults",),
+    ),
+    Elsewhere(
         "docs/tutorial.md", "python3 -m venv .venv", "is there already",
         ("tests/test_packaging.py::test_the_client_needs_one_thing",),
     ),
