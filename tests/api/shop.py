@@ -18,6 +18,7 @@ from api.house import House
 from api.serve import build
 from api.settings import Settings
 from api.settings import build as settings_of
+from collector.config import CollectorConfig
 from detector.increase import Seen
 from detector.lifecycle import identity
 from detector.regression import Deployment
@@ -57,10 +58,18 @@ def definitions() -> Definitions:
     return settings_of(Document()).definitions
 
 
-def empty_house(directory: Path, now: Callable[[], datetime] | None = None) -> House:
+def empty_house(
+    directory: Path,
+    now: Callable[[], datetime] | None = None,
+    collector: CollectorConfig | None = None,
+) -> House:
     """A house in which nothing has happened."""
     storage = StorageConfig(directory=directory)
-    settings = Settings(storage=storage, definitions=definitions())
+    settings = Settings(
+        storage=storage,
+        definitions=definitions(),
+        collector=collector or CollectorConfig(),
+    )
     return build(settings, now=now or Clock())
 
 
@@ -70,9 +79,14 @@ def close(house: House) -> None:
     house.file.close()
 
 
-def shop_house(directory: Path, now: Callable[[], datetime] | None = None, days: int = 8) -> House:
+def shop_house(
+    directory: Path,
+    now: Callable[[], datetime] | None = None,
+    days: int = 8,
+    collector: CollectorConfig | None = None,
+) -> House:
     """A house with a history, an open regression, a resolved one and a deployment."""
-    house = empty_house(directory, now)
+    house = empty_house(directory, now, collector)
     rng = np.random.default_rng(7)
     signals = house.detector.definitions.signals
     for seconds, reach_ms in ((300, days * DAY_MS), (60, 210 * MINUTE_MS), (3600, days * DAY_MS)):
