@@ -28,6 +28,7 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.pages import vitals as vitals_pages
 from api.repeating import Repeating
 from api.routes import access as access_routes
 from api.routes import (
@@ -48,6 +49,7 @@ from api.routes import (
     stream,
     summary,
     targets,
+    vital_trends,
     vitals,
 )
 from api.routes import incidents as incidents_routes
@@ -82,6 +84,7 @@ ROUTERS = (
     queries_routes.routes,
     targets.routes,
     vitals.routes,
+    vital_trends.routes,
     source.routes,
     backup.routes,
     slack.routes,
@@ -94,6 +97,7 @@ ROUTERS = (
     signals.routes,
     series.routes,
     queries.routes,
+    vitals_pages.routes,
     whynot.routes,
     runbooks.routes,
     signin.routes,

@@ -5,11 +5,12 @@ in them are real. `GET /cart` is 45 % slower since a deployment forty minutes ag
 of a cache was low for a while and has come back.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -57,10 +58,16 @@ def definitions() -> Definitions:
     return settings_of(Document()).definitions
 
 
-def empty_house(directory: Path, now: Callable[[], datetime] | None = None) -> House:
-    """A house in which nothing has happened."""
+def empty_house(
+    directory: Path,
+    now: Callable[[], datetime] | None = None,
+    text: Mapping[str, Any] | None = None,
+) -> House:
+    """A house in which nothing has happened, with a configuration if one is given."""
     storage = StorageConfig(directory=directory)
-    settings = Settings(storage=storage, definitions=definitions())
+    if text is None:
+        return build(Settings(storage=storage, definitions=definitions()), now=now or Clock())
+    settings = replace(settings_of(Document(data=dict(text))), storage=storage)
     return build(settings, now=now or Clock())
 
 
@@ -70,9 +77,14 @@ def close(house: House) -> None:
     house.file.close()
 
 
-def shop_house(directory: Path, now: Callable[[], datetime] | None = None, days: int = 8) -> House:
+def shop_house(
+    directory: Path,
+    now: Callable[[], datetime] | None = None,
+    days: int = 8,
+    text: Mapping[str, Any] | None = None,
+) -> House:
     """A house with a history, an open regression, a resolved one and a deployment."""
-    house = empty_house(directory, now)
+    house = empty_house(directory, now, text)
     rng = np.random.default_rng(7)
     signals = house.detector.definitions.signals
     for seconds, reach_ms in ((300, days * DAY_MS), (60, 210 * MINUTE_MS), (3600, days * DAY_MS)):
