@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import errors
 from api.access.gate import Access, Gate
+from api.changes import Changes
 from api.feed import Feed
 from api.guard import Guard, allowed_hosts
 from api.house import House
@@ -28,12 +29,14 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.pages import deployments as deployment_pages
 from api.pages import vitals as vitals_pages
 from api.repeating import Repeating
 from api.routes import access as access_routes
 from api.routes import (
     backup,
     beacon,
+    deployment_changes,
     deployments,
     events,
     explain,
@@ -77,6 +80,7 @@ ROUTERS = (
     explain.routes,
     replay.routes,
     deployments.routes,
+    deployment_changes.routes,
     judgements.routes,
     notifications.routes,
     silences.routes,
@@ -98,6 +102,7 @@ ROUTERS = (
     series.routes,
     queries.routes,
     vitals_pages.routes,
+    deployment_pages.routes,
     whynot.routes,
     runbooks.routes,
     signin.routes,
@@ -148,6 +153,7 @@ def create_app(house: House) -> Application:
     )
     app.state.replays = replay.Replays(house.registry)
     app.state.exports = exports.Exports(house.registry)
+    app.state.changes = Changes()
     app.state.feed = Feed(house.state, house.book, house.registry)
     errors.register(app)
     for router in ROUTERS:
