@@ -18,10 +18,12 @@ from api.house import House
 from api.metrics import HouseMetrics
 from api.moments import milliseconds
 from api.pages import (
+    caches,
     incidents,
     overview,
     queries,
     regressions,
+    resources,
     runbooks,
     series,
     signals,
@@ -41,6 +43,7 @@ from api.routes import (
     events,
     explain,
     exports,
+    figures,
     health,
     judgements,
     notifications,
@@ -87,6 +90,7 @@ ROUTERS = (
     rules.routes,
     queries_routes.routes,
     targets.routes,
+    figures.routes,
     vitals.routes,
     vital_trends.routes,
     source.routes,
@@ -103,6 +107,8 @@ ROUTERS = (
     queries.routes,
     vitals_pages.routes,
     deployment_pages.routes,
+    caches.routes,
+    resources.routes,
     whynot.routes,
     runbooks.routes,
     signin.routes,

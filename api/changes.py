@@ -120,7 +120,11 @@ def around(house: House, deployment: Deployment, moment: Moment) -> list[Change]
         worse = signal.form.worse if name in judged else None
         rows = sides(house, signal, moment, fine_seconds(house, signal, moment))
         plain = {one: compare(Beside(*row), worse) for one, row in rows.items()}
-        suspects = [one for one, each in plain.items() if each.outcome in (Outcome.WORSE, Outcome.BETTER, Outcome.MOVED)]
+        suspects = [
+            one
+            for one, each in plain.items()
+            if each.outcome in (Outcome.WORSE, Outcome.BETTER, Outcome.MOVED)
+        ]
         earlier = before_that(house, signal, moment, suspects)
         for labels, first in plain.items():
             place = place_of(labels, signal.form.kind)

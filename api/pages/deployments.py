@@ -52,7 +52,9 @@ class OneAsked(Asked):
 def all_deployments(house: Rooms, asked: Annotated[ListAsked, Query()]) -> Response:
     """The page of all of them."""
     now_ms = milliseconds(house.now())
-    until_ms = milliseconds(asked.until) if asked.until else now_ms + AHEAD // timedelta(milliseconds=1)
+    until_ms = (
+        milliseconds(asked.until) if asked.until else now_ms + AHEAD // timedelta(milliseconds=1)
+    )
     since_ms = now_ms - BACK // timedelta(milliseconds=1)
     with house.state.reading() as session:
         every = house.book.deployments(session, since_ms, until_ms)
