@@ -8,7 +8,7 @@ same time, where they are known. What is left is a difference in time, and says 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -58,7 +58,7 @@ class Comparison:
     before: Median | None = None
     after: Median | None = None
     ratio: float | None = None
-    slots: Slots = Slots()
+    slots: Slots = field(default_factory=Slots)
 
 
 @dataclass(frozen=True, slots=True)

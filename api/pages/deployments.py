@@ -27,6 +27,7 @@ BACK = timedelta(days=400)
 AHEAD = timedelta(days=1)
 MOST_CHARTS = 6
 SHOWN = (Outcome.WORSE, Outcome.BETTER, Outcome.MOVED, Outcome.USUAL)
+MOVED = (Outcome.WORSE, Outcome.BETTER)
 TITLES = {
     Outcome.WORSE: "Worse since then",
     Outcome.BETTER: "Better since then",
@@ -114,12 +115,11 @@ def one_deployment(
 
 def charts(house: Rooms, found: DeploymentChanges) -> list[tuple[str, Chart]]:
     """What moved most, with the deployment in the middle."""
-    made = []
+    made: list[tuple[str, Chart]] = []
     for one in found.items:
-        if one.outcome not in (Outcome.WORSE, Outcome.BETTER) or len(made) == MOST_CHARTS:
-            continue
         before, after = one.before, one.after
-        assert before is not None and after is not None  # else it were unknown
+        if before is None or after is None or one.outcome not in MOVED:
+            continue
         signal = house.detector.definitions.signals[one.signal]
         heading = f"{one.title} of {one.name or 'all'}"
         made.append(
@@ -136,4 +136,4 @@ def charts(house: Rooms, found: DeploymentChanges) -> list[tuple[str, Chart]]:
                 ),
             )
         )
-    return made
+    return made[:MOST_CHARTS]

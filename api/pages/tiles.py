@@ -14,6 +14,7 @@ from api.standing import standing
 from detector.signal import Direction
 
 MOST_SERIES = 8
+LIMITS = {"redis_memory": "redis_memory_max", "memcached_memory": "memcached_memory_max"}
 
 
 class Span(StrEnum):
@@ -57,7 +58,8 @@ def of_signals(house: House, one: TargetNow, since: datetime) -> list[SignalTile
 
 
 def of_figures(one: TargetNow, since: datetime) -> list[tuple[FigureNow, Chart]]:
-    """Each figure with its chart."""
+    """Each figure with its chart; a limit of memory is a line in the chart of the memory."""
+    limits = {each.figure: each.value for each in one.figures if each.figure in LIMITS.values()}
     path = f"/api/v1/targets/{quote(one.target, safe='')}/figures?since={machine(since)}"
     return [
         (
@@ -67,12 +69,14 @@ def of_figures(one: TargetNow, since: datetime) -> list[tuple[FigureNow, Chart]]
                 series=each.id,
                 unit=each.unit,
                 worse=Direction.UP,
+                limits=(limits[LIMITS[each.figure]],) if LIMITS.get(each.figure) in limits else (),
                 text=f"{heading(each)} of {one.target}: now {each.text}.",
                 since=since,
                 path=path,
             ),
         )
         for each in one.figures
+        if each.figure not in limits
     ]
 
 

@@ -89,7 +89,7 @@ def trend(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> TrendShape:
 
 @routes.get("/web-vitals/distribution", summary="How the values of one metric are distributed")
 def spread(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> BucketsShape:
-    """Each bucket with its count; thresholds are edges, so each is good, fair or poor as a whole."""
+    """Each bucket with its count; thresholds are edges, so each has one rating."""
     hours = hours_of(house, asked)
 
     def project(labels: Labels) -> Key | None:

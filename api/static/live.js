@@ -52,6 +52,18 @@ function local() {
   }
 }
 
+// A folded menu closes with Escape, and when something else is pressed.
+function foldMenus(except) {
+  for (const one of document.querySelectorAll("details.more-pages[open]")) if (!one.contains(except)) one.open = false;
+}
+document.addEventListener("click", (event) => foldMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const inside = document.activeElement?.closest("details.more-pages[open]");
+  foldMenus(null);
+  inside?.querySelector("summary").focus();
+});
+
 tick = tickOf(document);
 refresh().catch(() => { failed = true; });
 local();

@@ -1,6 +1,6 @@
-"""Eight days of what browsers told of the shop: the counts of each hour, as the receiver stores them.
+"""Eight days of what browsers told of the shop: the counts of hours, as the receiver stores them.
 
-`/checkout/:id` is slow and slower since the release `web@2`; `/` is good; `/about` has few visitors.
+`/checkout/:id` is slow, and slower since the release `web@2`; `/` is good; few visit `/about`.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Three hours of samples of a process, a Redis and a memcached server, as their targets tell them."""
+"""Three hours of samples of a process, a Redis and a memcached server, as targets tell them."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ TEXT = {
 }
 HOURS = 3
 # (target, metric, labels): value at the end, how it grows a minute (counters), noise.
-LEVELS = (
+LEVELS: tuple[tuple[str, str, dict[str, str], float], ...] = (
     ("shop", "process_resident_memory_bytes", {}, 210e6),
     ("shop", "process_open_fds", {}, 48.0),
     ("shop", "python_event_loop_lag_seconds", {}, 0.012),
@@ -35,7 +35,7 @@ LEVELS = (
     ("pages", "memcached_current_bytes", {}, 51e6),
     ("pages", "memcached_limit_bytes", {}, 64e6),
 )
-COUNTERS = (
+COUNTERS: tuple[tuple[str, str, dict[str, str], float], ...] = (
     ("shop", "process_cpu_seconds_total", {}, 24.0),
     ("cache", "redis_commands_processed_total", {}, 54_000.0),
     ("cache", "redis_key_group_misses_total", {"group": "product:*"}, 90.0),
@@ -63,8 +63,8 @@ def fill(house: House) -> None:
         put(house, target, metric, labels, times, np.cumsum(rng.poisson(a_minute, len(times))))
     rows = list(house.detector.readings.get("cache_hit_rate", ()))
     for target, cache, now, usual in HIT_RATES:
-        labels = Labels.of(target=target, cache=cache)
-        rows.append(Reading("cache_hit_rate", labels, NOW_MS, now, 9000.0, usual, 0.01, 7))
+        one = Labels.of(target=target, cache=cache)
+        rows.append(Reading("cache_hit_rate", one, NOW_MS, now, 9000.0, usual, 0.01, 7))
     house.detector.readings["cache_hit_rate"] = tuple(rows)
 
 
