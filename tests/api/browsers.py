@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -19,16 +20,14 @@ from tests.api.shop import DAY_MS, NOW_MS
 HOUR_MS = 3_600_000
 RELEASED_MS = NOW_MS - DAY_MS
 ORIGIN = "https://shop.example"
-TEXT = {
-    "collector": {
-        "targets": [{"name": "shop", "url": "http://shop.internal:8000/metrics"}],
-        "rum": {
-            "apps": [
-                {"name": "shop", "key": "k1", "origins": [ORIGIN], "target": "shop"},
-                {"name": "blog", "key": "k2", "origins": ["https://blog.example"]},
-            ]
-        },
-    }
+COLLECTOR: dict[str, Any] = {
+    "targets": [{"name": "shop", "url": "http://shop.internal:8000/metrics"}],
+    "rum": {
+        "apps": [
+            {"name": "shop", "key": "k1", "origins": [ORIGIN], "target": "shop"},
+            {"name": "blog", "key": "k2", "origins": ["https://blog.example"]},
+        ]
+    },
 }
 # Medians: seconds, CLS a score; by metric. The factor is that of a route.
 MEDIANS = {"LCP": 1.4, "INP": 0.09, "CLS": 0.03, "FCP": 0.9, "TTFB": 0.25}

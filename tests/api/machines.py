@@ -1,5 +1,7 @@
 """Three hours of samples of a process, a Redis and a memcached server, as targets tell them."""
 
+from typing import Any
+
 import numpy as np
 
 from api.house import House
@@ -9,7 +11,7 @@ from storage.history import Samples
 from storage.series import NAME, Labels
 from tests.api.shop import MINUTE_MS, NOW_MS
 
-TEXT = {
+COLLECTOR: dict[str, Any] = {
     "redis": [{"name": "cache", "address": "cache.internal:6379"}],
     "memcached": [{"name": "pages", "address": "memcached.internal:11211"}],
 }

@@ -5,8 +5,8 @@ in them are real. `GET /cart` is 45 % slower since a deployment forty minutes ag
 of a cache was low for a while and has come back.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import NormalDist
@@ -59,15 +59,11 @@ def definitions() -> Definitions:
 
 
 def empty_house(
-    directory: Path,
-    now: Callable[[], datetime] | None = None,
-    text: Mapping[str, Any] | None = None,
+    directory: Path, now: Callable[[], datetime] | None = None, **sections: Any
 ) -> House:
-    """A house in which nothing has happened, with a configuration if one is given."""
+    """A house in which nothing has happened; `sections` are those of its configuration."""
     storage = StorageConfig(directory=directory)
-    if text is None:
-        return build(Settings(storage=storage, definitions=definitions()), now=now or Clock())
-    settings = replace(settings_of(Document(data=dict(text))), storage=storage)
+    settings = Settings(storage=storage, definitions=definitions(), **sections)
     return build(settings, now=now or Clock())
 
 
@@ -81,10 +77,10 @@ def shop_house(
     directory: Path,
     now: Callable[[], datetime] | None = None,
     days: int = 8,
-    text: Mapping[str, Any] | None = None,
+    **sections: Any,
 ) -> House:
     """A house with a history, an open regression, a resolved one and a deployment."""
-    house = empty_house(directory, now, text)
+    house = empty_house(directory, now, **sections)
     rng = np.random.default_rng(7)
     signals = house.detector.definitions.signals
     for seconds, reach_ms in ((300, days * DAY_MS), (60, 210 * MINUTE_MS), (3600, days * DAY_MS)):

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from api.house import House
+from api.pages.navigation import ENTRIES
 from collector.config import CollectorConfig
 from storage.history import Windows
 from storage.series import Labels, Window
@@ -60,12 +61,24 @@ def test_a_deployment_of_now_fills_by_itself(client: Client, house: House, clock
 
 def test_what_is_watched_and_silent_is_told_from_what_is_not_watched(tmp_path: Path) -> None:
     from api.app import create_app
-    from tests.api.whole import TEXT
+    from tests.api.whole import COLLECTOR
 
-    house = empty_house(tmp_path, text=TEXT)
+    house = empty_house(tmp_path, collector=COLLECTOR)
     client = Client(create_app(house))
     assert "Nothing of cache, pages yet" in text(client, "/cache")
     said = text(client, "/web-vitals")
     assert "No page view of shop in the last 24h" in said
     assert "plimsoll beacon snippet --app shop" in said
     close(house)
+
+
+def test_the_menu_has_every_page_once_and_each_is_there(client: Client) -> None:
+    page = client.get("/").text
+    fold = re.search(r'<nav class="pages-fold".*?</nav>', page, re.S)
+    assert fold is not None
+    assert re.findall(r'href="([^"]+)"', fold[0]) == [one.path for one in ENTRIES]
+    bar = re.search(r'<nav class="pages-bar".*?</nav>', page, re.S)
+    assert bar is not None
+    assert sorted(re.findall(r'href="([^"]+)"', bar[0])) == sorted(one.path for one in ENTRIES)
+    for one in ENTRIES:
+        assert client.get(one.path).status_code == 200, one.path

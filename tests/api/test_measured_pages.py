@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +14,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.app import create_app
 from api.house import House
-from api.pages.navigation import ENTRIES
 from collector.rum.vitals import VITALS
+from tests.api import browsers
 from tests.api.asking import Client, problem
-from tests.api.shop import DEPLOYED_MS, NOW, Clock, close
+from tests.api.shop import DEPLOYED_MS, NOW, Clock, close, deployment, empty_house
 from tests.api.test_pages import text
 from tests.api.test_pages_browser import NO_NOISE, SIZES, Watched, drawn, opened, serving
-from tests.api.whole import whole_house
+from tests.api.whole import COLLECTOR, whole_house
 from tests.servers import missing
 
 CHECKOUT = "/web-vitals/shop?route=%2Fcheckout%2F%3Aid&span=7d"
@@ -301,18 +302,6 @@ def test_pages_are_well_formed_and_hold_nothing_inline(
         assert re.search(r'aria-current="page"', page), path
 
 
-def test_the_menu_has_every_page_once_and_each_is_there(asked: Client) -> None:
-    page = asked.get("/").text
-    fold = re.search(r'<nav class="fold".*?</nav>', page, re.S)
-    assert fold is not None
-    assert re.findall(r'href="([^"]+)"', fold[0]) == [one.path for one in ENTRIES]
-    bar = re.search(r'<nav class="bar".*?</nav>', page, re.S)
-    assert bar is not None
-    assert sorted(re.findall(r'href="([^"]+)"', bar[0])) == sorted(one.path for one in ENTRIES)
-    for one in ENTRIES:
-        assert asked.get(one.path).status_code == 200, one.path
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, or the end of the test."""
@@ -349,6 +338,10 @@ def test_every_page_draws_fits_and_asks_nobody_else(
             if page.locator("figure[data-chart]").count():
                 drawn(page)
             assert overflow(page) <= 0, path
+            if size == SIZES[0]:  # between a desk and a phone
+                page.set_viewport_size({"width": 820, "height": 1000})
+                assert overflow(page) <= 0, path
+                page.set_viewport_size({"width": size[0], "height": size[1]})
         assert watched.faults == []
         assert watched.foreign == []
 
@@ -369,9 +362,9 @@ def test_the_menu_folds_on_a_phone_and_works_by_keyboard(browser: Browser, addre
         top = page.locator("header.top").bounding_box()
         assert top is not None
         assert top["height"] < 70  # one line
-        page.locator(".fold summary").focus()
+        page.locator(".pages-fold summary").focus()
         page.keyboard.press("Enter")
-        link = page.locator(".fold").get_by_role("link", name="Deployments")
+        link = page.locator(".pages-fold").get_by_role("link", name="Deployments")
         assert link.is_visible()
         assert overflow(page) <= 0
         page.keyboard.press("Escape")
@@ -383,13 +376,37 @@ def test_the_menu_folds_on_a_phone_and_works_by_keyboard(browser: Browser, addre
     check_bar(browser, address)
 
 
+def test_what_is_new_appears_without_a_reload(browser: Browser, tmp_path: Path) -> None:
+    """A deployment and page views that come while one looks."""
+    house = empty_house(tmp_path, Clock(), collector=COLLECTOR)
+    with opened(browser, "") as watched, serving(house) as found:
+        page = watched.page
+        page.clock.install()
+        watched.address = found
+        watched.open("/deployments")
+        assert page.get_by_text("Nobody has told of a deployment yet").is_visible()
+        with house.state.unit() as session:
+            house.book.add_deployment(session, deployment("shop", "3.0", DEPLOYED_MS))
+        page.clock.run_for(11_000)
+        page.get_by_role("link", name="shop 3.0").wait_for()
+        watched.open("/web-vitals/shop")
+        assert page.get_by_text("No page view of shop").is_visible()
+        browsers.fill(house)
+        page.clock.run_for(11_000)
+        page.locator("#metric-LCP").wait_for()
+        drawn(page)
+        assert watched.faults == []
+        assert watched.foreign == []
+    close(house)
+
+
 def check_bar(browser: Browser, address: str) -> None:
     """The bar of a wide page: more pages behind its last entry, closed by a press elsewhere."""
     with opened(browser, address, viewport={"width": 1280, "height": 800}) as watched:
         page = watched.open("/cache")
-        assert not page.locator(".fold").is_visible()
-        page.locator(".bar summary").click()
-        assert page.locator(".bar").get_by_role("link", name="Runbooks").is_visible()
+        assert not page.locator(".pages-fold").is_visible()
+        page.locator(".pages-bar summary").click()
+        assert page.locator(".pages-bar").get_by_role("link", name="Runbooks").is_visible()
         page.locator("h1").click()
-        assert not page.locator(".bar").get_by_role("link", name="Runbooks").is_visible()
+        assert not page.locator(".pages-bar").get_by_role("link", name="Runbooks").is_visible()
         assert isinstance(watched, Watched)

@@ -5,15 +5,16 @@ from datetime import datetime
 from pathlib import Path
 
 from api.house import House
+from collector.config import CollectorConfig
 from tests.api import browsers, machines
 from tests.api.shop import shop_house
 
-TEXT = {"collector": {**browsers.TEXT["collector"], **machines.TEXT}}
+COLLECTOR = CollectorConfig.model_validate({**browsers.COLLECTOR, **machines.COLLECTOR})
 
 
 def whole_house(directory: Path, now: Callable[[], datetime] | None = None) -> House:
     """The house, some seconds of work; close it with `tests.api.shop.close`."""
-    house = shop_house(directory, now, text=TEXT)
+    house = shop_house(directory, now, collector=COLLECTOR)
     browsers.fill(house)
     machines.fill(house)
     return house
