@@ -1,6 +1,7 @@
 """Web vitals over time, by value and by route: what the pages draw and REST gives."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,6 +30,15 @@ Chosen = Callable[[Labels], bool]
 METRICS: tuple[MetricName, ...] = ("LCP", "INP", "CLS", "FCP", "TTFB")
 MOST_POINTS = 200
 WHOLE_HOURS = (1, 3, 6, 12, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class Hourly:
+    """The bucket counts of one metric in one hour, of one set of labels."""
+
+    end_ms: int
+    metric: str
+    counts: Floats
 
 
 class Rating(StrEnum):
@@ -210,22 +220,20 @@ def step_of(hours: Hours, n: float) -> int:
     return WHOLE_HOURS[-1] * HOUR_MS
 
 
-def over_time(
-    house: House, hours: Hours, metric: MetricName, chosen: Chosen
-) -> tuple[int, TrendCurve]:
-    """The p75 of each span with values, and how long the spans are, in milliseconds.
+def over_time(found: Sequence[Hourly], hours: Hours, metric: MetricName) -> tuple[int, TrendCurve]:
+    """How long the spans are, in milliseconds, and the p75 of each span with values.
 
     Of added counts, never of other percentiles.
     """
-    found = hourly(house, hours, metric, chosen)
-    step = step_of(hours, sum(float(observed.sum()) for _, observed in found))
+    mine = [one for one in found if one.metric == metric]
+    step = step_of(hours, sum(float(one.counts.sum()) for one in mine))
     known: dict[int, Floats] = {}
-    for end_ms, observed in found:
-        slot = -(-end_ms // step) * step
+    for one in mine:
+        slot = -(-one.end_ms // step) * step
         if slot in known:
-            known[slot] += observed
+            known[slot] += one.counts
         else:
-            known[slot] = observed.copy()
+            known[slot] = one.counts.copy()
     ends = sorted(known)
     bands = [band(BOUNDS[metric], known[one].tolist()) for one in ends]
     return step, TrendCurve(
@@ -238,23 +246,35 @@ def over_time(
     )
 
 
-def hourly(
-    house: House, hours: Hours, metric: MetricName, chosen: Chosen
-) -> list[tuple[int, Floats]]:
-    """(end, bucket counts) of each hour and set of labels that is chosen."""
-    live, found = running(house, hours), []
-    for hour in live:
-        for labels, name, observed in hour.rows(Cut.MIX):
-            if name == metric and chosen(labels):
-                found.append((hour.end_ms, np.array(observed, np.float64)))
+def in_all(found: Sequence[Hourly]) -> dict[MetricName, Floats]:
+    """The counts of each metric over all hours."""
+    total: dict[MetricName, Floats] = {}
+    for name in METRICS:
+        mine = [one.counts for one in found if one.metric == name]
+        if mine:
+            total[name] = np.sum(mine, axis=0)
+    return total
+
+
+def hourly(house: House, hours: Hours, chosen: Chosen) -> list[Hourly]:
+    """The counts of each hour and set of labels that is chosen; read once for all metrics."""
+    live = running(house, hours)
+    found = [
+        Hourly(hour.end_ms, name, np.array(observed, np.float64))
+        for hour in live
+        for labels, name, observed in hour.rows(Cut.MIX)
+        if chosen(labels)
+    ]
     stored, rows = stored_rows(house, Cut.MIX, hours, live)
-    mine = np.array([one.get("metric") == metric and chosen(one) for one in stored.series], bool)
+    names = [one.get("metric") if chosen(one) else "" for one in stored.series]
+    known = np.array([name in VITALS for name in names], bool)
     starts = np.cumsum(stored.widths()) - stored.widths()
-    size = len(BOUNDS[metric])
-    for i in rows[mine[stored.index[rows]]].tolist() if len(rows) else []:
+    for i in rows[known[stored.index[rows]]].tolist() if len(rows) else []:
+        name, first = names[int(stored.index[i])], int(starts[i])
+        size = len(BOUNDS[name])
         if len(stored.layouts[int(stored.layout[i])]) == size:
-            first = int(starts[i])
-            found.append((int(stored.end_ms[i]), stored.counts[first : first + size]))
+            counts = stored.counts[first : first + size]
+            found.append(Hourly(int(stored.end_ms[i]), name, counts))
     return found
 
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from api import vitals
 from api.errors import missing
 from api.house import House
 from api.moments import at
@@ -33,17 +32,23 @@ from api.signal_shapes import SeriesShape, SignalShape
 from api.standing import Series, standing
 from api.told import told
 from api.vital_shapes import MetricName
-from api.vital_trend import METRICS, RatedShape, RouteShape, TrendCurve, buckets, over_time, rated
-from api.vitals import Hours, Key
-from collector.rum.cells import Cut
+from api.vital_trend import (
+    METRICS,
+    RatedShape,
+    RouteShape,
+    TrendCurve,
+    buckets,
+    hourly,
+    in_all,
+    over_time,
+    rated,
+)
 from collector.rum.vitals import VITALS
 from detector import units
 from detector.regression import Regression
 from detector.run import TICK
 from detector.signal import Direction
 from detector.units import Unit
-from storage.history import Floats
-from storage.series import Labels
 
 routes = APIRouter(include_in_schema=False)
 
@@ -71,6 +76,11 @@ class Span(StrEnum):
     def length(self) -> timedelta:
         """The same as a time."""
         return timedelta(hours={Span.DAY: 24, Span.WEEK: 168, Span.MONTH: 672}[self])
+
+    @property
+    def refreshed(self) -> int:
+        """After how many seconds a page asks again: long spans cost more and change less."""
+        return {Span.DAY: 10, Span.WEEK: 60, Span.MONTH: 300}[self]
 
 
 class PageAsked(Asked):
@@ -113,6 +123,7 @@ def all_vitals(house: Rooms, asked: Annotated[PageAsked, Query()]) -> Response:
             "asked": asked,
             "filtered": bool(asked.app or asked.device),
             "tick_ms": tick_ms,
+            "every": asked.span.refreshed,
         },
     )
 
@@ -139,10 +150,11 @@ def one_route(house: Rooms, app: str, asked: Annotated[PageAsked, Query()]) -> R
         since=since,
     )
     hours = hours_of(house, wanted)
-    found = counted(house, wanted, hours)
+    told_hourly = hourly(house, hours, lambda labels: fits(wanted, labels))
+    found = in_all(told_hourly)
     if app not in known and not found:
         raise missing(f"app {app}")
-    step_ms, curve = over_time(house, hours, asked.metric, lambda labels: fits(wanted, labels))
+    step_ms, curve = over_time(told_hourly, hours, asked.metric)
     rows = [(rated(one, found[one]), link(asked, app, metric=one)) for one in found]
     mine = next((one for one, _ in rows if one.metric == asked.metric), None)
     with house.state.reading() as session:
@@ -179,19 +191,10 @@ def one_route(house: Rooms, app: str, asked: Annotated[PageAsked, Query()]) -> R
             },
             "whole": link(asked, app, route=""),
             "tick_ms": tick_ms,
+            "every": asked.span.refreshed,
             **answers,
         },
     )
-
-
-def counted(house: House, wanted: MetricAsked, hours: Hours) -> dict[MetricName, Floats]:
-    """The bucket counts of each metric of the route."""
-
-    def project(labels: Labels) -> Key | None:
-        return (labels.get("metric"),) if fits(wanted, labels) else None
-
-    found = vitals.counts(house, Cut.MIX, hours, project)
-    return {one: found[(one,)] for one in METRICS if (one,) in found}
 
 
 def compared(house: House, wanted: MetricAsked) -> dict[str, object]:

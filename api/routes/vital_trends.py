@@ -17,6 +17,7 @@ from api.vital_trend import (
     RoutesShape,
     TrendShape,
     buckets,
+    hourly,
     over_time,
     route_of,
     weight,
@@ -71,7 +72,11 @@ def vital_routes(house: Rooms, asked: Annotated[RoutesAsked, Query()]) -> Routes
 def trend(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> TrendShape:
     """By the hour; by more whole hours where there are few values or the span is long."""
     hours = hours_of(house, asked)
-    step_ms, curve = over_time(house, hours, asked.metric, lambda labels: fits(asked, labels))
+
+    def chosen(labels: Labels) -> bool:
+        return labels.get("metric") == asked.metric and fits(asked, labels)
+
+    step_ms, curve = over_time(hourly(house, hours, chosen), hours, asked.metric)
     with house.state.reading() as session:
         deployed = house.book.deployments(session, hours.since_ms, hours.until_ms)
     vital = VITALS[asked.metric]
