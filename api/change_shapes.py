@@ -27,6 +27,8 @@ class MedianShape(Shape):
     """Upper end."""
     windows: int
     """How many windows are behind it."""
+    effective: float
+    """How many independent ones would say as much: windows in a row resemble each other."""
     text: str
     """The median for people."""
     range_text: str
@@ -55,9 +57,9 @@ class SignalChange(Shape):
     outcome: Outcome
     """What the comparison says."""
     before: MedianShape | None
-    """Before; null of fewer than 6 windows."""
+    """Before; null of fewer than 6 effective windows."""
     after: MedianShape | None
-    """After; null of fewer than 6 windows."""
+    """After; null of fewer than 6 effective windows."""
     ratio: float | None
     """After over before; null where before is zero or unknown."""
     change: str
@@ -130,6 +132,7 @@ def median_of(one: Median | None, unit: Unit) -> MedianShape | None:
         low=one.low,
         high=one.high,
         windows=one.n,
+        effective=round(one.effective, 1),
         text=units.text(one.value, unit),
         range_text=f"{units.text(one.low, unit)} to {units.text(one.high, unit)}",
     )

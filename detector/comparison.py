@@ -2,9 +2,15 @@
 
 The interval of a median is one of order statistics: how many of n values lie below the median is
 binomial with 1/2, whatever their distribution is (David and Nagaraja, Order Statistics, 2003, 7.1).
-It holds for independent values. Windows in a row are not: their intervals are too narrow. So a
-difference must also be large enough to matter, and larger than what the days before did at the
-same time, where they are known. What is left is a difference in time, and says nothing of a cause.
+It holds for independent values, and windows in a row resemble each other. So n is the effective
+number: n (1 - r) / (1 + r), where r is the autocorrelation of neighbours (Bayley and Hammersley
+1946, of a first-order process), its small-sample bias taken out (Marriott and Pope 1954).
+
+Two medians differ when they lie further apart than the halves of both intervals that face each
+other, added as squares, and by 5 %. Of windows without a change whose logarithms scatter by 20 %,
+1 to 3 of 100 are told, whatever r is between 0 and 0.9; by plain intervals it were up to 40. The
+same time of the days before takes most of these away, where it is known: under 1 of 100 is left.
+What is told is a difference in time, and says nothing of a cause.
 """
 
 import math
@@ -23,6 +29,7 @@ CONFIDENCE = 0.95
 LEAST_WINDOWS = 6
 """Of fewer values the extremes do not hold the median with 95 %."""
 LEAST_EFFECT = 0.05
+MOST_ALIKE = 0.98
 
 
 class Outcome(StrEnum):
@@ -35,9 +42,9 @@ class Outcome(StrEnum):
     USUAL = "usual"
     """It moved as it did at the same time of the days before."""
     STEADY = "steady"
-    """The intervals overlap, or the medians are within 5 %."""
+    """The medians are within what their intervals allow, or within 5 %."""
     UNKNOWN = "unknown"
-    """Fewer than 6 windows on one side. Never the same as steady."""
+    """Fewer than 6 effective windows on one side. Never the same as steady."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ class Median:
     low: float
     high: float
     n: int
+    effective: float
+    """How many independent windows would say as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +102,55 @@ def rank(n: int) -> int:
     return n // 2 - 1
 
 
-def median(values: Floats) -> Median | None:
-    """The median of the finite values with its interval; None of fewer than six."""
+def alike(values: Floats) -> float:
+    """The autocorrelation of neighbours, about their mean; 0 of values that are all the same."""
+    apart = values - values.mean()
+    size = float((apart * apart).sum())
+    return float((apart[1:] * apart[:-1]).sum()) / size if size > 0 else 0.0
+
+
+def independent(*sides: Floats) -> float:
+    """The share of windows that count as independent, from how alike neighbours are on all sides.
+
+    One number for all sides, so that a change between them is not taken for likeness.
+    """
+    known = [side[np.isfinite(side)] for side in sides]
+    n = float(np.mean([len(side) for side in known]))
+    if min(len(side) for side in known) < LEAST_WINDOWS:
+        return 1.0
+    found = float(np.mean([alike(side) for side in known]))
+    unbiased = min(max(found + (1 + 4 * found) / n, 0.0), MOST_ALIKE)
+    return (1 - unbiased) / (1 + unbiased)
+
+
+def median(values: Floats, share: float = 1.0) -> Median | None:
+    """The median of the finite values with its interval; None of fewer than six effective ones."""
     known = np.sort(values[np.isfinite(values)])
-    edge = rank(len(known)) if len(known) >= LEAST_WINDOWS else -1
+    n, effective = len(known), share * len(known)
+    edge = rank(int(effective)) if effective >= LEAST_WINDOWS else -1
     if edge < 0:
         return None
-    low, high = float(known[edge]), float(known[len(known) - 1 - edge])
-    return Median(float(np.median(known)), low, high, len(known))
+    # The value at the same share of all values as the edge has among the effective ones.
+    place = min(int((edge + 0.5) / int(effective) * n), (n - 1) // 2)
+    low, high = float(known[place]), float(known[n - 1 - place])
+    return Median(float(np.median(known)), low, high, n, effective)
 
 
 def moved(before: Median, after: Median) -> bool:
-    """Whether the intervals are apart, and the medians by 5 % or more of the larger one."""
-    if after.low <= before.high and before.low <= after.high:
-        return False
+    """Whether the medians are further apart than their intervals allow, and by 5 % or more."""
+    change = abs(after.value - before.value)
+    if after.value > before.value:
+        doubt = math.hypot(before.high - before.value, after.value - after.low)
+    else:
+        doubt = math.hypot(before.value - before.low, after.high - after.value)
     size = max(abs(before.value), abs(after.value))
-    return abs(after.value - before.value) >= LEAST_EFFECT * size
+    return change > doubt and change >= LEAST_EFFECT * size
 
 
 def compare(one: Beside, worse: Direction | None) -> Comparison:
     """What the windows say; `worse` is None for a series that no rule judges."""
-    before, after = median(one.before), median(one.after)
+    share = independent(one.before, one.after)
+    before, after = median(one.before, share), median(one.after, share)
     if before is None or after is None:
         return Comparison(Outcome.UNKNOWN, before, after)
     ratio = after.value / before.value if before.value else None

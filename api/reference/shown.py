@@ -6,13 +6,15 @@ from api.reference.tables import code, table
 from detector.comparison import LEAST_EFFECT, LEAST_WINDOWS, Outcome
 
 OUTCOMES = {
-    Outcome.WORSE: "The intervals are apart, the medians differ by "
+    Outcome.WORSE: "The medians are further apart than their intervals allow, and by "
     f"{100 * LEAST_EFFECT:g} % or more, the way that rules call worse.",
     Outcome.BETTER: "The same the other way.",
     Outcome.MOVED: "The same, of a signal that no rule judges: nobody says which way is worse.",
     Outcome.USUAL: "The same, and the days before did as much at that time.",
-    Outcome.STEADY: f"The intervals overlap, or the medians are within {100 * LEAST_EFFECT:g} %.",
-    Outcome.UNKNOWN: f"Fewer than {LEAST_WINDOWS} windows on one side. Never the same as steady.",
+    Outcome.STEADY: "The medians are within what their intervals allow, or within "
+    f"{100 * LEAST_EFFECT:g} %.",
+    Outcome.UNKNOWN: f"Fewer than {LEAST_WINDOWS} effective windows on one side. Never the same as "
+    "steady.",
 }
 PLACES = {
     About.PROCESS: "resources",

@@ -52,9 +52,9 @@ def get_changes(
 ) -> DeploymentChanges:
     """Medians of every signal on both sides with their 95 % intervals, and what regressed then.
 
-    `worse` and `better` have intervals that are apart, medians at least 5 % apart, and a change
-    that the days before did not see at the same time, where at least three of them are known. All
-    of it is correlation: other things change at the same time, too.
+    `worse` and `better` have medians further apart than their intervals allow and at least 5 %, and
+    a change that the days before did not see at that time, where three of them are known or more.
+    All of it is correlation: other things change at the same time, too.
     """
     deployment = known_deployment(house, deployment_id)
     changes: Changes = request.app.state.changes

@@ -395,6 +395,16 @@ def test_what_is_new_appears_without_a_reload(browser: Browser, tmp_path: Path) 
         page.clock.run_for(11_000)
         page.locator("#metric-LCP").wait_for()
         drawn(page)
+        watched.open("/web-vitals?span=7d")  # asks once a minute
+        asked: list[str] = []
+        page.on("request", lambda one: asked.append(one.url))
+        page.clock.run_for(45_000)
+        page.evaluate("fetch('/healthz')")
+        assert [one for one in asked if "web-vitals?" in one] == []
+        page.clock.run_for(20_000)
+        page.wait_for_function("document.getElementById('fresh-text').textContent.length > 0")
+        assert [one for one in asked if "web-vitals?" in one] != []
+        assert page.locator("#fresh.fresh-lost").count() == 0
         assert watched.faults == []
         assert watched.foreign == []
     close(house)

@@ -8,15 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.comparison import CONFIDENCE, Beside, Outcome, compare, median, rank
+from detector.comparison import (
+    CONFIDENCE,
+    Beside,
+    Outcome,
+    compare,
+    independent,
+    median,
+    rank,
+)
 from detector.finding import Check
 from detector.signal import Direction
 from storage.history import Floats
 
 
 def around(value: float, n: int = 12, spread: float = 0.01) -> Floats:
-    """Windows about a value, evenly on both sides of it."""
-    return np.asarray(value * (1 + spread * np.linspace(-1, 1, n)), np.float64)
+    """Windows about a value, evenly on both sides of it, in no order."""
+    steps = np.random.default_rng(n).permutation(np.linspace(-1, 1, n))
+    return np.asarray(value * (1 + spread * steps), np.float64)
 
 
 def days(before: float, after: float, n: int = 7) -> tuple[Floats, Floats]:
@@ -28,7 +37,7 @@ def days(before: float, after: float, n: int = 7) -> tuple[Floats, Floats]:
 def coverage(n: int) -> float:
     """How often the interval of so many values holds the median: exact, by whole numbers."""
     outside = sum(math.comb(n, k) for k in range(rank(n) + 1))
-    return 1 - 2 * outside / 2**n
+    return float(1 - 2 * outside / 2**n)
 
 
 @pytest.mark.parametrize("n", [6, 7, 12, 15, 60, 120, 288])
@@ -83,9 +92,43 @@ def test_a_difference_is_told_in_the_direction_that_counts(
     assert found.slots.check is Check.UNKNOWN
 
 
-def test_intervals_that_overlap_are_no_difference_however_far_the_medians_are() -> None:
+def test_within_their_intervals_medians_are_alike_however_far_apart_they_are() -> None:
     found = compare(Beside(around(100, spread=0.5), around(120, spread=0.5)), Direction.UP)
     assert found.outcome is Outcome.STEADY
+    many = around(100, 60, 0.5), around(180, 60, 0.5)
+    found = compare(Beside(*many), Direction.UP)
+    assert found.outcome is Outcome.WORSE
+
+
+def walk(rng: np.random.Generator, alike: float, n: int) -> Floats:
+    """Windows about 100 that resemble their neighbours."""
+    noise = rng.standard_normal(n)
+    for i in range(1, n):
+        noise[i] = alike * noise[i - 1] + math.sqrt(1 - alike**2) * noise[i]
+    return np.asarray(100 * np.exp(0.2 * noise), np.float64)
+
+
+@pytest.mark.parametrize("likeness", [0.0, 0.6, 0.9])
+def test_windows_that_resemble_each_other_are_seldom_taken_for_a_change(likeness: float) -> None:
+    rng = np.random.default_rng(5)
+    told = 0
+    for _ in range(400):
+        row = walk(rng, likeness, 120)
+        found = compare(Beside(row[:60], row[60:]), Direction.UP)
+        told += found.outcome in (Outcome.WORSE, Outcome.BETTER)
+    assert told <= 0.04 * 400
+
+
+def test_windows_that_resemble_each_other_count_for_less() -> None:
+    rng = np.random.default_rng(6)
+    free, bound = walk(rng, 0.0, 600), walk(rng, 0.8, 600)
+    assert independent(free, free) == pytest.approx(1, abs=0.15)
+    assert independent(bound, bound) == pytest.approx(0.2 / 1.8, abs=0.05)
+    wide, narrow = median(bound, independent(bound, bound)), median(bound)
+    assert wide is not None
+    assert narrow is not None
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert independent(np.full(12, 5.0), np.full(12, 7.0)) > 0.8  # a change is no likeness
 
 
 def test_too_few_windows_on_a_side_are_unknown_and_never_steady() -> None:
