@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     MOVED = "moved"
     """It moved, and no rule says which way is worse."""
     USUAL = "usual"
-    """It moved as it did at the same time of the days before."""
+    """It moved, but no more than it does at that time on other days."""
     STEADY = "steady"
     """The medians are within what their intervals allow, or within 5 %."""
     UNKNOWN = "unknown"

@@ -32,7 +32,7 @@ TITLES = {
     Outcome.WORSE: "Worse since then",
     Outcome.BETTER: "Better since then",
     Outcome.MOVED: "Moved, and no rule says which way is worse",
-    Outcome.USUAL: "Moved as on the days before at that time",
+    Outcome.USUAL: "Moved, but no more than on other days at that time",
 }
 
 

@@ -10,7 +10,7 @@ OUTCOMES = {
     f"{100 * LEAST_EFFECT:g} % or more, the way that rules call worse.",
     Outcome.BETTER: "The same the other way.",
     Outcome.MOVED: "The same, of a signal that no rule judges: nobody says which way is worse.",
-    Outcome.USUAL: "The same, and the days before did as much at that time.",
+    Outcome.USUAL: "The medians differ as much, but no more than on other days at that time.",
     Outcome.STEADY: "The medians are within what their intervals allow, or within "
     f"{100 * LEAST_EFFECT:g} %.",
     Outcome.UNKNOWN: f"Fewer than {LEAST_WINDOWS} effective windows on one side. Never the same as "
