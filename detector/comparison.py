@@ -30,6 +30,7 @@ LEAST_WINDOWS = 6
 """Of fewer values the extremes do not hold the median with 95 %."""
 LEAST_EFFECT = 0.05
 MOST_ALIKE = 0.98
+ROUNDING = 1e-12
 
 
 class Outcome(StrEnum):
@@ -105,6 +106,8 @@ def rank(n: int) -> int:
 def alike(values: Floats) -> float:
     """The autocorrelation of neighbours, about their mean; 0 of values that are all the same."""
     apart = values - values.mean()
+    # The mean of many 0.3 is not 0.3: what rounding leaves is no likeness.
+    apart[np.abs(apart) <= ROUNDING * np.abs(values)] = 0.0
     size = float((apart * apart).sum())
     return float((apart[1:] * apart[:-1]).sum()) / size if size > 0 else 0.0
 

@@ -129,6 +129,7 @@ def test_windows_that_resemble_each_other_count_for_less() -> None:
     assert narrow is not None
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
     assert independent(np.full(12, 5.0), np.full(12, 7.0)) > 0.8  # a change is no likeness
+    assert independent(np.full(59, 0.3), np.full(7, 0.6)) > 0.9  # nor is rounding
 
 
 def test_too_few_windows_on_a_side_are_unknown_and_never_steady() -> None:
