@@ -277,8 +277,14 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     """Everything about one series at a time, from the history, the book and the ledger."""
     since_ms = at_ms - (MEMORY_DAYS + 1) * DAY_MS
     with house.state.reading() as session:
-        known = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
-    known = list({one.id: one for one in known}.values())
+        found = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
+        # Those of this series with their evidence: it holds the baseline that they froze.
+        known = [
+            house.book.regression(session, one.id) or one
+            if (one.signal, one.labels) == (signal.name, labels)
+            else one
+            for one in {each.id: each for each in found}.values()
+        ]
     rules = house.detector.definitions.rules_of(signal.name)
     assess = Confirming(house.history).confirm
     why = explain(house.history, signal, rules, labels, at_ms, known, assess)
