@@ -12,16 +12,19 @@ from starlette.types import Receive, Scope, Send
 
 from api import contract, errors
 from api.access.gate import Access, Gate
+from api.changes import Changes
 from api.feed import Feed
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
 from api.moments import milliseconds
 from api.pages import (
+    caches,
     incidents,
     overview,
     queries,
     regressions,
+    resources,
     runbooks,
     series,
     signals,
@@ -29,6 +32,8 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.pages import deployments as deployment_pages
+from api.pages import vitals as vitals_pages
 from api.repeating import Repeating
 from api.resources import Resources
 from api.routes import access as access_routes
@@ -36,11 +41,13 @@ from api.routes import (
     backup,
     beacon,
     databases,
+    deployment_changes,
     deployments,
     document,
     events,
     explain,
     exports,
+    figures,
     health,
     judgements,
     notifications,
@@ -53,6 +60,7 @@ from api.routes import (
     stream,
     summary,
     targets,
+    vital_trends,
     vitals,
 )
 from api.routes import incidents as incidents_routes
@@ -81,6 +89,7 @@ ROUTERS = (
     explain.routes,
     replay.routes,
     deployments.routes,
+    deployment_changes.routes,
     judgements.routes,
     notifications.routes,
     silences.routes,
@@ -89,7 +98,9 @@ ROUTERS = (
     databases.routes,
     recommendations.routes,
     targets.routes,
+    figures.routes,
     vitals.routes,
+    vital_trends.routes,
     source.routes,
     backup.routes,
     slack.routes,
@@ -103,6 +114,10 @@ ROUTERS = (
     signals.routes,
     series.routes,
     queries.routes,
+    vitals_pages.routes,
+    deployment_pages.routes,
+    caches.routes,
+    resources.routes,
     whynot.routes,
     runbooks.routes,
     signin.routes,
@@ -160,6 +175,7 @@ def create_app(house: House) -> Application:
     )
     app.state.replays = replay.Replays(house.registry)
     app.state.exports = exports.Exports(house.registry)
+    app.state.changes = Changes()
     app.state.feed = Feed(house.state, house.book, house.registry)
     errors.register(app)
     for router in ROUTERS:
