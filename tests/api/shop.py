@@ -19,7 +19,6 @@ from api.house import House
 from api.serve import build
 from api.settings import Settings
 from api.settings import build as settings_of
-from collector.config import CollectorConfig
 from detector.increase import Seen
 from detector.lifecycle import identity
 from detector.regression import Deployment
