@@ -18,7 +18,14 @@ from detector.baseline import DAY_MS
 from detector.change import MEMORY_DAYS
 from detector.confirming import Confirming
 from detector.judgement import Reason
-from detector.noise import Noise
+from detector.noise import (
+    ACCEPTABLE_PER_100,
+    FEW_OPENINGS,
+    LEAST_DAYS,
+    QUIET_PER_100,
+    TRANSIENT_SHARE,
+    Noise,
+)
 from detector.paper import Episode
 from detector.regression import Severity
 from detector.replay import WARM_UP_MS, Replay, Report, RuleReport, literal
@@ -30,6 +37,18 @@ MOST_DAYS = 400
 DEFAULT_DAYS = 30
 MOST_RULES = 100
 MOST_EPISODES = 100
+
+NOISE_IN_WORDS = {
+    Noise.SILENT: "Nothing fired. What its gates held back stands beside it.",
+    Noise.QUIET: f"At most {QUIET_PER_100:g} for each 100 series and day, or fewer than "
+    f"{FEW_OPENINGS} at all.",
+    Noise.ACCEPTABLE: f"More than that, up to {ACCEPTABLE_PER_100:g}, and most of them lasted an "
+    "hour.",
+    Noise.NOISY: f"More than {ACCEPTABLE_PER_100:g}; or more than {QUIET_PER_100:g}, and more than "
+    f"{TRANSIENT_SHARE:.0%} of them were over within an hour.",
+    Noise.NOT_ENOUGH_HISTORY: f"Fewer than {LEAST_DAYS} days could be judged, and it was not noisy "
+    "in these.",
+}
 
 Gates = Literal["as_written", "off"]
 

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from api.access.who import person
+from api.pages.navigation import ENTRIES
 from detector import units
 
 KINDS = {
@@ -79,6 +80,7 @@ def templates() -> Environment:
         "kinds": KINDS,
         "plimsoll_version": version("plimsoll"),
         "person": person,
+        "entries": ENTRIES,
     }
     return made
 
