@@ -16,6 +16,7 @@ from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
 from api.moments import milliseconds
+from api.pages import alerts as alerts_pages
 from api.pages import (
     incidents,
     overview,
@@ -28,6 +29,8 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.pages import routing as routing_pages
+from api.pages import silences as silences_pages
 from api.repeating import Repeating
 from api.routes import access as access_routes
 from api.routes import (
@@ -53,6 +56,7 @@ from api.routes import (
 from api.routes import incidents as incidents_routes
 from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
+from api.routes import routing as routing_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
 from api.tagging import Tagging
@@ -78,6 +82,7 @@ ROUTERS = (
     judgements.routes,
     notifications.routes,
     silences.routes,
+    routing_routes.routes,
     rules.routes,
     queries_routes.routes,
     targets.routes,
@@ -95,6 +100,9 @@ ROUTERS = (
     series.routes,
     queries.routes,
     whynot.routes,
+    alerts_pages.routes,
+    silences_pages.routes,
+    routing_pages.routes,
     runbooks.routes,
     signin.routes,
     access_routes.routes,

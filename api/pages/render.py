@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from api.access.who import person
+from api.access.who import may_write, person
 from api.pages.navigation import ENTRIES
 from detector import units
 
@@ -35,6 +35,13 @@ MARKS = {
     "transient": "~",
     "false_positive": "✗",
     "improvement": "▼",
+    "active": "◌",
+    "pending": "○",
+    "expired": "◦",
+    "working": "✓",
+    "waiting": "◆",
+    "broken": "▲",
+    "unproven": "○",
 }
 
 
@@ -80,6 +87,7 @@ def templates() -> Environment:
         "kinds": KINDS,
         "plimsoll_version": version("plimsoll"),
         "person": person,
+        "may_write": may_write,
         "entries": ENTRIES,
     }
     return made

@@ -40,6 +40,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "regression-states": reasons.phases,
     "regression-steps": reasons.steps,
     "repeats": reasons.repeats,
+    "receiver-states": reasons.receiver_states,
+    "silence-covers": reasons.covers,
     "replay-outcomes": reasons.replays,
     "rule-parts": declared.rule_parts,
     "shipped-rules": declared.shipped_rules,

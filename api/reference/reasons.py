@@ -12,8 +12,11 @@ from alerts.group import Notice
 from alerts.heartbeat import Beat
 from alerts.troubles import TroubleKind
 from api.access.token import Refusal
+from api.covering import Cover
 from api.errors import ProblemType
 from api.feed import Ending
+from api.hearers import IN_WORDS as RECEIVERS_IN_WORDS
+from api.hearers import ReceiverState
 from api.reference.tables import code, table
 from api.repeats import Repeat
 from api.routes.exports import Outcome as Exported
@@ -184,6 +187,11 @@ PROBLEMS = {
     ProblemType.TOO_MANY_REQUESTS: "Asked too often; `Retry-After` says when to ask again.",
     ProblemType.UNAUTHORIZED: "A token is needed and none, or none that is valid, was sent.",
     ProblemType.WRONG_HOST: "The Host header names a host that this server is not.",
+}
+COVERS = {
+    Cover.QUIET: "Nobody would be told: each of its open regressions is silenced, by this one or "
+    "by one that is in force.",
+    Cover.PARTLY: "It would be told all the same: some of its open regressions are not covered.",
 }
 RESULTS = {
     Result.PASSED: "It lets pass.",
@@ -408,6 +416,16 @@ def gate_results() -> str:
 def noise() -> str:
     """Whether a rule would be noise."""
     return described(Noise, NOISE_IN_WORDS, "verdict")
+
+
+def receiver_states() -> str:
+    """How a receiver is doing."""
+    return described(ReceiverState, RECEIVERS_IN_WORDS, "state")
+
+
+def covers() -> str:
+    """What a silence would do to an incident."""
+    return described(Cover, COVERS, "cover")
 
 
 def replays() -> str:
