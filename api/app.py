@@ -29,6 +29,7 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.pages import replay as replay_pages
 from api.pages import routing as routing_pages
 from api.pages import silences as silences_pages
 from api.repeating import Repeating
@@ -103,6 +104,7 @@ ROUTERS = (
     alerts_pages.routes,
     silences_pages.routes,
     routing_pages.routes,
+    replay_pages.routes,
     runbooks.routes,
     signin.routes,
     access_routes.routes,

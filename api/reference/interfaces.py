@@ -56,6 +56,7 @@ PAGES = {
     "/alerts": "Who was told of what and why or why not, and how receivers are, a page for people.",
     "/silences": "What is kept quiet, and a new silence with its effect, a page for people.",
     "/routes": "The tree of routes and whom labels reach, a page for people.",
+    "/replay": "What rules would have fired, chosen or as a draft, a page for people.",
     "/queries": "Statements of databases and what they took, a page for people.",
     "/queries/{fingerprint}": "One statement and its past, a page for people.",
     "/troubles/{trouble_id}": "One trouble of Plimsoll itself, a page for people.",

@@ -233,7 +233,7 @@ def test_a_try_of_labels_marks_what_takes_it(told: Client) -> None:
     said = text(told, path)
     assert "Reaches pager , then team ." in said
     assert told.get(path).text.count("takes it</span>") == 2
-    assert "not one matcher" in text(told, "/routes?labels=nonsense")
+    assert "is not a matcher" in text(told, "/routes?labels=nonsense")
     assert "kept quiet now by sil_" in text(told, "/routes?labels=service%3Dbilling")
 
 
