@@ -17,6 +17,7 @@ from api.house import House
 from api.metrics import HouseMetrics
 from api.moments import milliseconds
 from api.pages import alerts as alerts_pages
+from api.pages import configuration as configuration_pages
 from api.pages import (
     incidents,
     overview,
@@ -37,6 +38,7 @@ from api.routes import access as access_routes
 from api.routes import (
     backup,
     beacon,
+    configuration,
     deployments,
     events,
     explain,
@@ -79,6 +81,7 @@ ROUTERS = (
     signals_routes.routes,
     explain.routes,
     replay.routes,
+    configuration.routes,
     deployments.routes,
     judgements.routes,
     notifications.routes,
@@ -105,6 +108,7 @@ ROUTERS = (
     silences_pages.routes,
     routing_pages.routes,
     replay_pages.routes,
+    configuration_pages.routes,
     runbooks.routes,
     signin.routes,
     access_routes.routes,
@@ -153,6 +157,7 @@ def create_app(house: House) -> Application:
         house.settings.server.requests_per_second,
     )
     app.state.replays = replay.Replays(house.registry)
+    app.state.checks = configuration.Checks(house.registry)
     app.state.exports = exports.Exports(house.registry)
     app.state.feed = Feed(house.state, house.book, house.registry)
     errors.register(app)

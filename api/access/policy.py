@@ -34,6 +34,7 @@ EXEMPTIONS = (
     Exemption(re.compile(r"/api/v1/deployments"), Scope.READ, Scope.INGEST),
     Exemption(re.compile(r"/api/v1/(backup|audit|tokens(/.+)?)"), Scope.ADMIN, Scope.ADMIN),
     Exemption(re.compile(r"/api/v1/replays?(/.+)?"), Scope.READ, Scope.READ),
+    Exemption(re.compile(r"/api/v1/configuration/check"), Scope.READ, Scope.READ),
     # It runs regular expressions of whoever asks, as only who may make a silence can do anyway.
     Exemption(re.compile(r"/api/v1/silences/preview"), Scope.WRITE, Scope.WRITE),
 )

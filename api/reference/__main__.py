@@ -15,6 +15,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, Callable[[], str]] = {
     "access-refusals": reasons.refusals,
     "command-line": interfaces.command_line,
+    "check-outcomes": reasons.checks,
+    "check-unchecked": reasons.unchecked,
     "configuration": declared.configuration,
     "drop-reasons": reasons.drops,
     "beacon-refusals": reasons.beacon_refusals,

@@ -12,6 +12,8 @@ from alerts.group import Notice
 from alerts.heartbeat import Beat
 from alerts.troubles import TroubleKind
 from api.access.token import Refusal
+from api.checking import IN_WORDS as UNCHECKED
+from api.checking import Unchecked
 from api.covering import Cover
 from api.errors import ProblemType
 from api.feed import Ending
@@ -19,6 +21,7 @@ from api.hearers import IN_WORDS as RECEIVERS_IN_WORDS
 from api.hearers import ReceiverState
 from api.reference.tables import code, table
 from api.repeats import Repeat
+from api.routes.configuration import Outcome as Checked
 from api.routes.exports import Outcome as Exported
 from api.routes.notifications import IN_WORDS as DECISIONS_IN_WORDS
 from api.routes.replay import Outcome as Replayed
@@ -187,6 +190,11 @@ PROBLEMS = {
     ProblemType.TOO_MANY_REQUESTS: "Asked too often; `Retry-After` says when to ask again.",
     ProblemType.UNAUTHORIZED: "A token is needed and none, or none that is valid, was sent.",
     ProblemType.WRONG_HOST: "The Host header names a host that this server is not.",
+}
+CHECKED = {
+    Checked.OK: "It has no fault.",
+    Checked.FAULTY: "It has faults.",
+    Checked.BUSY: "409: another text was being checked.",
 }
 COVERS = {
     Cover.QUIET: "Nobody would be told: each of its open regressions is silenced, by this one or "
@@ -426,6 +434,16 @@ def receiver_states() -> str:
 def covers() -> str:
     """What a silence would do to an incident."""
     return described(Cover, COVERS, "cover")
+
+
+def unchecked() -> str:
+    """What of a pasted configuration is not looked at."""
+    return described(Unchecked, UNCHECKED, "reason")
+
+
+def checks() -> str:
+    """How a check of a pasted configuration ends."""
+    return described(Checked, CHECKED, "outcome")
 
 
 def replays() -> str:
