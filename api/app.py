@@ -30,6 +30,7 @@ from api.pages import (
     troubles,
     whynot,
 )
+from api.pages import itself as itself_pages
 from api.pages import replay as replay_pages
 from api.pages import routing as routing_pages
 from api.pages import silences as silences_pages
@@ -44,6 +45,7 @@ from api.routes import (
     explain,
     exports,
     health,
+    itself,
     judgements,
     notifications,
     replay,
@@ -82,6 +84,7 @@ ROUTERS = (
     explain.routes,
     replay.routes,
     configuration.routes,
+    itself.routes,
     deployments.routes,
     judgements.routes,
     notifications.routes,
@@ -109,6 +112,7 @@ ROUTERS = (
     routing_pages.routes,
     replay_pages.routes,
     configuration_pages.routes,
+    itself_pages.routes,
     runbooks.routes,
     signin.routes,
     access_routes.routes,

@@ -58,6 +58,7 @@ PAGES = {
     "/routes": "The tree of routes and whom labels reach, a page for people.",
     "/replay": "What rules would have fired, chosen or as a draft, a page for people.",
     "/configuration": "What is in force, and a check of a text, a page for people.",
+    "/itself": "How Plimsoll itself is doing, a page for people.",
     "/queries": "Statements of databases and what they took, a page for people.",
     "/queries/{fingerprint}": "One statement and its past, a page for people.",
     "/troubles/{trouble_id}": "One trouble of Plimsoll itself, a page for people.",

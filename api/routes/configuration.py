@@ -90,9 +90,7 @@ def check(
     if not checks.running.acquire(blocking=False):
         checks.count(Outcome.BUSY)
         detail = "Another text is being checked; try again in a second."
-        raise ProblemError(
-            409, detail, type_=ProblemType.CONFLICT, headers={"retry-after": "1"}
-        )
+        raise ProblemError(409, detail, type_=ProblemType.CONFLICT, headers={"retry-after": "1"})
     try:
         found = checked(house.settings, posted.text)
     finally:
