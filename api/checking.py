@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api.document import VARIABLE, Document, Fault, read
-from api.plain_settings import MASK, ChangeShape, changes, texts
+from api.plain_settings import MASK, ChangeShape, changes, entry, texts
 from api.settings import SECTIONS, Settings, SettingsError, build
 from api.shapes import Shape
 
@@ -36,11 +36,13 @@ class Unchecked(StrEnum):
 
     FILE = "file"
     ENVIRONMENT = "environment"
+    SECRET = "secret"
 
 
 IN_WORDS = {
     Unchecked.FILE: "Whether there is such a file, and what it holds.",
     Unchecked.ENVIRONMENT: "What the environment has for it.",
+    Unchecked.SECRET: "The secret that was masked where this text comes from.",
 }
 
 
@@ -65,7 +67,7 @@ class UncheckedShape(Shape):
     key: str
     """The key."""
     reason: Unchecked
-    """Why: it is in a file, or in the environment."""
+    """Why: it is in a file, in the environment, or masked."""
 
 
 class CheckShape(Shape):
@@ -105,17 +107,30 @@ class Paste:
         line = self.document.line(path)
         self.unchecked.append(UncheckedShape(line=line, key=".".join(path), reason=reason))
 
-    def replaced(self, value: Any, path: tuple[str, ...]) -> Any:
-        """A value with stand-ins for variables and files in it."""
+    def replaced(self, value: Any, path: tuple[str, ...], named: tuple[str, ...] = ()) -> Any:
+        """A value with stand-ins for variables and files in it.
+
+        `path` is the key as faults have it, `named` as changes have it: by names in lists.
+        """
         if isinstance(value, Mapping):
-            return {name: self.replaced(one, (*path, name)) for name, one in value.items()}
+            return {
+                name: self.replaced(one, (*path, name), (*named, name))
+                for name, one in value.items()
+            }
         if isinstance(value, list):
-            return [self.replaced(one, (*path, str(i))) for i, one in enumerate(value)]
+            return [
+                self.replaced(one, (*path, str(number)), (*named, entry(one, number)))
+                for number, one in enumerate(value)
+            ]
         if not isinstance(value, str):
             return value
+        if value == MASK or VARIABLE.search(value):
+            self.loose |= {".".join(path), ".".join(named)}
+        if value == MASK:
+            self.note(path, Unchecked.SECRET)
+            return stand_in(path[-1])
         if VARIABLE.search(value):
             self.note(path, Unchecked.ENVIRONMENT)
-            self.loose.add(".".join(path))
             whole = VARIABLE.fullmatch(value) is not None
             value = stand_in(path[-1]) if whole else VARIABLE.sub("x", value)
         if names_file(path) and value not in self.known_files:

@@ -117,11 +117,16 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> dict[str, Leaf]:
             found |= leaves(one, (*path, str(name)))
     elif isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
         for number, one in enumerate(value):
-            name = one.get("name") if isinstance(one, Mapping) else None
-            found |= leaves(one, (*path, str(name or number)))
+            found |= leaves(one, (*path, entry(one, number)))
     else:
         found[".".join(path)] = leaf(value)
     return found
+
+
+def entry(one: Any, number: int) -> str:
+    """What an entry of a list is called in a key: its name, where it has one."""
+    name = one.get("name") if isinstance(one, Mapping) else None
+    return str(name or number)
 
 
 def leaf(value: Any) -> Leaf:

@@ -237,3 +237,12 @@ def test_no_secret_is_on_the_page(monkeypatch: pytest.MonkeyPatch, house: House)
     page = Client(create_app(house)).get("/configuration").text
     assert "name: shop" in page
     assert not [one for one in SECRETS if one in page]
+
+
+def test_what_is_in_force_can_be_pasted_back_with_its_masks() -> None:
+    known = settings(TEXT)
+    found = checked(known, yaml.safe_dump(plain(known), sort_keys=False))
+    assert found.ok, found.faults
+    assert found.changes == []
+    assert {one.reason for one in found.unchecked} == {"secret"}
+    assert len(found.unchecked) == 4
