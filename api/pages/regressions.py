@@ -94,8 +94,9 @@ def regression(house: Rooms, regression_id: str, asked: Annotated[Asked, Query()
 def like(one: Regression) -> str:
     """The conditions of a silence for the same rule on the same series, one in each line."""
     labels = labels_of(one, one.incident_id)
-    kept = {name: value for name, value in labels.items() if name not in ITS_OWN}
-    return "\n".join(str(Matcher(name, Match.EQUAL, value)) for name, value in kept.items())
+    kept = [(name, value) for name, value in labels.items() if name not in ITS_OWN]
+    kept.sort(key=lambda one: one[0] != "alertname")  # what one looks for comes first
+    return "\n".join(str(Matcher(name, Match.EQUAL, value)) for name, value in kept)
 
 
 def shown(one: Regression, now: datetime) -> tuple[datetime, datetime]:

@@ -15,7 +15,8 @@ from alerts.troubles import Symptom, TroubleKind
 from api.house import House
 from api.moments import milliseconds
 from storage.series import Match, Matcher
-from tests.api.shop import NOW, shop_house
+from tests.api.shop import DAY_MS, NOW, shop_house
+from tests.api.test_queries import SLOW, TEXT, labels, put
 
 ALERTS: dict[str, Any] = {
     "receivers": [
@@ -47,6 +48,9 @@ ALERTS: dict[str, Any] = {
 def desk_house(directory: Path, now: Callable[[], datetime] | None = None) -> House:
     """The shop after a round of deciding and delivering."""
     house = shop_house(directory, now, alerts=AlertsConfig.model_validate(ALERTS))
+    for seconds, days in ((60, 0.1), (300, 2), (3600, 8)):
+        put(house, "db_statement_time", labels(SLOW), 0.2, 10, seconds, days)
+    house.statements.note("main", {("shop", SLOW): TEXT}, milliseconds(house.now()) - DAY_MS)
     moment = house.now()
     for silence in silences(moment):
         with house.state.unit() as session:
