@@ -27,6 +27,7 @@ from api.pages import (
     series,
     signals,
     signin,
+    sso,
     troubles,
     whynot,
 )
@@ -115,6 +116,7 @@ ROUTERS = (
     itself_pages.routes,
     runbooks.routes,
     signin.routes,
+    sso.routes,
     access_routes.routes,
 )
 
@@ -159,7 +161,9 @@ def create_app(house: House) -> Application:
         lambda: milliseconds(house.now()),
         house.registry,
         house.settings.server.requests_per_second,
+        sso=house.settings.server.oidc is not None,
     )
+    app.state.sso = sso.sso(house, house.registry)
     app.state.replays = replay.Replays(house.registry)
     app.state.checks = configuration.Checks(house.registry)
     app.state.exports = exports.Exports(house.registry)

@@ -28,6 +28,7 @@ STAND_INS = {
     "webhook_url": "https://hooks.slack.com/services/T/B/x",
     "state_url": "postgresql+psycopg://x@x/x",
     "url": "https://x.example",
+    "issuer": "https://x.example",
 }
 
 

@@ -28,7 +28,7 @@ class Exemption:
 EXEMPTIONS = (
     Exemption(re.compile(r"/(healthz|readyz)"), None, Scope.ADMIN),
     Exemption(re.compile(r"/static/.+|/favicon\.ico"), None, Scope.ADMIN),
-    Exemption(re.compile(r"/sign-(in|out)"), None, None),
+    Exemption(re.compile(r"/sign-in(/oidc|/callback)?|/sign-out"), None, None),
     Exemption(re.compile(r"/rum|/beacon[A-Za-z0-9.-]*\.m?js"), None, None),
     Exemption(re.compile(r"/slack/actions"), None, None),
     Exemption(re.compile(r"/api/v1/deployments"), Scope.READ, Scope.INGEST),

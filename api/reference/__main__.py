@@ -43,6 +43,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "regression-steps": reasons.steps,
     "repeats": reasons.repeats,
     "receiver-states": reasons.receiver_states,
+    "sign-in-endings": reasons.sign_ins,
     "silence-covers": reasons.covers,
     "replay-outcomes": reasons.replays,
     "rule-parts": declared.rule_parts,

@@ -65,6 +65,8 @@ PAGES = {
     "/runbooks": "What each shipped rule means and where to look first, a page for people.",
     "/runbooks/{rule}": "The runbook of one rule, a page for people.",
     "/sign-in": "Where a person signs in with a token.",
+    "/sign-in/oidc": "Leads to the OpenID Connect provider, where one is configured.",
+    "/sign-in/callback": "Where the provider sends a person back to.",
     "/why-not": "What broke a trigger and was not told, a page for people.",
     "/signals/{name}": "One signal, a page for people.",
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",

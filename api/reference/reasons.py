@@ -11,6 +11,8 @@ from alerts.alert import Reason as Decision
 from alerts.group import Notice
 from alerts.heartbeat import Beat
 from alerts.troubles import TroubleKind
+from api.access.endings import IN_WORDS as SIGN_INS
+from api.access.endings import Ending as SignIn
 from api.access.token import Refusal
 from api.checking import IN_WORDS as UNCHECKED
 from api.checking import Unchecked
@@ -444,6 +446,11 @@ def unchecked() -> str:
 def checks() -> str:
     """How a check of a pasted configuration ends."""
     return described(Checked, CHECKED, "outcome")
+
+
+def sign_ins() -> str:
+    """What becomes of a try to sign in through a provider."""
+    return described(SignIn, SIGN_INS, "ending")
 
 
 def replays() -> str:
