@@ -84,6 +84,10 @@ class Provider:
         back = {"code": code, "state": asked["state"], "iss": self.address}
         return f"{asked['redirect_uri']}?{urlencode(back)}"
 
+    def signed(self, claims: Claims) -> str:
+        """A token that says so."""
+        return jwt.encode({"alg": "ES256", "kid": self.signing.kid}, claims, self.signing)
+
     def redeem(self, asked: dict[str, str], authorization: str) -> tuple[int, Claims]:
         """Status and answer of the token endpoint."""
         basic = base64.b64encode(f"{CLIENT}:{self.secret}".encode()).decode()
@@ -106,8 +110,7 @@ class Provider:
             "nonce": issued.nonce,
             **self.claims,
         }
-        header = {"alg": "ES256", "kid": self.signing.kid}
-        token = jwt.encode(header, self.change(claims), self.signing)
+        token = self.signed(self.change(claims))
         return 200, {"id_token": token, "access_token": "x", "token_type": "Bearer"}
 
     def answer(self, method: str, path: str, asked: dict[str, str], auth: str) -> tuple[int, Any]:
@@ -120,7 +123,7 @@ class Provider:
                 return 200, self.metadata()
             case "GET", "/keys":
                 keys = self.published or [self.signing]
-                return 200, KeySet(keys).as_dict(private=False)
+                return 200, KeySet([*keys]).as_dict(private=False)
             case "GET", "/authorize":
                 return 302, self.authorize(asked)
             case "POST", "/token":

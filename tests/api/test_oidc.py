@@ -1,5 +1,7 @@
 """Signing in through an OpenID Connect provider, and every way in which that must fail."""
 
+import base64
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -242,22 +244,12 @@ def test_a_key_of_the_same_name_that_is_another_signs_nothing(door: Client, idp:
 def test_an_unsigned_token_is_none(
     door: Client, idp: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests import oidc_provider
+    def unsigned(claims: Claims) -> str:
+        parts = (json.dumps(one).encode() for one in ({"alg": "none"}, claims))
+        coded = (base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in parts)
+        return ".".join([*coded, ""])
 
-    def unsigned(header: Any, claims: Any, key: Any) -> str:
-        import base64
-        import json
-
-        parts = ({"alg": "none"}, claims)
-        return (
-            ".".join(
-                base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode()
-                for one in parts
-            )
-            + "."
-        )
-
-    monkeypatch.setattr(oidc_provider.jwt, "encode", unsigned)
+    monkeypatch.setattr(idp, "signed", unsigned)
     refused(signed_in(door), Ending.SIGNATURE)
 
 
@@ -366,9 +358,14 @@ def test_signing_out_holds_at_once_though_sessions_are_remembered(
     door: Client, guarded: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie = session_of(door)
-    reads = []
+    reads: list[str] = []
     looked = book.session_of
-    monkeypatch.setattr(book, "session_of", lambda *given: reads.append(1) or looked(*given))
+
+    def counted(session: Any, value: str) -> Any:
+        reads.append(value)
+        return looked(session, value)
+
+    monkeypatch.setattr(book, "session_of", counted)
     for _ in range(5):
         assert door.get("/api/v1/whoami", headers=cookie).status_code == 200
     assert len(reads) == 1
