@@ -51,7 +51,7 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except RecursionError:
-        document.faults.append(Fault("", *DEEP))
+        document.faults.append(Fault("", *DEEP, line=1))
         return document
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -67,7 +67,7 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
         document.faults.append(Fault("", reason, line=node.start_mark.line + 1))
         return document
     if not is_bounded(node):
-        document.faults.append(Fault("", *DEEP))
+        document.faults.append(Fault("", *DEEP, line=1))
         return document
     document.data = value_of(node, (), document, environment)
     return document
