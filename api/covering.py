@@ -13,7 +13,7 @@ from api.incident_shapes import heading
 from api.moments import milliseconds
 from api.shapes import Shape
 from api.standing import series_id
-from detector.book import Query
+from detector.paging import Query
 from detector.regression import Incident, Kind, Phase, Regression, Severity
 from storage.series import Matcher
 

@@ -48,7 +48,7 @@ ADAPTERS = {
     "matplotlib": {"alerts/chart.py"},  # and only in a process that ends
     "psutil": {"collector/host.py"},
     # SQLAlchemy loads it by the address.
-    "psycopg": {"collector/postgres/connection.py"},
+    "psycopg": {"api/demo/stores.py", "collector/postgres/connection.py"},
     "rich": {
         "api/acting.py",
         "api/collecting.py",

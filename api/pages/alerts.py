@@ -19,7 +19,7 @@ from api.moments import milliseconds
 from api.pages.render import render
 from api.rooms import Asked, Rooms
 from api.routes.notifications import IN_WORDS, NotificationShape, before
-from detector.book import written
+from detector.paging import written
 from detector.tables import IncidentRow
 
 routes = APIRouter(include_in_schema=False)

@@ -35,6 +35,9 @@ MARKS = {
     "transient": "~",
     "false_positive": "✗",
     "improvement": "▼",
+}
+# Of silences and receivers, which no page shows beside those above.
+STATES = {
     "active": "◌",
     "pending": "○",
     "expired": "◦",
@@ -83,7 +86,7 @@ def templates() -> Environment:
         "duration": units.duration,
     }
     made.globals |= {
-        "marks": MARKS,
+        "marks": MARKS | STATES,
         "kinds": KINDS,
         "plimsoll_version": version("plimsoll"),
         "person": person,

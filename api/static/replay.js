@@ -97,6 +97,11 @@ function share(value) {
   return value === null ? "-" : unit(value, "ratio");
 }
 
+// Whether there is more to say of a rule than its row does.
+function tells(one) {
+  return one.openings > 0 || Object.keys(one.held_back_hours).length > 0;
+}
+
 function row(one) {
   const cells = [
     verdict(one.noise),
@@ -107,7 +112,8 @@ function row(one) {
     String(one.series),
     `${one.judged_days} d`,
   ];
-  const name = element("a", { href: `#replayed-${one.rule}`, textContent: one.rule });
+  const told = { textContent: one.rule };
+  const name = tells(one) ? element("a", { href: `#replayed-${one.rule}`, ...told }) : element("code", told);
   return element(
     "tr",
     {},
@@ -176,7 +182,7 @@ function show(report) {
   span.replaceChildren(moment(report.since), " to ", moment(report.until), report.gates === "off" ? ", gates off" : "");
   if (report.lost_windows) span.append(`; ${report.lost_windows} windows found no room in memory: replay fewer rules at once`);
   result.querySelector("tbody").replaceChildren(...report.rules.map(row));
-  document.getElementById("replay-rules").replaceChildren(...report.rules.map(details));
+  document.getElementById("replay-rules").replaceChildren(...report.rules.filter(tells).map(details));
   result.hidden = false;
   const fired = report.rules.reduce((sum, one) => sum + one.openings, 0);
   say(report.rules.length ? `Done: ${report.rules.length} rules, fired ${fired} times.` : "No rule fits.");
