@@ -43,7 +43,7 @@ SECRETS = {
     "slack-token": "xoxb-1-2-three",
     "slack-webhook": "https://hooks.slack.com/services/T/B/x",
 }
-ENVIRONMENT = {"STOCK_PASSWORD": "secret", "SLACK_TOKEN": "xoxb-1-2-three"}
+ENVIRONMENT = {"OIDC_SECRET": "secret", "STOCK_PASSWORD": "secret", "SLACK_TOKEN": "xoxb-1-2-three"}
 
 
 def text(page: Path) -> str:

@@ -46,8 +46,17 @@ NAVIGATION = (
     Group(
         "What is told, and why",
         (
+            Entry("alerts", "/alerts", "Alerts"),
             Entry("whynot", "/why-not", "Why not"),
+            Entry("replay", "/replay", "Replay"),
             Entry("runbooks", "/runbooks", "Runbooks"),
+        ),
+    ),
+    Group(
+        "Plimsoll",
+        (
+            Entry("configuration", "/configuration", "Configuration"),
+            Entry("itself", "/itself", "Plimsoll itself"),
         ),
     ),
 )

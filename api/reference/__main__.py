@@ -15,6 +15,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, Callable[[], str]] = {
     "access-refusals": reasons.refusals,
     "command-line": interfaces.command_line,
+    "check-outcomes": reasons.checks,
+    "check-unchecked": reasons.unchecked,
     "configuration": declared.configuration,
     "deployment-outcomes": shown.outcomes,
     "drop-reasons": reasons.drops,
@@ -42,6 +44,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "regression-states": reasons.phases,
     "regression-steps": reasons.steps,
     "repeats": reasons.repeats,
+    "receiver-states": reasons.receiver_states,
+    "sign-in-endings": reasons.sign_ins,
+    "silence-covers": reasons.covers,
     "replay-outcomes": reasons.replays,
     "rule-parts": declared.rule_parts,
     "shipped-rules": declared.shipped_rules,

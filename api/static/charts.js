@@ -4,6 +4,7 @@ import { edges, ribbon } from "./ribbon.js";
 import { clock, text } from "./units.js";
 
 const MOST_SERIES = 20; // in one request, as the API allows
+const DIGITS = 4; // more than a chart shows, and a reading of it says three
 const HEIGHTS = { small: 52, card: 84, medium: 150, large: 300 };
 const DAY_MS = 86_400_000;
 const LEAST_MS = 900_000; // a chart shows this much at least
@@ -57,7 +58,8 @@ function youngest(answers) {
 
 async function load(group) {
   const { signal, path, since, until } = group[0].dataset;
-  const query = new URLSearchParams();
+  // Only windows of signals can be asked for with fewer digits.
+  const query = new URLSearchParams(path ? {} : { digits: DIGITS });
   for (const id of new Set(group.map((figure) => figure.dataset.series))) query.append("series", id);
   if (since) query.set("since", since);
   if (until) query.set("until", until);
