@@ -68,10 +68,14 @@ JUDGEMENTS = {
     "`gates.min_ratio`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
     Reason.EXPECTED: "Rejected: the trigger does not hold against what is usual at this hour.",
+    Reason.BAND: "Rejected: so few observations differ as much from the same hours of the days "
+    "before by chance (`gates.band`).",
     Reason.EFFECT: "Rejected: closer to what is usual at this hour than `gates.effect`, or unusual "
     "for the series, but less than is worth a notice after so short a time.",
     Reason.SIGNIFICANCE: "Rejected: the series did as much by itself in the last two weeks. "
     "Suspected: it nearly did.",
+    Reason.MIX: "Rejected: less than `gates.mix` of the difference is left with the visitors made "
+    "alike; others came, and nobody was served worse.",
     Reason.AWAITING_EVIDENCE: "Rejected: more candidates than one tick looks at; its turn comes in "
     "the next ticks.",
     Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",

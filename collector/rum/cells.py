@@ -105,7 +105,7 @@ class Cut(StrEnum):
     RELEASE = "rum_hour_release"
     """metric, route, device, release"""
     COUNTRY = "rum_hour_country"
-    """metric, country"""
+    """metric, route, device, country"""
     ELEMENT = "rum_hour_element"
     """metric, route, release, element"""
 
@@ -113,7 +113,7 @@ class Cut(StrEnum):
 CUT_LABELS: Mapping[Cut, tuple[str, ...]] = {
     Cut.MIX: ("metric", "route", "device", "connection", "navigation"),
     Cut.RELEASE: ("metric", "route", "device", "release"),
-    Cut.COUNTRY: ("metric", "country"),
+    Cut.COUNTRY: ("metric", "route", "device", "country"),
     Cut.ELEMENT: ("metric", "route", "release", "element"),
 }
 
@@ -199,6 +199,8 @@ class Hour:
         """Add counts, as they were stored of this hour; of another layout they are left out."""
         key = tuple(labels.get(name) for name in CUT_LABELS[cut])
         vital = VITALS.get(key[0])
+        if cut is Cut.COUNTRY and not key[1]:  # of a time when countries were told for all routes
+            return
         if vital is None or len(counts) != len(vital.edges) + 1:
             return
         known = self.cuts[cut].setdefault(key, [0] * len(counts))

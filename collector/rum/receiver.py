@@ -140,7 +140,7 @@ class Site:
             for cut, labels in (
                 (Cut.MIX, (name, route, device, connection, navigation)),
                 (Cut.RELEASE, (name, route, device, release)),
-                (Cut.COUNTRY, (name, country)),
+                (Cut.COUNTRY, (name, route, device, country)),
             )
         )
         found = tuple(one for one in cells if one is not None)
