@@ -19,7 +19,8 @@ Statistic = Callable[[Floats], float]
 
 REST: Stratum = ("",)
 LEAST_IN_STRATUM = 20
-"""Strata with fewer observations, now or before, are taken together as one."""
+"""Strata with fewer observations, now and before, are taken together as one; those with fewer on
+one side only are left out of both."""
 LEAST_EFFECTIVE = 100.0
 """So many must be behind the weighed number, by Kish's effective sample size; else no word."""
 LEAST_OF_DIFFERENCE = 0.25
@@ -58,11 +59,13 @@ class Alike:
 
 
 def collapsed(before: Strata, now: Strata) -> tuple[dict[Stratum, Floats], dict[Stratum, Floats]]:
-    """Both with the strata that are sparse on one side taken together as `REST`."""
+    """Both with the strata that can be compared, the sparse ones taken together as `REST`."""
     sides: tuple[dict[Stratum, Floats], dict[Stratum, Floats]] = {}, {}
     for key in {**before, **now}:
         both = before.get(key), now.get(key)
         sizes = [0.0 if one is None else float(one.sum()) for one in both]
+        if min(sizes) < LEAST_IN_STRATUM <= max(sizes):
+            continue
         name = key if min(sizes) >= LEAST_IN_STRATUM else REST
         for side, counts in zip(sides, both, strict=True):
             if counts is not None:

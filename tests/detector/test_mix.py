@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detector.chance import quantile
-from detector.mix import LEAST_EFFECTIVE, LEAST_IN_STRATUM, alike, explains, moved
+from detector.mix import LEAST_EFFECTIVE, LEAST_IN_STRATUM, Strata, alike, explains, moved
 from storage.history import Floats
 
 EDGES = (*np.linspace(0.05, 15, 300).tolist(), math.inf)
@@ -22,11 +22,11 @@ def p75(counts: Floats) -> float:
     return quantile(EDGES, counts, 0.75)
 
 
-BEFORE = {("4g", "navigate"): views(9000, FAST), ("3g", "navigate"): views(1000, SLOW, 2)}
+BEFORE: Strata = {("4g", "navigate"): views(9000, FAST), ("3g", "navigate"): views(1000, SLOW, 2)}
 
 
 def test_more_slow_connections_leave_nothing_of_the_difference() -> None:
-    now = {("4g", "navigate"): views(600, FAST, 3), ("3g", "navigate"): views(600, SLOW, 4)}
+    now: Strata = {("4g", "navigate"): views(600, FAST, 3), ("3g", "navigate"): views(600, SLOW, 4)}
     found = alike(BEFORE, now, p75)
     assert found is not None
     assert found.measured > 1.5 * found.before
@@ -38,7 +38,7 @@ def test_more_slow_connections_leave_nothing_of_the_difference() -> None:
 
 
 def test_a_slower_page_for_everybody_is_left_as_a_whole() -> None:
-    now = {
+    now: Strata = {
         key: views(n, 1.4 * m, n)
         for key, n, m in zip(BEFORE, (900, 100), (FAST, SLOW), strict=True)
     }
@@ -48,7 +48,7 @@ def test_a_slower_page_for_everybody_is_left_as_a_whole() -> None:
 
 
 def test_both_at_once_leave_the_part_that_is_slower() -> None:
-    now = {
+    now: Strata = {
         ("4g", "navigate"): views(800, 1.3 * FAST, 3),
         ("3g", "navigate"): views(200, 1.3 * SLOW, 4),
     }
@@ -58,7 +58,7 @@ def test_both_at_once_leave_the_part_that_is_slower() -> None:
 
 
 def test_visitors_who_were_never_there_are_left_out_of_both() -> None:
-    now = {("4g", "navigate"): views(500, FAST, 3), ("2g", "navigate"): views(500, 6.0, 4)}
+    now: Strata = {("4g", "navigate"): views(500, FAST, 3), ("2g", "navigate"): views(500, 6.0, 4)}
     found = alike(BEFORE, now, p75)
     assert found is not None
     assert found.left == pytest.approx(0, abs=0.1)
@@ -71,18 +71,18 @@ def test_only_new_visitors_are_nothing_to_compare() -> None:
 
 
 def test_sparse_strata_are_taken_together() -> None:
-    sparse = {(f"{i}", ""): views(LEAST_IN_STRATUM - 1, FAST, i) for i in range(12)}
-    found = alike(BEFORE | sparse, {("4g", "navigate"): views(500, FAST)} | sparse, p75)
+    sparse: Strata = {(f"{i}", ""): views(LEAST_IN_STRATUM - 1, FAST, i) for i in range(12)}
+    found = alike({**BEFORE, **sparse}, {("4g", "navigate"): views(500, FAST), **sparse}, p75)
     assert found is not None
     # Alone each of them would weigh hundreds of page views; together they have their own share.
     assert found.alike == pytest.approx(p75(views(9000, FAST)), rel=0.1)
 
 
 def test_a_word_that_rests_on_few_page_views_is_none() -> None:
-    few = {("4g", "navigate"): views(25, FAST), ("3g", "navigate"): views(900, SLOW)}
+    few: Strata = {("4g", "navigate"): views(25, FAST), ("3g", "navigate"): views(900, SLOW)}
     # All but a hundredth of the weight would be that of 25 page views.
     assert alike(BEFORE, few, p75) is None
-    more = {
+    more: Strata = {
         ("4g", "navigate"): views(int(LEAST_EFFECTIVE), FAST),
         ("3g", "navigate"): views(900, SLOW),
     }
@@ -93,14 +93,14 @@ def test_a_word_that_rests_on_few_page_views_is_none() -> None:
 def test_a_difference_that_page_views_do_not_show_is_not_explained_by_them(
     difference: float,
 ) -> None:
-    now = {("4g", "navigate"): views(600, FAST, 3), ("3g", "navigate"): views(600, SLOW, 4)}
+    now: Strata = {("4g", "navigate"): views(600, FAST, 3), ("3g", "navigate"): views(600, SLOW, 4)}
     found = alike(BEFORE, now, p75)
     assert found is not None
     assert math.isnan(explains(found, difference))
 
 
 def test_what_moved_most_is_told_with_its_shares() -> None:
-    now = {("4g", "navigate"): views(100, 1), ("3g", "navigate"): views(300, 1)}
+    now: Strata = {("4g", "navigate"): views(100, 1), ("3g", "navigate"): views(300, 1)}
     told = moved(BEFORE, now)
     assert [one.stratum[0] for one in told] == ["3g", "4g"]
     assert [round(one.now, 2) for one in told] == [0.75, 0.25]
