@@ -315,6 +315,8 @@ OMISSIONS = {
 EXCLUSIONS = {
     Exclusion.INCONSISTENT: "First byte, first paint and largest paint are in no possible order.",
     Exclusion.PREFIX_SHARE: "The network gave its share of this route and device in this hour.",
+    Exclusion.PREFIX_PULL: "The network's values lie on one side of the p75 by more than "
+    "`prefix_pull`, and by more than chance; of CLS, of the end of good.",
 }
 COMPARISONS = {
     Comparison.UNKNOWN: "Fewer values on one side than rules ask for. Never the same as steady.",

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from collector.rum.guards import Pivot
 from collector.rum.vitals import SECONDS, SHIFT, VITALS
 from collector.source import TARGET
 from storage.history import Samples
@@ -23,13 +24,20 @@ MOST_CELLS = 20_000
 
 
 class Cell:
-    """A histogram: observations a bucket, the last one beyond all edges, and their sum."""
+    """A histogram: observations a bucket, the last one beyond all edges, and their sum.
 
-    __slots__ = ("counts", "total")
+    `pivot` divides the values of the running hour.
+    """
 
-    def __init__(self, buckets: int) -> None:
-        self.counts = [0] * buckets
+    __slots__ = ("counts", "pivot", "total")
+
+    def __init__(self, metric: str, route: str, device: str) -> None:
+        vital = VITALS[metric]
+        self.counts = [0] * (len(vital.edges) + 1)
         self.total = 0.0
+        # Half of all layout shifts are 0, so what is judged of them is the share within good.
+        fixed = None if vital.is_time else vital.bucket(vital.good)
+        self.pivot = Pivot(hash((metric, route, device)), len(self.counts), fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Histograms:
         key = metric, route, device
         cell = self.cells.get(key)
         if cell is None:
-            cell = self.cells[key] = Cell(len(VITALS[metric].edges) + 1)
+            cell = self.cells[key] = Cell(metric, route, device)
         return cell
 
     def count(self, metric: str, route: str, device: str, bucket: int, value: float) -> None:

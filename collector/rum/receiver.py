@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from collector.rum.beacon import Beacon
 from collector.rum.cells import TALLY_LABELS, Cell, Cut, Histograms, Hour, Tally, hour_end
 from collector.rum.config import RumApp, RumConfig
-from collector.rum.guards import Shares, in_order
+from collector.rum.guards import Pulls, Shares, in_order
 from collector.rum.names import OTHER, Names, Templates, clean_text
 from collector.rum.rate import Rate
 from collector.rum.refusal import Exclusion, Refusal
@@ -44,6 +44,7 @@ class Site:
         self.routes = Names(app.routes, config.routes, *earned)
         self.releases = Names((), config.releases, *earned)
         self.shares = Shares(config.prefix_share, config.prefix_views)
+        self.pulls = Pulls(config.prefix_pull)
         self.hour = Hour(app.name, 0)
         self._places: dict[tuple[tuple[str, ...], str], Place] = {}
         self.ended: deque[Hour] = deque(maxlen=MOST_HOURS_WAITING)
@@ -66,15 +67,15 @@ class Site:
         release = NO_RELEASE
         if view.release:
             release = self.releases.label(clean_text(view.release), view.sender.network, now_ms)
-        labels: dict[str, str | None] = {}
+        labels: dict[str, tuple[str, int | None]] = {}
         for one in values:
             if one.route not in labels:
                 labels[one.route] = self._believed(one.route, view, now_ms)
-            route = labels[one.route]
-            if route is None:
+            route, seen = labels[one.route]
+            if seen is None:
                 self.excluded[Exclusion.PREFIX_SHARE] += 1
             else:
-                self._add(one, route, view, release)
+                self._add(one, route, view, release, seen, now_ms)
 
     def _count_losses(self, view: View) -> None:
         lost, browser = view.lost, view.sender.browser
@@ -87,13 +88,12 @@ class Site:
             self.unfinalised[browser] += unfinalised
             self.hour.tally(Tally.UNFINALISED, (browser,), unfinalised, 1)
 
-    def _believed(self, sent: str, view: View, now_ms: int) -> str | None:
-        """The label of a route, or None where this network gave enough already."""
+    def _believed(self, sent: str, view: View, now_ms: int) -> tuple[str, int | None]:
+        """The label of a route, and how often this network came; None where it gave enough."""
         sender = view.sender
         route = self.routes.label(self.templates.route(sent), sender.network, now_ms)
-        if not self.shares.admit(hash((route, view.device)), sender.network, now_ms):
-            return None
-        return route
+        seen = self.shares.admit(hash((route, view.device)), sender.network, now_ms)
+        return route, seen
 
     def _consistent(self, values: list[Value]) -> list[Value]:
         """The values without those of a page load whose paints are in no possible order."""
@@ -108,7 +108,9 @@ class Site:
         self.excluded[Exclusion.INCONSISTENT] += len(values) - len(kept)
         return kept
 
-    def _add(self, one: Value, route: str, view: View, release: str) -> None:
+    def _add(
+        self, one: Value, route: str, view: View, release: str, seen: int, now_ms: int
+    ) -> None:
         name = one.name
         key = name, route, one.navigation, view.device, view.connection, release
         place = self._places.get((key, view.sender.country)) or self._place(
@@ -116,6 +118,9 @@ class Site:
         )
         cell, hourly = place
         bucket = VITALS[name].bucket(one.value)
+        if not self.pulls.admit(cell.pivot, view.sender.network, bucket, seen, now_ms):
+            self.excluded[Exclusion.PREFIX_PULL] += 1
+            return
         cell.counts[bucket] += 1
         cell.total += one.value
         for counts in hourly:

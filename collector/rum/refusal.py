@@ -37,6 +37,7 @@ class Exclusion(StrEnum):
 
     INCONSISTENT = "inconsistent"
     PREFIX_SHARE = "prefix_share"
+    PREFIX_PULL = "prefix_pull"
 
 
 STATUS = {
