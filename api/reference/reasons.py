@@ -23,7 +23,7 @@ from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
 from api.routes.targets import IN_WORDS
 from collector.failure import Failure
 from collector.rum.percentile import Comparison
-from collector.rum.refusal import STATUS, Exclusion, Omission
+from collector.rum.refusal import STATUS, Exclusion, Lost, Omission
 from collector.rum.refusal import Refusal as BeaconRefusal
 from collector.source import Drop
 from detector.bounds import Levels, Limits
@@ -312,6 +312,13 @@ OMISSIONS = {
     Omission.LATE: "Its view was over and the metric counted.",
     Omission.TOO_MANY: "More than 200 metrics of one page view wait.",
 }
+VIEWS_LOST = {
+    Lost.KILLED: "The process before ended without an orderly stop: as many as were open at its "
+    "last turn.",
+    Lost.STALE: "They were kept at an orderly stop, and the next start came more than an hour "
+    "later.",
+    Lost.UNREADABLE: "What was kept cannot be read; how many there were is not known, so 1.",
+}
 EXCLUSIONS = {
     Exclusion.INCONSISTENT: "First byte, first paint and largest paint are in no possible order.",
     Exclusion.PREFIX_SHARE: "The network gave its share of this route and device in this hour.",
@@ -341,6 +348,11 @@ def omissions() -> str:
 def exclusions() -> str:
     """Why a final value is not counted."""
     return described(Exclusion, EXCLUSIONS, "reason")
+
+
+def views_lost() -> str:
+    """Why page views that were open are not counted."""
+    return described(Lost, VIEWS_LOST, "reason")
 
 
 def comparisons() -> str:

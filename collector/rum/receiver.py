@@ -13,7 +13,7 @@ from collector.rum.config import RumApp, RumConfig
 from collector.rum.guards import Pulls, Shares, in_order
 from collector.rum.names import OTHER, Names, Templates, clean_text
 from collector.rum.rate import Rate
-from collector.rum.refusal import Exclusion, Refusal
+from collector.rum.refusal import Exclusion, Lost, Refusal
 from collector.rum.views import Sender, Value, View, Views
 from collector.rum.vitals import CONNECTIONS, NAVIGATE, RESTORED, SOFT, UNKNOWN, VITALS
 from storage.series import Labels
@@ -54,6 +54,7 @@ class Site:
         self.unfinalised: Counter[str] = Counter()
         self.loads: dict[str, float] = {}
         self.overflow = 0
+        self.views_lost = dict.fromkeys(Lost, 0)
 
     def count(self, view: View, now_ms: int) -> None:
         """Count a view that is over: its loss, and of its values those that are believed."""
@@ -257,6 +258,11 @@ class Receiver:
                 for one in sites
                 for browser in list(one.seen)
             },
+            "rum_views_lost_total": {
+                (one.app.name, reason.value): n
+                for one in sites
+                for reason, n in one.views_lost.items()
+            },
             "rum_page_loads_total": {
                 (one.app.name, route): n for one in sites for route, n in list(one.loads.items())
             },
@@ -269,6 +275,7 @@ COUNTER_LABELS: Mapping[str, tuple[str, ...]] = {
     "rum_page_errors_total": ("app",),
     "rum_views_total": ("app", "browser"),
     "rum_views_unfinalised_total": ("app", "browser"),
+    "rum_views_lost_total": ("app", "reason"),
     "rum_page_loads_total": ("app", "route"),
 }
 COUNTER_HELP: Mapping[str, str] = {
@@ -277,5 +284,6 @@ COUNTER_HELP: Mapping[str, str] = {
     "rum_page_errors_total": "Errors of pages that beacons told of.",
     "rum_views_total": "Page views that are over, by family of browsers.",
     "rum_views_unfinalised_total": "Page views whose end was never told: no CLS came.",
+    "rum_views_lost_total": "Page views that were open when a process ended, by reason.",
     "rum_page_loads_total": "Page loads with a first byte, weighted by the sampling rate.",
 }
