@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from collector.rum.cells import HOUR_MS, HOUR_SECONDS, KIND, Cut, Hour, Tally, hour_end
 from collector.rum import keeping
+from collector.rum.cells import HOUR_MS, HOUR_SECONDS, KIND, Cut, Hour, Tally, hour_end
 from collector.rum.percentile import BOUNDS, P75, percentile
 from collector.rum.receiver import COUNTER_LABELS, Receiver
 from collector.source import TARGET, Collected
