@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from api.access.who import person
+from api.pages.navigation import NAVIGATION
 from detector import units
 
 KINDS = {
@@ -77,6 +78,7 @@ def templates() -> Environment:
     made.globals |= {
         "marks": MARKS,
         "kinds": KINDS,
+        "navigation": NAVIGATION,
         "plimsoll_version": version("plimsoll"),
         "person": person,
     }

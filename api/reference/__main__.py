@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from api.reference import declared, interfaces, reasons
+from api.reference import declared, interfaces, reasons, shown
 
 DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, Callable[[], str]] = {
     "access-refusals": reasons.refusals,
     "command-line": interfaces.command_line,
     "configuration": declared.configuration,
+    "deployment-outcomes": shown.outcomes,
     "drop-reasons": reasons.drops,
     "beacon-refusals": reasons.beacon_refusals,
     "beacon-omissions": reasons.omissions,
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "export-outcomes": reasons.exports,
     "exporters": declared.exporters,
     "failure-reasons": reasons.failures,
+    "figures": shown.figures,
     "gate-results": reasons.gate_results,
     "gates": reasons.gates,
     "group-notices": reasons.notices,

@@ -21,7 +21,6 @@ from api.loops import LoopMeters
 from api.main import app as commands
 from api.reference.declared import PLAIN
 from api.reference.tables import code, codes, table
-from api.shapes import API
 from collector.rum.receiver import COUNTER_LABELS
 from storage.config import StorageConfig
 
@@ -55,6 +54,14 @@ PAGES = {
     "/incidents/{incident_id}": "One incident, a page for people.",
     "/queries": "Statements of databases and what they took, a page for people.",
     "/queries/{fingerprint}": "One statement and its past, a page for people.",
+    "/web-vitals": "What browsers measured: routes, the worst first, a page for people.",
+    "/web-vitals/{app}": "One route, or all of an app together, a page for people.",
+    "/cache": "Caches and how they stand, a page for people.",
+    "/cache/{target}": "One cache, and what misses, a page for people.",
+    "/resources": "Machines, containers and processes, a page for people.",
+    "/resources/{target}": "One of them with all its charts, a page for people.",
+    "/deployments": "What went live, a page for people.",
+    "/deployments/{deployment_id}": "Before and after one deployment, a page for people.",
     "/troubles/{trouble_id}": "One trouble of Plimsoll itself, a page for people.",
     "/runbooks": "What each shipped rule means and where to look first, a page for people.",
     "/runbooks/{rule}": "The runbook of one rule, a page for people.",
@@ -64,7 +71,6 @@ PAGES = {
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
     "/metrics/rum": "The histograms of web vitals in the Prometheus text format.",
-    f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }
 
 
@@ -150,6 +156,7 @@ def endpoint(method: str, path: str, operation: Schema) -> str:
             one.get("description", ""),
         ]
         for one in operation.get("parameters", ())
+        if "$ref" not in one  # those of all, told of once above
     ]
     if parameters:
         parts.append(table(("parameter", "in", "type", "default", "meaning"), parameters))
