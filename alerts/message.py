@@ -11,6 +11,7 @@ from alerts.buttons import actions
 from alerts.digest import COLOURS, EVENT_TYPE, GREEN
 from alerts.mrkdwn import code, cut, escape, link, plain
 from alerts.payload import mrkdwn
+from alerts.visitors import page_views
 from alerts.wording import (
     SAID_OVER,
     correlated,
@@ -34,6 +35,7 @@ from detector.regression import Incident, Phase, Regression
 SECTION_LIMIT = 3000
 FIELD_LIMIT = 2000
 OTHERS_LISTED = 10
+PAGE_VIEWS_LIMIT = 600
 
 GREY = "#8d949e"
 
@@ -128,6 +130,10 @@ def body(
     blocks: list[dict[str, Any]] = [
         {"type": "section", "fields": [mrkdwn(f, FIELD_LIMIT) for f in fields(incident, first)]}
     ]
+    seen = page_views(first.evidence.get("visits") or {}, first.unit)
+    if seen:
+        told = "\n".join(f"• {cut(escape(one), PAGE_VIEWS_LIMIT)}" for one in seen)
+        blocks.append({"type": "section", "text": mrkdwn(f"*Page views*\n{told}", SECTION_LIMIT)})
     if others:
         blocks.append({"type": "section", "text": mrkdwn(also(others), SECTION_LIMIT)})
     linked = "  ·  ".join(link(address, label) for address, label in to)

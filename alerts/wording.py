@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from alerts.mrkdwn import clean, cut, escape
+from alerts.visitors import page_views
 from detector import units
 from detector.finding import Check, Correlation, OriginReason, OriginVerdict
 from detector.regression import Incident, Phase, Regression
@@ -78,6 +79,9 @@ def sentence(incident: Incident, public_url: str) -> str:
             told += " after it"
     if incident.deployment is not None:
         told += f", {cut(escape(correlated(incident)), 300)}"
+    seen = page_views(first.evidence.get("visits") or {}, first.unit)
+    if seen and incident.phase is not Phase.RESOLVED:
+        told += "".join(f". {cut(escape(one), 300)}" for one in seen[:2])
     address = escape(page(first, public_url))
     text = f"{state_word(incident)}: {told}."
     return f"{cut(text, TEXT_LIMIT - len(address) - 1)} {address}"

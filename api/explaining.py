@@ -176,6 +176,8 @@ def of_rule(one: RuleWhyShape) -> Iterator[str]:
     for gate in asked:
         numbers = "; ".join(check.text for check in gate.checks)
         yield f"  {gate.gate:<{wide}}  {MARKS[gate.result]:<11}  {numbers}".rstrip()
+    for said in one.page_views:
+        yield f"  {said}."
     shown = ", ".join(
         f"{each.end:%H:%M} {each.value_text}{' *' if each.breaches else ''}" for each in one.windows
     )

@@ -63,6 +63,10 @@ from storage.state import State
 log = logging.getLogger(__name__)
 
 
+OPEN_VIEWS = "page-views.msgpack"
+"""The file that page views which are not over outlive a restart in."""
+
+
 class StartError(Exception):
     """Plimsoll cannot start; the message says what to do."""
 
@@ -105,7 +109,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         settings.collector, own_page=lambda: own_page(registry), statements=statements.note
     )
     if settings.collector.rum.apps:
-        collected.append(RumSource(rum, history))
+        collected.append(RumSource(rum, history, settings.storage.directory / OPEN_VIEWS))
     house = House(
         settings=settings,
         file=file,

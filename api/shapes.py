@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
+from alerts.visitors import page_views
 from alerts.wording import correlated
 from api import words
 from api.moments import at, maybe_at
@@ -166,6 +167,9 @@ class RegressionShape(Shape):
     """What else may explain it: `cost_shift`, `load_driven`."""
     deployment: Correlated | None
     """The deployment its time fits, if any."""
+    page_views: list[str]
+    """Of a web vital what the page views behind it say, in words: the release that is worse, the
+    element that grew, the visitors; empty where nothing is known. Its numbers are in `evidence`."""
     links: Links
     """Where to go from here."""
 
@@ -277,6 +281,7 @@ def members(told: Told) -> dict[str, Any]:
     fit = deployment and Correlated(**DeploymentShape.of(deployment).model_dump(), text=text)
     return {
         "id": one.id,
+        "page_views": page_views(one.evidence.get("visits") or {}, one.unit),
         "incident_id": one.incident_id,
         "kind": one.kind,
         "version": one.version,

@@ -49,8 +49,9 @@ class LossShape(Shape):
     views_unfinalised: float | None
     """Share of them whose end was never told, so INP and CLS are missing."""
     coverage: float | None
-    """Page loads that browsers told of, over the GET requests that the server counted for the same
-    route; null without `target`, or where it has no such route. A cache before it adds to it."""
+    """Page loads that browsers told of, over the pages of HTML that the server counted for the same
+    route, or over all its GET requests where it does not tell them apart; null without `target`, or
+    where it has no such route. A cache before it adds to it."""
 
 
 class DistributionShape(Shape):

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.house import House
+from api.moments import milliseconds
 from collector.rum.cells import HOUR_MS, Cut, Hour, Tally
 from collector.rum.names import variable
+from detector.increase import LOOKBACK_MS
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Floats, Windows
-from storage.series import Labels
+from storage.series import Labels, Match, Matcher, Selector
 
 Key = tuple[str, ...]
 Project = Callable[[Labels], Key | None]
 REQUESTS = "api_requests"
 METHOD = "GET"
+PAGES = "http_server_page_hits_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,14 @@ def stored_rows(
 
 
 def page_hits(house: House, target: str, hours: Hours) -> Mapping[str, float]:
-    """GET requests that a server answered, by its route with variables as `:`.
+    """Pages that a server answered, by its route with variables as `:`.
 
-    Redirects and client errors are among them: what is told by it is a lower bound of coverage.
+    Where the server counts pages (`plimsoll-client` does) and its samples reach back so far; else
+    all GET requests, data and redirects among them, so that the coverage is a lower bound.
     """
+    pages = counted_pages(house, target, hours)
+    if pages:
+        return pages
     signal = house.detector.definitions.signals.get(REQUESTS)
     if signal is None:
         return {}
@@ -148,6 +155,31 @@ def page_hits(house: House, target: str, hours: Hours) -> Mapping[str, float]:
     hits: dict[str, float] = {}
     for labels, n in zip(found.series, total.tolist(), strict=True):
         if labels.get("target") == target and labels.get("method") == METHOD:
+            route = plain(labels.get("route"))
+            hits[route] = hits.get(route, 0.0) + n
+    return hits
+
+
+def counted_pages(house: House, target: str, hours: Hours) -> Mapping[str, float]:
+    """The increase of the server's own count of pages, by route; empty where it has none.
+
+    Only where the samples of the whole span are kept: a part of it would be held against all loads.
+    """
+    kept_ms = round(house.settings.storage.keep_samples * 1000)
+    if hours.since_ms < milliseconds(house.now()) - kept_ms:
+        return {}
+    wanted = Selector(PAGES, (Matcher("target", Match.EQUAL, target),))
+    found = house.history.samples([wanted], hours.since_ms - LOOKBACK_MS, hours.until_ms)
+    order = np.lexsort((found.at_ms, found.index))
+    index, values, at_ms = found.index[order], found.values[order], found.at_ms[order]
+    grown = np.diff(values)
+    # After a restart a counter begins at zero; the first sample of a series is no increase.
+    grown = np.where(grown < 0, values[1:], grown)
+    inside = (np.diff(index) == 0) & (at_ms[1:] > hours.since_ms)
+    hits: dict[str, float] = {}
+    total = np.bincount(index[1:][inside], grown[inside], len(found.series))
+    for labels, n in zip(found.series, total.tolist(), strict=True):
+        if n:
             route = plain(labels.get("route"))
             hits[route] = hits.get(route, 0.0) + n
     return hits

@@ -2,7 +2,9 @@
 
 import math
 from datetime import datetime
+from typing import Any
 
+from alerts.visitors import page_views
 from api import words
 from api.house import House
 from api.moments import at
@@ -156,6 +158,10 @@ class RuleWhyShape(Shape):
     """The judged windows, the newest last."""
     gates: list[GateShape]
     """The gates in their order; the first that refuses decides."""
+    page_views: list[str]
+    """Of a web vital what the page views behind a candidate say, in words; empty for others."""
+    visits: dict[str, Any]
+    """The same as numbers: `releases`, `elements`, `mix`; empty where nothing is known."""
     recorded: RecordedShape | None
     """What the ledger has; null where it has nothing of that time."""
     open: OpenOnSeries | None
@@ -196,6 +202,8 @@ class RuleWhyShape(Shape):
                 for each in one.windows
             ],
             gates=[GateShape.of_passage(each, unit) for each in one.passages],
+            page_views=page_views(judged.visits, unit),
+            visits=dict(judged.visits),
             recorded=recorded,
             open=opened(one.regression),
         )

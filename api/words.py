@@ -202,11 +202,16 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
         told.append("deviations count the chance of so few observations")
     if asked.expected:
         told.append("the same against what is usual at this hour")
+    if asked.band is not None:
+        told.append(f"more than chance at {asked.band * 100:g} % confidence")
     if asked.effect is not None:
         told.append(f"beyond {asked.effect:g} x what is usual at this hour")
     if asked.significance is not None:
         share = units.text(asked.significance, units.Unit.RATIO)
         told.append(f"beyond what it did in two weeks, in {share} of the comparisons")
+    if asked.mix is not None:
+        share = units.text(asked.mix, units.Unit.RATIO)
+        told.append(f"{share} of it left with the visitors made alike")
     if asked.fdr is not None:
         told.append(f"at most {units.text(asked.fdr, units.Unit.RATIO)} of what fires is chance")
     if asked.went_away is not None:

@@ -37,6 +37,7 @@ SECONDS = float(os.environ.get("PLIMSOLL_RUM_SECONDS", "20"))
 GOAL_OF_EMPTY = 0.6
 GOAL_OF_NAIVE = 3.0
 GOAL_P99_SECONDS = 0.02
+FLAT = 1.05
 AGENT = (
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/141.0.0.0 Mobile Safari/537.36"
@@ -99,6 +100,7 @@ def measure() -> dict[str, object]:
             "p99_ms": round(pace.p99_seconds * 1000, 2),
             "p99_met": pace.p99_seconds < GOAL_P99_SECONDS and pace.per_second > PER_SECOND * 0.99,
             "memory_mib_halfway_and_after": [round(one, 1) for one in pace.memory_mib],
+            "memory_flat": pace.memory_mib[1] < pace.memory_mib[0] * FLAT,
             "cpu_share": round(pace.cpu_share, 2),
         },
         "versions": {

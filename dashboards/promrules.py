@@ -39,6 +39,8 @@ class LeftOut(StrEnum):
     EXPECTED = "expected"
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
+    BAND = "band"
+    MIX = "mix"
     WENT_AWAY = "went_away"
     FDR = "fdr"
     CLEAR_LEVEL = "clear_level"
@@ -58,6 +60,8 @@ WHY = {
     LeftOut.EXPECTED: "what is usual at this hour is not looked at",
     LeftOut.EFFECT: "the distance from what is usual at this hour is not asked for",
     LeftOut.SIGNIFICANCE: "the series' own past of two weeks is not looked at",
+    LeftOut.BAND: "chance in few observations is not weighed against the same hours",
+    LeftOut.MIX: "a change of visitors is not told from a slower page",
     LeftOut.WENT_AWAY: "it does not wait until the step has lasted for two hours",
     LeftOut.FDR: "series are not weighed against each other",
     LeftOut.CLEAR_LEVEL: "it ends where it began, after the time to clear, not at the clear level",
@@ -78,6 +82,8 @@ def left_out(rule: Rule) -> list[LeftOut]:
         LeftOut.EXPECTED: gates.expected,
         LeftOut.EFFECT: gates.effect is not None,
         LeftOut.SIGNIFICANCE: gates.significance is not None,
+        LeftOut.BAND: gates.band is not None,
+        LeftOut.MIX: gates.mix is not None,
         LeftOut.WENT_AWAY: gates.went_away is not None,
         LeftOut.FDR: gates.fdr is not None,
         LeftOut.CLEAR_LEVEL: True,

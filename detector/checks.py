@@ -244,6 +244,29 @@ def of_expected(case: Case) -> Checks:
     return checks
 
 
+def of_band(case: Case) -> Checks:
+    """The nearer edge of the band of the newest value, and the value of the same hours before."""
+    relation = Relation.ABOVE if case.rule.upwards else Relation.BELOW
+
+    def checks(i: int) -> tuple[Check, ...]:
+        edge, past = float(case.assessed.edge[i]), float(case.assessed.same_hours[i])
+        return (Check("edge of its band", edge, relation, past, Measure.VALUE),)
+
+    return checks
+
+
+def of_mix(case: Case) -> Checks:
+    """The part of the difference that is left with the visitors made alike."""
+
+    def checks(i: int) -> tuple[Check, ...]:
+        left, least = float(case.assessed.left[i]), case.rule.gates.mix or np.nan
+        return (
+            Check("left with the same visitors", left, Relation.AT_LEAST, least, Measure.SHARE),
+        )
+
+    return checks
+
+
 def of_effect(case: Case) -> Checks:
     """The newest value as a multiple of what is usual at this hour."""
 

@@ -9,11 +9,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
 from detector.change import DAY_SECONDS, MEMORY_DAYS, Evidence, examined, method_for
 from detector.exclusion import Apart, apart
+from detector.facts import FactFinder
 from detector.gates import conclude
 from detector.judgement import VERDICTS, Assessment, Background, Judged, Verdict, Verdicts
 from detector.judging import Facts, judge_of
@@ -22,6 +24,7 @@ from detector.method import Method
 from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
+from detector.visits import PageViews, document
 from storage.history import Flags, Floats, History, Windows
 from storage.series import Labels
 
@@ -103,6 +106,11 @@ class Confirming:
     meters: DetectorMeters | None = None
     most: int = MOST_CANDIDATES
     _pasts: OrderedDict[tuple[str, Labels], Past] = field(default_factory=OrderedDict)
+    facts: FactFinder = field(init=False)
+    page_views: PageViews = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.facts, self.page_views = FactFinder(self.history), PageViews(self.history)
 
     def forget(self) -> None:
         """Read everything anew: somebody has put a past into the history."""
@@ -127,12 +135,45 @@ class Confirming:
                 continue
             mine = [one for one in spans if one.signal == draft.signal.name]
             chosen = [row for row in rows if (at, row) in looked]
-            assessment = self.assess(draft, chosen, now_ms, apart(mine, now_ms))
+            left_out = apart(mine, now_ms)
+            assessment = self.assess(draft, chosen, now_ms, left_out)
+            self.weigh(draft, chosen, now_ms, left_out, assessment)
             later = [row for row in rows if (at, row) not in looked]
             assessment.awaiting[later] = True
             self.count(draft, Outcome.AWAITING, len(later))
             result.append(concluded(draft, assessment))
+        self.page_views.forget()
         return result
+
+    def weigh(
+        self,
+        draft: Draft,
+        rows: Sequence[int],
+        now_ms: int,
+        left_out: Mapping[Labels, Apart],
+        assessment: Assessment,
+    ) -> None:
+        """Put into these rows how sure their newest values are, and what page views say of them."""
+        gates, signal = draft.rule.gates, draft.signal
+        series = [draft.judged.series[row] for row in rows]
+        if gates.band is not None and rows:
+            edge, past = self.facts.edges(
+                signal, gates.band, draft.rule.upwards, series, now_ms, left_out
+            )
+            assessment.edge[rows], assessment.same_hours[rows] = edge, past
+        if signal.form.vital is None:
+            return
+        visits: dict[int, Mapping[str, Any]] = {}
+        for row, labels in zip(rows, series, strict=True):
+            difference = float(draft.judged.values[row, -1] - draft.background.mean[row])
+            apart_ = left_out.get(labels, Apart())
+            seen = self.page_views.look(signal, labels, now_ms, difference, apart_)
+            if seen is None:
+                continue
+            if seen.composition is not None:
+                assessment.left[row] = seen.composition.left
+            visits[row] = document(seen)
+        assessment.visits.update(visits)
 
     def assess(
         self, draft: Draft, rows: Sequence[int], now_ms: int, left_out: Mapping[Labels, Apart]

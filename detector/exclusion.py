@@ -47,6 +47,12 @@ class Apart:
     over: tuple[tuple[int, int], ...] = ()
     since_ms: int | None = None
 
+    def is_past(self, start_ms: int, end_ms: int) -> bool:
+        """Whether all of a span may be learnt from."""
+        if start_ms < self.until_ms or (self.since_ms is not None and end_ms > self.since_ms):
+            return False
+        return not any(lo_ms < end_ms and hi_ms > start_ms for lo_ms, hi_ms in self.over)
+
 
 def apart(spans: Sequence[Regression], now_ms: int) -> dict[Labels, Apart]:
     """What is no past, by series, of the regressions on one signal.

@@ -1,12 +1,14 @@
 """What some triggers ask of the history beside averages: distributions, daily lows, budgets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
 from detector.buckets import merged, shared
+from detector.chance import deviations, quantile_edge, share_edge
+from detector.exclusion import Apart
 from detector.judgement import Judged
 from detector.judges.burn import Events
 from detector.judges.distribution import Distributions
@@ -124,6 +126,62 @@ class FactFinder:
         tail, short = (Events.of(newest, since_ms, end_ms) for since_ms in (until_ms, short_ms))
         long = placed(known.events, known.series, series) + placed(tail, newest.series, series)
         return np.stack([long.shares, placed(short, newest.series, series).shares], axis=1)
+
+    def edges(
+        self,
+        signal: Signal,
+        confidence: float,
+        upwards: bool,
+        series: Sequence[Labels],
+        end_ms: int,
+        left_out: Mapping[Labels, Apart],
+    ) -> tuple[Floats, Floats]:
+        """(edge of the band of the newest value, value of the same hours before) of each series.
+
+        NaN where the signal is neither a quantile nor a share. Days that are no past of a series,
+        because a regression was open, are left out.
+        """
+        z, form = deviations(confidence), signal.form
+        over_ms = round(form.over * 1000)
+        found = np.full((2, len(series)), np.nan)
+        days = [end_ms - day * DAY_MS for day in range(DAYS + 1)]
+        learnt = np.array(
+            [
+                [left_out.get(one, Apart()).is_past(at - over_ms, at) for at in days[1:]]
+                for one in series
+            ]
+        )
+        if isinstance(form, Quantile):
+            shapes = self.distributions(signal, Span(over_ms, 1, 1), series, end_ms)
+            past = np.where(learnt[:, :, None], shapes.past[:, :, 0], 0.0).sum(axis=1)
+            for row in range(len(series)):
+                bounds = shapes.edges[row]
+                width = int(np.argmax(np.isinf(bounds))) + 1
+                now, before = (
+                    np.diff(one[:width], prepend=0.0) for one in (shapes.now[row, 0], past[row])
+                )
+                edges = tuple(bounds[:width].tolist())
+                found[:, row] = quantile_edge(edges, now, before, form.q, z, upwards=upwards)
+        elif isinstance(form, Share):
+            parts = [
+                self.events(signal, at - over_ms, at, series, day) for day, at in enumerate(days)
+            ]
+            for row in range(len(series)):
+                chosen = [one for one, yes in zip(parts[1:], learnt[row], strict=True) if yes]
+                now, before = (
+                    (sum(one.weighted[row] for one in each), sum(one.n[row] for one in each))
+                    for each in (parts[:1], chosen)
+                )
+                found[:, row] = share_edge(now, before, z, upwards=upwards)
+        return found[0], found[1]
+
+    def events(
+        self, signal: Signal, start_ms: int, end_ms: int, series: Sequence[Labels], day: int
+    ) -> Events:
+        """The events of a span on a day: of today from the short windows, else from the long."""
+        seconds = signal.form.over if day else signal.form.window
+        windows = self.history.windows(signal.name, start_ms, end_ms, seconds=seconds, counts=False)
+        return placed(Events.of(windows, start_ms, end_ms), windows.series, series)
 
     def distributions(
         self, signal: Signal, span: Span, series: Sequence[Labels], end_ms: int

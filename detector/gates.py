@@ -15,6 +15,7 @@ from detector.bounds import Levels, Limits, beyond_critical, cleared, fixed, hel
 from detector.checks import (
     Case,
     Checks,
+    of_band,
     of_certainty,
     of_count,
     of_data,
@@ -27,6 +28,7 @@ from detector.checks import (
     of_history,
     of_improvement,
     of_kept,
+    of_mix,
     of_significance,
     of_sustain,
     of_trigger,
@@ -59,8 +61,10 @@ class Gate(StrEnum):
     MIN_EVENTS = "min_events"
     AWAITING_EVIDENCE = "awaiting_evidence"
     EXPECTED = "expected"
+    BAND = "band"
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
+    MIX = "mix"
     FDR = "fdr"
     WARMING = "warming"
     SUSPICION = "suspicion"
@@ -78,8 +82,10 @@ ASKS: Mapping[Gate, str] = {
     Gate.MIN_EVENTS: "Enough events are behind the newest value.",
     Gate.AWAITING_EVIDENCE: "Its own past has been looked at; of very many candidates some wait.",
     Gate.EXPECTED: "It is beyond the threshold of this hour, too.",
+    Gate.BAND: "So few observations do not differ as much by chance.",
     Gate.EFFECT: "It is far enough from what is usual at this hour.",
     Gate.SIGNIFICANCE: "Its own past of two weeks holds nothing like it, or hardly.",
+    Gate.MIX: "It is no change of those who came: enough is left with the visitors made alike.",
     Gate.FDR: "Among all series that are tested at once it is hardly chance.",
     Gate.WARMING: "Enough of the seven days have data for anybody to be told.",
     Gate.SUSPICION: "It is beyond the thresholds of its past for sure; until then suspected.",
@@ -221,10 +227,15 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
-    usual = effect = weak = doubted = by_chance = away = warming = none
+    usual = within = effect = weak = others = doubted = by_chance = away = warming = none
     expected = case.levels.expected
     if gates.expected and expected is not None:
         usual = held(expected, values, up)[:, -1] == 0
+    if gates.band is not None:
+        edge, past = assessed.edge, assessed.same_hours
+        within = edge <= past if up else edge >= past
+    if gates.mix is not None:
+        others = assessed.left < gates.mix
     if gates.effect is not None:
         multiple = assessed.expected * gates.effect
         effect = newest < multiple if up else newest > multiple
@@ -254,6 +265,14 @@ def statistical(case: Case) -> tuple[Stage, ...]:
         ),
         Stage(Gate.EXPECTED, usual, rejected, Reason.EXPECTED, of_expected(case), gates.expected),
         Stage(
+            Gate.BAND,
+            within,
+            rejected,
+            Reason.BAND,
+            of_band(case),
+            gates.band is not None,
+        ),
+        Stage(
             Gate.EFFECT,
             effect,
             rejected,
@@ -268,6 +287,14 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             Reason.SIGNIFICANCE,
             of_significance(case),
             gates.significance is not None,
+        ),
+        Stage(
+            Gate.MIX,
+            others,
+            rejected,
+            Reason.MIX,
+            of_mix(case),
+            gates.mix is not None,
         ),
         Stage(Gate.FDR, by_chance, rejected, Reason.FDR, of_fdr(case), gates.fdr is not None),
         Stage(

@@ -1,7 +1,9 @@
 """What a rule says about a series: the verdict, and the evidence it rests on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +34,10 @@ class Reason(StrEnum):
     MIN_DELTA = "min_delta"
     MIN_EVENTS = "min_events"
     EXPECTED = "expected"
+    BAND = "band"
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
+    MIX = "mix"
     AWAITING_EVIDENCE = "awaiting_evidence"
     FDR = "fdr"
     WARMING = "warming"
@@ -68,7 +72,10 @@ class Assessment:
     false-discovery rate at which the series would be among those that fire; no stage gives it yet.
     The span that says so has `span_seconds`; the change set in between `began_lo_ms` and
     `began_hi_ms`, from the median `before` to that `after`, the difference known to a standard
-    error of `error`. `awaiting`: nobody has looked yet.
+    error of `error`. `edge` is the nearer edge of the band of the newest value, `same_hours` what
+    it is held against: the same hours of the seven days before. `left` is the part of the
+    difference that is left with the visitors made alike. `awaiting`: nobody has looked yet.
+    `visits` is what page views say of some rows, for people and for JSON.
     """
 
     expected: Floats
@@ -85,12 +92,16 @@ class Assessment:
     before: Floats
     after: Floats
     error: Floats
+    edge: Floats
+    same_hours: Floats
+    left: Floats
     awaiting: Flags
+    visits: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, count: int) -> "Assessment":
         """Every stage abstains."""
-        columns = {name: np.full(count, np.nan) for name in STAGES}
+        columns: dict[str, Any] = {name: np.full(count, np.nan) for name in STAGES}
         return cls(**columns, awaiting=np.zeros(count, np.bool_))
 
     def row(self, i: int) -> tuple[tuple[str, float], ...]:
@@ -98,7 +109,7 @@ class Assessment:
         return tuple((name, float(getattr(self, name)[i])) for name in STAGES)
 
 
-STAGES = tuple(one for one in Assessment.__slots__ if one != "awaiting")
+STAGES = tuple(one for one in Assessment.__slots__ if one not in ("awaiting", "visits"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +120,7 @@ class Judgement:
     the 7-day average and standard deviation (NaN for none), resting on `days` days with data and
     `baseline_n` observations. `clear` says that the newest window is back beyond the clear level.
     `typical` is the median of the judged windows. `leaves` are the single triggers of a tree,
-    `stages` the numbers of the statistical stages by name.
+    `stages` the numbers of the statistical stages by name, `visits` what page views say of it.
     """
 
     rule: str
@@ -134,6 +145,7 @@ class Judgement:
     typical: float = np.nan
     leaves: tuple[LeafEvidence, ...] = ()
     stages: tuple[tuple[str, float], ...] = ()
+    visits: Mapping[str, Any] = field(default_factory=dict)
 
 
 DAYS_NEEDED = 5  # 70 % of seven; office-hours traffic has five
@@ -231,6 +243,7 @@ class Verdicts:
             typical=median(self.judged.values[i]),
             leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
             stages=() if assessed is None else assessed.row(i),
+            visits={} if assessed is None else assessed.visits.get(i, {}),
         )
 
     def rows(self) -> list[Judgement]:

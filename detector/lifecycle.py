@@ -68,6 +68,8 @@ def evidence(judgement: Judgement) -> Mapping[str, Any]:
     stages = {name: value for name, value in judgement.stages if math.isfinite(value)}
     if stages:
         found["stages"] = stages
+    if judgement.visits:
+        found["visits"] = dict(judgement.visits)
     if judgement.leaves:
         found["leaves"] = [
             {

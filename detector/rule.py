@@ -33,8 +33,8 @@ class Sustain(Part):
 class Gates(Part):
     """What must hold beside the trigger; `gates: off` leaves only the trigger and sustain.
 
-    The statistical ones (`expected`, `effect`, `significance`, `went_away`, `fdr`) abstain where
-    their stage has nothing to say of a series.
+    The statistical ones (`expected`, `band`, `effect`, `significance`, `mix`, `went_away`, `fdr`)
+    abstain where their stage has nothing to say of a series.
     """
 
     min_count: float = Field(0, ge=0, description="Observations in a judged window; else unknown.")
@@ -61,6 +61,20 @@ class Gates(Part):
         description="Share of the comparisons with the past of the series that must be beyond what "
         "it did by itself in two weeks; what is nearly so is suspected.",
     )
+    band: float | None = Field(
+        None,
+        ge=0.5,
+        lt=1,
+        description="Of quantiles and shares: confidence of the band around the newest value, by "
+        "its number of observations, that must be beyond the same hours of the seven days before.",
+    )
+    mix: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Of web vitals: part of the difference that must be left when the visitors are "
+        "made alike, by connection, country, kind of navigation, release and route.",
+    )
     went_away: float | None = Field(
         None,
         gt=0,
@@ -81,7 +95,7 @@ class Gates(Part):
     @property
     def ask_the_past(self) -> bool:
         """Whether any of them needs evidence from the past of a series."""
-        numbers = (self.effect, self.significance, self.went_away)
+        numbers = (self.effect, self.significance, self.went_away, self.band, self.mix)
         return self.expected or any(one is not None for one in numbers)
 
 

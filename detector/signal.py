@@ -66,6 +66,11 @@ class _Form(Renaming):
     window: Seconds = Field(60.0, description="Length of a stored window.")
     over: Seconds = Field(300.0, description="Span that a judgement looks at; whole windows.")
     kind: str = Field("other", description="Where it is shown: api, database, cache, resource.")
+    vital: Literal["LCP", "INP", "CLS", "FCP", "TTFB"] | None = Field(
+        None,
+        description="The web vital that it is, whose page views the receiver of beacons counts: "
+        "what the gate `mix` weighs, and what a regression is explained by.",
+    )
 
     @model_validator(mode="after")
     def _whole_windows(self) -> "_Form":

@@ -1,8 +1,9 @@
 """A small shop with a database, a cache and a slow partner; version 1.5.0 has a mistake.
 
-Run as a process of its own: `python -P -m api.demo.shop PORT SEED`. Every request runs a real
-query, on SQLite or on the PostgreSQL that `api.demo.stores` tells of; the time that a real shop
-spends waiting for others is waited for.
+Run as a process of its own: `python -P -m api.demo.shop PORT SEED [PLIMSOLL]`. Every request runs
+a real query, on SQLite or on the PostgreSQL that `api.demo.stores` tells of; the time that a real
+shop spends waiting for others is waited for. With the address of a Plimsoll its pages carry the
+beacon.
 """
 
 import asyncio
@@ -11,16 +12,18 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter, sleep
 from typing import Annotated
 
 import uvicorn
 from fastapi import Body, FastAPI, HTTPException
+from fastapi.responses import HTMLResponse
 from prometheus_client import CollectorRegistry, Histogram
 
 from api.demo import stores
+from api.demo.storefront import EXPERIMENT_SECONDS, pages
 from plimsoll_client.cache import ObservedCache
 from plimsoll_client.exposition import metrics_app
 from plimsoll_client.middleware import RequestMetrics
@@ -61,7 +64,7 @@ class Shop:
         await asyncio.sleep(median_seconds * math.exp(self.random.gauss(0, JITTER)))
 
 
-def create_shop(seed: int) -> Callable[..., object]:
+def create_shop(seed: int, plimsoll_url: str = "") -> Callable[..., object]:
     """The ASGI application."""
     registry = CollectorRegistry()
     shop = Shop(seed, registry)
@@ -107,6 +110,14 @@ def create_shop(seed: int) -> Callable[..., object]:
                 await shop.partner(0.02)
         return {"total": total}
 
+    @app.get("/experiments")
+    async def experiments() -> dict[str, str]:
+        await asyncio.sleep(EXPERIMENT_SECONDS)
+        return {"picture": "the same as ever"}
+
+    for template, made in pages(plimsoll_url, SLOW).items():
+        app.add_api_route(template, shown(shop, made), response_class=HTMLResponse)
+
     @app.post("/deploy")
     async def deploy(version: Annotated[str, Body(embed=True)]) -> dict[str, str]:
         shop.version = version
@@ -114,6 +125,15 @@ def create_shop(seed: int) -> Callable[..., object]:
 
     app.add_route("/metrics", metrics_app(registry))
     return RequestMetrics(app, registry=registry)
+
+
+def shown(shop: Shop, made: Callable[[str], str]) -> Callable[[], Awaitable[HTMLResponse]]:
+    """The handler of a page."""
+
+    async def handler() -> HTMLResponse:
+        return HTMLResponse(made(shop.version))
+
+    return handler
 
 
 def end_with(parent: int) -> None:
@@ -126,7 +146,7 @@ def end_with(parent: int) -> None:
 if __name__ == "__main__":
     threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     uvicorn.run(
-        create_shop(int(sys.argv[2])),
+        create_shop(int(sys.argv[2]), *sys.argv[3:4]),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         log_level="error",

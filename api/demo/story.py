@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -18,9 +18,12 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.demo.past import fill
+from alerts.visitors import page_views
+from api.demo import vitals_past
+from api.demo.past import DAYS, fill
 from api.demo.shop import GOOD, SLOW
 from api.demo.slack import DemoSlack, Message
+from api.demo.storefront import APP, KEY, TEMPLATES
 from api.document import Document
 from api.house import House
 from api.serve import run
@@ -36,6 +39,9 @@ PATIENCE_SECONDS = 240.0
 BARS = "▁▂▃▄▅▆▇█"
 SUBJECT = "/checkout"
 SHOWN_WINDOWS = 60
+FASTER = ("api_response_time_regression", "api_mean_time_regression")
+VITALS_JUDGED = ("rum_lcp_regression",)
+VITAL_WINDOWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ def tell(out: Console, script: Script) -> bool:
     """Run the demo; whether the regression was found and told."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plimsoll-demo-")))
-        shop_url = stack.enter_context(process("api.demo.shop", script.seed))
+        plimsoll_url = f"http://127.0.0.1:{script.port}"
+        shop_url = stack.enter_context(process("api.demo.shop", script.seed, more=(plimsoll_url,)))
         slack = stack.enter_context(
             contextlib.closing(DemoSlack(lambda what, message: show_message(out, what, message)))
         )
@@ -72,7 +79,7 @@ def settings(script: Script, folder: Path, shop_url: str, slack_url: str) -> Set
         for name, rule in rules.items()
     }
     # Shorter windows hold fewer requests; the triggers stay as they ship.
-    for name in ("api_response_time_regression", "api_mean_time_regression"):
+    for name in (*FASTER, *VITALS_JUDGED):
         clear[name]["gates"] = {**rules[name]["gates"], "min_count": 20}
     interval = f"{max(1, script.window_seconds // 3)}s"
     data: dict[str, Any] = {
@@ -81,6 +88,21 @@ def settings(script: Script, folder: Path, shop_url: str, slack_url: str) -> Set
         "collector": {
             "interval": interval,
             "targets": [{"name": "shop", "url": f"{shop_url}/metrics"}],
+            "rum": {
+                "apps": [
+                    {
+                        "name": APP,
+                        "key": KEY,
+                        "origins": [shop_url],
+                        "routes": list(TEMPLATES),
+                        "target": "shop",
+                    }
+                ],
+                "settle": "5s",
+                "interval": interval,
+                # The browsers of the demo say whose network they are, as a proxy would.
+                "trusted_proxies": ["127.0.0.1"],
+            },
         },
         "detector": {"delay": "2s"},
         "signals": shorter,
@@ -99,7 +121,7 @@ def settings(script: Script, folder: Path, shop_url: str, slack_url: str) -> Set
 
 
 @contextlib.contextmanager
-def process(module: str, seed: int, url: str = "") -> Iterator[str]:
+def process(module: str, seed: int, url: str = "", more: Sequence[str] = ()) -> Iterator[str]:
     """A process of the demo, ended with it; gives the address that it listens on."""
     if not url:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -108,7 +130,7 @@ def process(module: str, seed: int, url: str = "") -> Iterator[str]:
     else:
         where = url
     # -P: a folder `api` in the working directory must not be taken for ours.
-    child = subprocess.Popen([sys.executable, "-P", "-m", module, where, str(seed)])
+    child = subprocess.Popen([sys.executable, "-P", "-m", module, where, str(seed), *more])
     try:
         yield url
     finally:
@@ -134,9 +156,17 @@ class Teller:
         )
         await self.remember(house)
         await self.until_up(f"{self.shop_url}/metrics")
-        with process("api.demo.traffic", self.script.seed, self.shop_url):
+        seed, more = self.script.seed, (self.plimsoll_url,)
+        with (
+            process("api.demo.traffic", seed, self.shop_url),
+            process("api.demo.browsers", seed, self.shop_url, more),
+        ):
             began = monotonic()
             out.print("Customers arrive: about 20 requests a second, each a real HTTP request.")
+            out.print(
+                f"Browsers open the pages of {self.shop_url} and send their beacons to /rum; open "
+                "one yourself, and you are counted among them."
+            )
             await asyncio.sleep(3 * window)
             await self.deploy(SLOW)
             out.print(
@@ -150,8 +180,21 @@ class Teller:
             await self.show(house, incident)
             self.found = await self.told()
             out.print(f"Told {monotonic() - began:.0f} s after the first customer came.")
+            await self.show_vital(house)
             if self.script.stay:
                 await self.mend(house)
+
+    async def show_vital(self, house: House) -> None:
+        """What browsers notice of the same deployment, and no server does."""
+        until = monotonic() + VITAL_WINDOWS * self.script.window_seconds
+        while monotonic() < until:
+            for one in await asyncio.to_thread(incidents, house):
+                for each in one.regressions:
+                    if each.rule in VITALS_JUDGED and each.phase.holds:
+                        self.out.print(Panel("\n".join(vital(each)), title="Web vitals"))
+                        return
+            await asyncio.sleep(1)
+        self.out.print("Browsers were not slowed for long enough yet: see Web vitals in a minute.")
 
     async def mend(self, house: House) -> None:
         """Roll back, see the message turn green, and leave everything running."""
@@ -177,7 +220,11 @@ class Teller:
                 until_ms = milliseconds(house.now())
                 past = fill(house.history, house.settings.definitions, until_ms, self.script.seed)
                 for share in past:
-                    progress.update(task, completed=share)
+                    progress.update(task, completed=0.7 * share)
+                signal = house.settings.definitions.signals.get(vitals_past.SIGNAL)
+                browsers = vitals_past.fill(house.history, signal, until_ms, self.script.seed, DAYS)
+                for share in browsers:
+                    progress.update(task, completed=0.7 + 0.3 * share)
                 house.detector.forget_baselines()
 
             await asyncio.to_thread(write)
@@ -237,6 +284,17 @@ class Teller:
             f"{self.plimsoll_url}/regressions/{worst.id}",
         ]
         self.out.print(Panel("\n".join(lines), title="Regression", border_style="yellow"))
+
+
+def vital(one: Regression) -> list[str]:
+    """A regression that browsers notice, with what their page views say."""
+    route, device = (escape(one.labels.get(name)) for name in ("route", "device"))
+    said = page_views(one.evidence.get("visits") or {}, one.unit)
+    return [
+        f"[bold]{escape(one.title)} {one.change}[/] on {route}, {device}: "
+        f"now {units.text(one.value, one.unit)}",
+        *(f"{escape(each)}." for each in said),
+    ]
 
 
 def incidents(house: House) -> list[Incident]:

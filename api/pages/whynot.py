@@ -34,6 +34,8 @@ GATES = {
     Reason.MIN_EVENTS: "too few events",
     Reason.EXPECTED: "usual at this hour",
     Reason.EFFECT: "too close to what is usual",
+    Reason.BAND: "so few observations differ as much by chance",
+    Reason.MIX: "other visitors came, and nobody was served worse",
     Reason.SIGNIFICANCE: "within what it did by itself",
     Reason.AWAITING_EVIDENCE: "too many at once, looked at next",
     Reason.FDR: "may be chance among so many series",

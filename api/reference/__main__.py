@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "beacon-refusals": reasons.beacon_refusals,
     "beacon-omissions": reasons.omissions,
     "beacon-exclusions": reasons.exclusions,
+    "views-lost": reasons.views_lost,
     "vitals-comparisons": reasons.comparisons,
     "export-outcomes": reasons.exports,
     "exporters": declared.exporters,

@@ -33,7 +33,7 @@ from api.routes.targets import IN_WORDS
 from api.trial import NOISE_IN_WORDS
 from collector.failure import Failure
 from collector.rum.percentile import Comparison
-from collector.rum.refusal import STATUS, Exclusion, Omission
+from collector.rum.refusal import STATUS, Exclusion, Lost, Omission
 from collector.rum.refusal import Refusal as BeaconRefusal
 from collector.source import Drop
 from detector.bounds import Levels, Limits
@@ -71,10 +71,14 @@ JUDGEMENTS = {
     "`gates.min_ratio`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
     Reason.EXPECTED: "Rejected: the trigger does not hold against what is usual at this hour.",
+    Reason.BAND: "Rejected: so few observations differ as much from the same hours of the days "
+    "before by chance (`gates.band`).",
     Reason.EFFECT: "Rejected: closer to what is usual at this hour than `gates.effect`, or unusual "
     "for the series, but less than is worth a notice after so short a time.",
     Reason.SIGNIFICANCE: "Rejected: the series did as much by itself in the last two weeks. "
     "Suspected: it nearly did.",
+    Reason.MIX: "Rejected: less than `gates.mix` of the difference is left with the visitors made "
+    "alike; others came, and nobody was served worse.",
     Reason.AWAITING_EVIDENCE: "Rejected: more candidates than one tick looks at; its turn comes in "
     "the next ticks.",
     Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",
@@ -276,9 +280,18 @@ OMISSIONS = {
     Omission.LATE: "Its view was over and the metric counted.",
     Omission.TOO_MANY: "More than 200 metrics of one page view wait.",
 }
+VIEWS_LOST = {
+    Lost.KILLED: "The process before ended without an orderly stop: as many as were open at its "
+    "last turn.",
+    Lost.STALE: "They were kept at an orderly stop, and the next start came more than an hour "
+    "later.",
+    Lost.UNREADABLE: "What was kept cannot be read; how many there were is not known, so 1.",
+}
 EXCLUSIONS = {
     Exclusion.INCONSISTENT: "First byte, first paint and largest paint are in no possible order.",
     Exclusion.PREFIX_SHARE: "The network gave its share of this route and device in this hour.",
+    Exclusion.PREFIX_PULL: "The network's values lie on one side of the p75 by more than "
+    "`prefix_pull`, and by more than chance; of CLS, of the end of good.",
 }
 COMPARISONS = {
     Comparison.UNKNOWN: "Fewer values on one side than rules ask for. Never the same as steady.",
@@ -303,6 +316,11 @@ def omissions() -> str:
 def exclusions() -> str:
     """Why a final value is not counted."""
     return described(Exclusion, EXCLUSIONS, "reason")
+
+
+def views_lost() -> str:
+    """Why page views that were open are not counted."""
+    return described(Lost, VIEWS_LOST, "reason")
 
 
 def comparisons() -> str:

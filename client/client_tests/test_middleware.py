@@ -54,6 +54,54 @@ class TestWhatIsCounted:
         assert value(registry, BODY_BYTES, **labels) == 5
         assert value(registry, "http_server_active_requests", method="GET") == 0
 
+    @pytest.mark.parametrize(
+        ("path", "method", "headers", "pages"),
+        [
+            ("/page", "GET", (), 1),
+            ("/page", "GET", ((b"sec-fetch-dest", b"document"),), 1),
+            ("/page", "GET", ((b"sec-fetch-dest", b"empty"),), None),
+            ("/page", "GET", ((b"sec-purpose", b"prefetch;prerender"),), None),
+            ("/page", "HEAD", (), None),
+            ("/data", "GET", (), None),
+            ("/none", "GET", (), None),
+            ("/gone", "GET", (), None),
+        ],
+    )
+    def test_a_page_is_html_that_a_browser_is_shown(
+        self,
+        registry: CollectorRegistry,
+        path: str,
+        method: str,
+        headers: tuple[tuple[bytes, bytes], ...],
+        pages: int | None,
+    ) -> None:
+        app = FastAPI()
+        html, gone = (
+            Response("<p>", media_type="text/html"),
+            Response("", 404, media_type="text/html"),
+        )
+        app.add_api_route("/page", lambda: html, methods=["GET", "HEAD"])
+        app.add_api_route("/data", lambda: Response("{}", media_type="application/json"))
+        app.add_api_route("/none", lambda: Response(status_code=204))
+        app.add_api_route("/gone", lambda: gone)
+        app.add_middleware(RequestMetrics, registry=registry)
+
+        ask(app, method, path, headers=((b"host", b"shop.example"), *headers))
+
+        assert value(registry, "http_server_page_hits_total", route=path) == pages
+
+    def test_pages_of_too_many_routes_share_one(self, registry: CollectorRegistry) -> None:
+        app = FastAPI()
+        for path in ("/a", "/b"):
+            app.add_api_route(path, lambda: Response("<p>", media_type="text/html"))
+        app.add_middleware(RequestMetrics, registry=registry, max_routes=1)
+
+        ask(app, "GET", "/a")
+        ask(app, "GET", "/b")
+
+        assert value(registry, "http_server_page_hits_total", route="/a") == 1
+        assert value(registry, "http_server_page_hits_total", route="__overflow__") == 1
+
     def test_the_label_tier_is_absent_without_tiers(self, registry: CollectorRegistry) -> None:
         ask(RequestMetrics(plain(), registry), "GET", "/")
 

@@ -115,6 +115,9 @@ class Regression(TypedDict):
     """What else may explain it: `cost_shift`, `load_driven`."""
     deployment: Correlated | None
     """The deployment its time fits, if any."""
+    page_views: list[str]
+    """Of a web vital what the page views behind it say, in words: the release that is worse, the
+    element that grew, the visitors; empty where nothing is known. Its numbers are in `evidence`."""
     links: Links
     """Where to go from here."""
 
@@ -231,6 +234,9 @@ class WholeRegression(TypedDict):
     """What else may explain it: `cost_shift`, `load_driven`."""
     deployment: Correlated | None
     """The deployment its time fits, if any."""
+    page_views: list[str]
+    """Of a web vital what the page views behind it say, in words: the release that is worse, the
+    element that grew, the visitors; empty where nothing is known. Its numbers are in `evidence`."""
     links: Links
     """Where to go from here."""
     why: str

@@ -46,7 +46,7 @@ class Series(NamedTuple):
 
 
 class RequestFamilies:
-    """The four families of one registry; every label is bounded.
+    """The five families of one registry; every label is bounded.
 
     A request costs one dictionary lookup: the children of a label set are resolved once and kept.
     """
@@ -88,6 +88,12 @@ class RequestFamilies:
             ["method", "route"],
             registry=registry,
         )
+        self._page_hits = Counter(
+            "http_server_page_hits_total",
+            "Pages of HTML that were asked for to be shown, and answered with 2xx.",
+            ["route"],
+            registry=registry,
+        )
         self._refusals = refusals_of(registry)
         self.active = {method: active.labels(method) for method in (*METHODS, OTHER_METHOD)}
         for gauge in self.active.values():
@@ -113,6 +119,11 @@ class RequestFamilies:
                 if self._is_plain(status):
                     self._series[key] = series
         return series
+
+    def count_page(self, route: str) -> None:
+        """Count a page that a browser was shown; its route is one that `series` knows or shares."""
+        known = ("GET", route) in self._known or route == UNMATCHED
+        self._page_hits.labels(route if known else OVERFLOW).inc()
 
     def refused(self, reason: Refused) -> None:
         """Count a request whose own label was not taken."""

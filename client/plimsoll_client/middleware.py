@@ -69,14 +69,15 @@ class RequestMetrics:
         active.inc()
         status = body_bytes = 0
         ended = None
-        client_gone = False
+        client_gone = page = False
         started = clock()
 
         async def watched(message: Message) -> None:
-            nonlocal status, body_bytes, ended, client_gone
+            nonlocal status, body_bytes, ended, client_gone, page
             kind = message["type"]
             if kind == "http.response.start":
                 status = message["status"]
+                page = method == "GET" and 200 <= status < 300 and is_page(scope, message)
                 if may_see_timing(self.expose_timing, scope):
                     message = with_timing(message, clock() - started)
             try:
@@ -108,10 +109,18 @@ class RequestMetrics:
         finally:
             active.dec()
             seconds = (clock() if ended is None else ended) - started
-            self.record(scope, method, status, seconds, 0 if method == "HEAD" else body_bytes)
+            sent = 0 if method == "HEAD" else body_bytes
+            self.record(scope, method, status, seconds, sent, page=page)
 
     def record(
-        self, scope: Scope, method: str, status: int, seconds: float, body_bytes: int
+        self,
+        scope: Scope,
+        method: str,
+        status: int,
+        seconds: float,
+        body_bytes: int,
+        *,
+        page: bool = False,
     ) -> None:
         """Add one request to its series.
 
@@ -128,3 +137,25 @@ class RequestMetrics:
         series.observe_seconds(seconds)
         series.count_one()
         series.add_body_bytes(body_bytes)
+        if page and 200 <= status < 300:
+            self.families.count_page(route)
+
+
+def is_page(scope: Scope, message: Message) -> bool:
+    """Whether a browser is shown this response: HTML, and not fetched by a script or ahead of time.
+
+    Browsers say what a request is for (`Sec-Fetch-Dest`); of those that do not, HTML is enough.
+    """
+    for name, value in message.get("headers", ()):
+        if name == b"content-type" or name.lower() == b"content-type":
+            if not value.lstrip().lower().startswith(b"text/html"):
+                return False
+            break
+    else:
+        return False
+    for name, value in scope["headers"]:
+        if name == b"sec-fetch-dest" and value != b"document":
+            return False
+        if name in (b"sec-purpose", b"purpose") and value.startswith(b"prefetch"):
+            return False
+    return True

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from collector.rum.guards import Pivot
 from collector.rum.vitals import SECONDS, SHIFT, VITALS
 from collector.source import TARGET
 from storage.history import Samples
@@ -23,13 +24,20 @@ MOST_CELLS = 20_000
 
 
 class Cell:
-    """A histogram: observations a bucket, the last one beyond all edges, and their sum."""
+    """A histogram: observations a bucket, the last one beyond all edges, and their sum.
 
-    __slots__ = ("counts", "total")
+    `pivot` divides the values of the running hour.
+    """
 
-    def __init__(self, buckets: int) -> None:
-        self.counts = [0] * buckets
+    __slots__ = ("counts", "pivot", "total")
+
+    def __init__(self, metric: str, route: str, device: str) -> None:
+        vital = VITALS[metric]
+        self.counts = [0] * (len(vital.edges) + 1)
         self.total = 0.0
+        # Half of all layout shifts are 0, so what is judged of them is the share within good.
+        fixed = None if vital.is_time else vital.bucket(vital.good)
+        self.pivot = Pivot(hash((metric, route, device)), len(self.counts), fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Histograms:
         key = metric, route, device
         cell = self.cells.get(key)
         if cell is None:
-            cell = self.cells[key] = Cell(len(VITALS[metric].edges) + 1)
+            cell = self.cells[key] = Cell(metric, route, device)
         return cell
 
     def count(self, metric: str, route: str, device: str, bucket: int, value: float) -> None:
@@ -105,7 +113,7 @@ class Cut(StrEnum):
     RELEASE = "rum_hour_release"
     """metric, route, device, release"""
     COUNTRY = "rum_hour_country"
-    """metric, country"""
+    """metric, route, device, country"""
     ELEMENT = "rum_hour_element"
     """metric, route, release, element"""
 
@@ -113,7 +121,7 @@ class Cut(StrEnum):
 CUT_LABELS: Mapping[Cut, tuple[str, ...]] = {
     Cut.MIX: ("metric", "route", "device", "connection", "navigation"),
     Cut.RELEASE: ("metric", "route", "device", "release"),
-    Cut.COUNTRY: ("metric", "country"),
+    Cut.COUNTRY: ("metric", "route", "device", "country"),
     Cut.ELEMENT: ("metric", "route", "release", "element"),
 }
 
@@ -199,6 +207,8 @@ class Hour:
         """Add counts, as they were stored of this hour; of another layout they are left out."""
         key = tuple(labels.get(name) for name in CUT_LABELS[cut])
         vital = VITALS.get(key[0])
+        if cut is Cut.COUNTRY and not key[1]:  # of a time when countries were told for all routes
+            return
         if vital is None or len(counts) != len(vital.edges) + 1:
             return
         known = self.cuts[cut].setdefault(key, [0] * len(counts))

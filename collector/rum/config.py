@@ -182,6 +182,13 @@ class RumConfig(BaseModel):
         description="Share of an hour's page views of a route and device that one network may "
         "give; 1 where all users come from one network.",
     )
+    prefix_pull: float = Field(
+        0.003,
+        gt=0,
+        le=1,
+        description="How far one network may pull a p75: the share of the hour's values of a "
+        "metric, route and device by which its rank may move; 1 where nobody is held back.",
+    )
     prefix_views: int = Field(
         20, ge=1, description="Page views an hour that one network may give in any case."
     )

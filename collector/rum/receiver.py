@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from collector.rum.beacon import Beacon
 from collector.rum.cells import TALLY_LABELS, Cell, Cut, Histograms, Hour, Tally, hour_end
 from collector.rum.config import RumApp, RumConfig
-from collector.rum.guards import Shares, in_order
+from collector.rum.guards import Pulls, Shares, in_order
 from collector.rum.names import OTHER, Names, Templates, clean_text
 from collector.rum.rate import Rate
-from collector.rum.refusal import Exclusion, Refusal
+from collector.rum.refusal import Exclusion, Lost, Refusal
 from collector.rum.views import Sender, Value, View, Views
 from collector.rum.vitals import CONNECTIONS, NAVIGATE, RESTORED, SOFT, UNKNOWN, VITALS
 from storage.series import Labels
@@ -44,6 +44,7 @@ class Site:
         self.routes = Names(app.routes, config.routes, *earned)
         self.releases = Names((), config.releases, *earned)
         self.shares = Shares(config.prefix_share, config.prefix_views)
+        self.pulls = Pulls(config.prefix_pull)
         self.hour = Hour(app.name, 0)
         self._places: dict[tuple[tuple[str, ...], str], Place] = {}
         self.ended: deque[Hour] = deque(maxlen=MOST_HOURS_WAITING)
@@ -53,6 +54,7 @@ class Site:
         self.unfinalised: Counter[str] = Counter()
         self.loads: dict[str, float] = {}
         self.overflow = 0
+        self.views_lost = dict.fromkeys(Lost, 0)
 
     def count(self, view: View, now_ms: int) -> None:
         """Count a view that is over: its loss, and of its values those that are believed."""
@@ -66,15 +68,15 @@ class Site:
         release = NO_RELEASE
         if view.release:
             release = self.releases.label(clean_text(view.release), view.sender.network, now_ms)
-        labels: dict[str, str | None] = {}
+        labels: dict[str, tuple[str, int | None]] = {}
         for one in values:
             if one.route not in labels:
                 labels[one.route] = self._believed(one.route, view, now_ms)
-            route = labels[one.route]
-            if route is None:
+            route, seen = labels[one.route]
+            if seen is None:
                 self.excluded[Exclusion.PREFIX_SHARE] += 1
             else:
-                self._add(one, route, view, release)
+                self._add(one, route, view, release, seen, now_ms)
 
     def _count_losses(self, view: View) -> None:
         lost, browser = view.lost, view.sender.browser
@@ -87,13 +89,12 @@ class Site:
             self.unfinalised[browser] += unfinalised
             self.hour.tally(Tally.UNFINALISED, (browser,), unfinalised, 1)
 
-    def _believed(self, sent: str, view: View, now_ms: int) -> str | None:
-        """The label of a route, or None where this network gave enough already."""
+    def _believed(self, sent: str, view: View, now_ms: int) -> tuple[str, int | None]:
+        """The label of a route, and how often this network came; None where it gave enough."""
         sender = view.sender
         route = self.routes.label(self.templates.route(sent), sender.network, now_ms)
-        if not self.shares.admit(hash((route, view.device)), sender.network, now_ms):
-            return None
-        return route
+        seen = self.shares.admit(hash((route, view.device)), sender.network, now_ms)
+        return route, seen
 
     def _consistent(self, values: list[Value]) -> list[Value]:
         """The values without those of a page load whose paints are in no possible order."""
@@ -108,7 +109,9 @@ class Site:
         self.excluded[Exclusion.INCONSISTENT] += len(values) - len(kept)
         return kept
 
-    def _add(self, one: Value, route: str, view: View, release: str) -> None:
+    def _add(
+        self, one: Value, route: str, view: View, release: str, seen: int, now_ms: int
+    ) -> None:
         name = one.name
         key = name, route, one.navigation, view.device, view.connection, release
         place = self._places.get((key, view.sender.country)) or self._place(
@@ -116,6 +119,9 @@ class Site:
         )
         cell, hourly = place
         bucket = VITALS[name].bucket(one.value)
+        if not self.pulls.admit(cell.pivot, view.sender.network, bucket, seen, now_ms):
+            self.excluded[Exclusion.PREFIX_PULL] += 1
+            return
         cell.counts[bucket] += 1
         cell.total += one.value
         for counts in hourly:
@@ -140,7 +146,7 @@ class Site:
             for cut, labels in (
                 (Cut.MIX, (name, route, device, connection, navigation)),
                 (Cut.RELEASE, (name, route, device, release)),
-                (Cut.COUNTRY, (name, country)),
+                (Cut.COUNTRY, (name, route, device, country)),
             )
         )
         found = tuple(one for one in cells if one is not None)
@@ -252,6 +258,11 @@ class Receiver:
                 for one in sites
                 for browser in list(one.seen)
             },
+            "rum_views_lost_total": {
+                (one.app.name, reason.value): n
+                for one in sites
+                for reason, n in one.views_lost.items()
+            },
             "rum_page_loads_total": {
                 (one.app.name, route): n for one in sites for route, n in list(one.loads.items())
             },
@@ -264,6 +275,7 @@ COUNTER_LABELS: Mapping[str, tuple[str, ...]] = {
     "rum_page_errors_total": ("app",),
     "rum_views_total": ("app", "browser"),
     "rum_views_unfinalised_total": ("app", "browser"),
+    "rum_views_lost_total": ("app", "reason"),
     "rum_page_loads_total": ("app", "route"),
 }
 COUNTER_HELP: Mapping[str, str] = {
@@ -272,5 +284,6 @@ COUNTER_HELP: Mapping[str, str] = {
     "rum_page_errors_total": "Errors of pages that beacons told of.",
     "rum_views_total": "Page views that are over, by family of browsers.",
     "rum_views_unfinalised_total": "Page views whose end was never told: no CLS came.",
+    "rum_views_lost_total": "Page views that were open when a process ended, by reason.",
     "rum_page_loads_total": "Page loads with a first byte, weighted by the sampling rate.",
 }

@@ -1,4 +1,4 @@
-"""Why something that a browser sent is not counted: three short lists of named reasons."""
+"""Why something that a browser sent is not counted: four short lists of named reasons."""
 
 from enum import StrEnum
 
@@ -37,6 +37,15 @@ class Exclusion(StrEnum):
 
     INCONSISTENT = "inconsistent"
     PREFIX_SHARE = "prefix_share"
+    PREFIX_PULL = "prefix_pull"
+
+
+class Lost(StrEnum):
+    """Why open page views were lost; label values of `rum_views_lost_total`."""
+
+    KILLED = "killed"
+    STALE = "stale"
+    UNREADABLE = "unreadable"
 
 
 STATUS = {

@@ -1,10 +1,13 @@
 """The receiver as a source among the others: at each turn its counts become samples and windows."""
 
 import asyncio
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from collector.rum import keeping
 from collector.rum.cells import HOUR_MS, HOUR_SECONDS, KIND, Cut, Hour, Tally, hour_end
 from collector.rum.percentile import BOUNDS, P75, percentile
 from collector.rum.receiver import COUNTER_LABELS, Receiver
@@ -13,7 +16,8 @@ from storage.history import History, Samples, Windows
 from storage.series import NAME, Labels, Window
 
 TIMEOUT_SECONDS = 30.0
-STORE_EVERY_MS = 300_000
+STORE_EVERY = 5
+"""Turns between two times that the hours which run are stored."""
 AT_ONCE = 100
 """Views that are counted between two looks at waiting requests."""
 
@@ -27,18 +31,26 @@ class RumSource:
 
     immediate = True
 
-    def __init__(self, receiver: Receiver, history: History) -> None:
+    def __init__(self, receiver: Receiver, history: History, kept: Path | None = None) -> None:
+        """`kept` is the file that open page views outlive the process in; None: they do not."""
         self.kind = self.name = KIND
         self.interval_seconds = receiver.config.interval
         self.timeout_seconds = TIMEOUT_SECONDS
         self._receiver = receiver
         self._history = history
         self._counters: dict[tuple[str, tuple[str, ...]], Labels] = {}
+        self._kept = kept
         self._resumed = False
-        self._stored_ms = 0
+        self._stored_ms = self._at_ms = 0
+        self._store_every_ms = round(STORE_EVERY * receiver.config.interval * 1000)
 
     async def collect(self, at_ms: int) -> Collected:
         """Count what is over, then give every count as a sample and store the hours."""
+        self._at_ms = at_ms
+        if not self._resumed and self._kept is not None:
+            kept = await asyncio.to_thread(read, self._kept)
+            if kept is not None:
+                keeping.resume(self._receiver, kept, at_ms)
         while self._receiver.settle(at_ms, AT_ONCE) == AT_ONCE:
             await asyncio.sleep(0)
         batches = [self._told(at_ms)]
@@ -46,15 +58,21 @@ class RumSource:
             batches.append(site.histograms.samples(at_ms))
             await asyncio.sleep(0)
         await self._store_hours(at_ms)
+        if self._kept is not None:
+            await asyncio.to_thread(write, self._kept, keeping.counted(self._receiver, at_ms))
         return Collected(joined(batches))
 
     async def close(self) -> None:
-        """Store the hours as they stand; views that are not over yet are lost.
+        """Store the hours as they stand, and keep the views that are not over for the next start.
 
-        Not before what an earlier process stored of the hour was read: it would be overwritten.
+        Not before what an earlier process kept was read: it would be overwritten.
         """
         if self._resumed:
             await self._store_hours(None)
+            if self._kept is not None:
+                await asyncio.to_thread(
+                    write, self._kept, keeping.whole(self._receiver, self._at_ms)
+                )
 
     def _told(self, at_ms: int) -> Samples:
         series, values = [], []
@@ -74,7 +92,7 @@ class RumSource:
         sites = self._receiver.sites.values()
         if at_ms is not None and not self._resumed:
             await self._resume(at_ms)
-        due = at_ms is None or at_ms - self._stored_ms >= STORE_EVERY_MS
+        due = at_ms is None or at_ms - self._stored_ms >= self._store_every_ms
         ended = [(site, hour) for site in sites for hour in site.ended]
         if not due and not ended:
             return
@@ -119,6 +137,21 @@ class RumSource:
 
 
 _CUTS = frozenset(Cut)
+
+
+def read(path: Path) -> bytes | None:
+    """What an earlier process kept; None where there was none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace the file as a whole: a stop in between leaves the one before."""
+    beside = path.with_suffix(".new")
+    beside.write_bytes(data)
+    os.replace(beside, path)
 
 
 def tallies(tally: Tally, hours: Sequence[Hour]) -> Windows:

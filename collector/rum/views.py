@@ -5,6 +5,8 @@ taken back. So the value with the highest sequence waits here, until its view ha
 long enough, and is counted once.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from collector.rum.beacon import MOST_SEQUENCE, Beacon, Metric
@@ -177,6 +179,16 @@ class Views:
         said = metric.attribution
         element = said.element if said is not None and name in ("LCP", "INP") else ""
         return Value(sequence, vital.name, value, navigation, metric.route, element)
+
+    def open(self) -> list[tuple[str, View]]:
+        """Those that are open, by name, the one that has been silent longest first."""
+        return list(self._open.items())
+
+    def adopt(self, views: Mapping[str, View]) -> None:
+        """Go on with views of an earlier process, which are older than all that are open here."""
+        new = {name: view for name, view in views.items() if name not in self._open}
+        self._open = new | self._open
+        self.waiting += sum(len(one.values) for one in new.values())
 
     def over(self, now_ms: int) -> View | None:
         """Close and give the oldest view, if it is over or there is no more room for it."""

@@ -58,4 +58,7 @@ def test_the_slowed_route_is_told_with_size_time_and_deployment(
     assert re.search(r"API (p95|mean) \+\d+ % on POST /checkout", story)
     assert "7-day average" in story
     assert "correlated with shop 1.5.0" in story
+    assert "Browsers open the pages of http://127.0.0.1" in story
+    # What no server notices: the largest part of a page came 400 ms later.
+    assert re.search(r"LCP p75 \+\d+ % on /product/:id", story)
     assert re.search(r"/regressions/reg_[0-9a-f]{16}", story)

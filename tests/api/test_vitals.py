@@ -25,7 +25,7 @@ from collector.rum.source import RumSource
 from collector.rum.views import Sender
 from detector.run import milliseconds
 from storage.config import StorageConfig
-from storage.history import Windows
+from storage.history import Samples, Windows
 from storage.series import Labels, Window
 from tests.api.asking import Client, problem
 from tests.api.shop import Clock, close
@@ -177,6 +177,33 @@ def test_coverage_is_what_browsers_told_over_what_the_server_counted(site: Site)
     assert found == {"/": 0.75, "/cart/:id": 1.0}
     (pooled,) = site.get(metric="LCP", by="app")["items"]
     assert pooled["loss"]["coverage"] == pytest.approx(50 / 60)
+
+
+def test_pages_that_the_server_counts_are_what_coverage_is_measured_by(site: Site) -> None:
+    site.views(30)
+    site.settle()
+    at_ms = milliseconds(site.clock())
+    gets = Window(
+        "api_requests",
+        Labels.of(target="shop", method="GET", route="/"),
+        at_ms // 300_000 * 300_000,
+        300.0,
+        1.0,
+        300.0,
+    )
+    site.house.history.put_windows(Windows.of("api_requests", [gets]))
+    name = {"__name__": "http_server_page_hits_total"}
+    pages = [Labels.of(name, target=one, route="/") for one in ("shop", "other")]
+    # A restart in between: 100 to 120, then 20 more from zero. The first sample is no increase.
+    for minutes, value in ((9, 100.0), (6, 120.0), (3, 5.0), (0, 20.0)):
+        at = at_ms - minutes * 60_000
+        site.house.history.append(Samples.at(pages, at, [value, 9 * value]))
+    (item,) = site.get(metric="LCP")["items"]
+    assert item["loss"]["coverage"] == pytest.approx(30 / 40)
+    # Further back than samples are kept nobody knows how many pages there were.
+    since = site.clock.at - timedelta(days=30)
+    (item,) = site.get(metric="LCP", since=since.isoformat())["items"]
+    assert item["loss"]["coverage"] == pytest.approx(30 / 300)
 
 
 def test_a_slower_release_is_told_from_the_one_before_by_its_own_beacons(site: Site) -> None:

@@ -139,7 +139,14 @@ def test_every_gate_is_either_in_the_expression_or_named_as_left_out() -> None:
     said |= {"sampling", "warming"}
     assert said | {one.value for one in LeftOut} >= set(Gates.model_fields)
     everything = Gates(
-        expected=True, effect=1.1, significance=0.9, went_away=0.5, fdr=0.1, min_count=1
+        expected=True,
+        band=0.99,
+        effect=1.1,
+        significance=0.9,
+        mix=0.5,
+        went_away=0.5,
+        fdr=0.1,
+        min_count=1,
     )
     rule = rule_of({"relative": {"above": 1.2}}, gates=everything)
     assert set(left_out(rule)) == set(LeftOut)
