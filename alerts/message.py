@@ -26,6 +26,7 @@ from alerts.wording import (
     sentence,
     since,
     state_word,
+    tagged,
     where,
 )
 from detector import units
@@ -128,6 +129,8 @@ def body(
     blocks: list[dict[str, Any]] = [
         {"type": "section", "fields": [mrkdwn(f, FIELD_LIMIT) for f in fields(incident, first)]}
     ]
+    if tags := tagged(first):
+        blocks.append({"type": "section", "text": mrkdwn(escape(tags), SECTION_LIMIT)})
     if others:
         blocks.append({"type": "section", "text": mrkdwn(also(others), SECTION_LIMIT)})
     linked = "  ·  ".join(link(address, label) for address, label in to)

@@ -12,6 +12,7 @@ from alerts.mrkdwn import clean, cut, escape
 from detector import units
 from detector.finding import Check, Correlation, OriginReason, OriginVerdict
 from detector.regression import Incident, Phase, Regression
+from detector.tags import all_told
 from storage.series import Labels
 
 HEADER_LIMIT = 150
@@ -78,9 +79,16 @@ def sentence(incident: Incident, public_url: str) -> str:
             told += " after it"
     if incident.deployment is not None:
         told += f", {cut(escape(correlated(incident)), 300)}"
+    if tags := tagged(first):
+        told += f". {cut(escape(tags), 400).removesuffix('.')}"
     address = escape(page(first, public_url))
     text = f"{state_word(incident)}: {told}."
     return f"{cut(text, TEXT_LIMIT - len(address) - 1)} {address}"
+
+
+def tagged(regression: Regression) -> str:
+    """What else may explain it, with its numbers; empty for nothing."""
+    return " ".join(all_told(regression))
 
 
 def plain_head(incident: Incident, first: Regression, others: int) -> str:

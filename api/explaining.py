@@ -176,6 +176,7 @@ def of_rule(one: RuleWhyShape) -> Iterator[str]:
     for gate in asked:
         numbers = "; ".join(check.text for check in gate.checks)
         yield f"  {gate.gate:<{wide}}  {MARKS[gate.result]:<11}  {numbers}".rstrip()
+    yield from (f"  {each.text}" for each in one.tags)
     shown = ", ".join(
         f"{each.end:%H:%M} {each.value_text}{' *' if each.breaches else ''}" for each in one.windows
     )

@@ -233,6 +233,23 @@ def model_of(kind: str, text: Any) -> type[BaseModel]:
     return FORMS.get(str(form), Gauge)
 
 
+def unfit_load(
+    document: Document, name: str, rule: Rule, signals: Mapping[str, Signal]
+) -> Iterable[Fault]:
+    """The load of a rule that is no signal, or none that counts work."""
+    if rule.load is None:
+        return
+    path, wanted = ("rules", name, "load", "signal"), rule.load.signal
+    load = signals.get(wanted)
+    if load is not None and load.form.form != "rate":
+        reason = f"{wanted} is a {load.form.form}, and work is counted by a signal of form rate"
+        yield Fault(".".join(path), reason, "Such as api_requests.", document.line(path))
+    elif load is None and wanted not in document.data.get("signals", {}):
+        near = difflib.get_close_matches(wanted, signals, 1)
+        hint = f"Did you mean {near[0]}?" if near else "plimsoll signals lists them."
+        yield Fault(".".join(path), f"there is no signal {wanted!r}", hint, document.line(path))
+
+
 def unfit_rules(
     document: Document, signals: Mapping[str, Signal], rules: Mapping[str, Rule]
 ) -> Iterable[Fault]:
@@ -252,6 +269,7 @@ def unfit_rules(
         for reason, hint in disagreements(rule, signal):
             key, line = ".".join((*path, "trigger")), document.line((*path, "trigger"))
             yield Fault(key, reason, hint, line)
+        yield from unfit_load(document, name, rule, signals)
         lasting = rule.sustain.for_
         if lasting is not None and (lasting % signal.form.window or lasting < signal.form.window):
             hint = f"Windows of {rule.signal} are {written(signal.form.window)} long."

@@ -322,6 +322,7 @@ def planned(house: House, asked: ReplayPosted) -> Replay:
         end_ms,
         known,
         Confirming(house.history).confirm,
+        dependencies=house.book.dependencies,
     )
 
 

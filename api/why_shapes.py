@@ -17,8 +17,11 @@ from detector.confirming import Confirming
 from detector.gates import ASKS, Gate
 from detector.judgement import Judgement, Reason, Verdict
 from detector.ledger import Wanted
-from detector.regression import Phase, Regression
+from detector.load import LoadFinder
+from detector.regression import Phase, Regression, Tag
 from detector.signal import Signal
+from detector.tagging import Tagging
+from detector.tags import told
 from detector.why import Explanation, Passage, Result, Why, explain
 from storage.series import Labels
 
@@ -115,6 +118,17 @@ class OpenOnSeries(Shape):
     """Since when."""
 
 
+class TagShape(Shape):
+    """What else may explain a breach that holds."""
+
+    tag: Tag
+    """`cost_shift` or `load_driven`."""
+    milder: bool
+    """Whether it opens as `info` for it."""
+    text: str
+    """What it rests on, for people."""
+
+
 class RuleWhyShape(Shape):
     """One rule on one series at one time, gate by gate."""
 
@@ -156,6 +170,8 @@ class RuleWhyShape(Shape):
     """The judged windows, the newest last."""
     gates: list[GateShape]
     """The gates in their order; the first that refuses decides."""
+    tags: list[TagShape]
+    """What else may explain it, where it regressed."""
     recorded: RecordedShape | None
     """What the ledger has; null where it has nothing of that time."""
     open: OpenOnSeries | None
@@ -196,6 +212,10 @@ class RuleWhyShape(Shape):
                 for each in one.windows
             ],
             gates=[GateShape.of_passage(each, unit) for each in one.passages],
+            tags=[
+                TagShape(tag=each.tag, milder=each.milder, text=told(each.tag, each.evidence))
+                for each in one.tags
+            ],
             recorded=recorded,
             open=opened(one.regression),
         )
@@ -228,7 +248,8 @@ class WhyShape(Shape):
     def of_why(cls, why: Why, recorded: dict[str, RecordedShape], rules: list[str]) -> "WhyShape":
         """From what the stages say, the rules in the order of their definitions."""
         form = why.signal.form
-        told = sorted(why.rules, key=lambda one: rules.index(one.rule))
+        ordered = sorted(why.rules, key=lambda one: rules.index(one.rule))
+        shapes = [RuleWhyShape.of_rule(one, why.signal, recorded.get(one.rule)) for one in ordered]
         return cls(
             signal=why.signal.name,
             title=why.signal.title,
@@ -238,7 +259,7 @@ class WhyShape(Shape):
             labels=why.labels.as_dict(),
             at=at(why.at_ms),
             is_coarse=why.is_coarse,
-            rules=[RuleWhyShape.of_rule(one, why.signal, recorded.get(one.rule)) for one in told],
+            rules=shapes,
         )
 
 
@@ -281,7 +302,9 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     known = list({one.id: one for one in known}.values())
     rules = house.detector.definitions.rules_of(signal.name)
     assess = Confirming(house.history).confirm
-    why = explain(house.history, signal, rules, labels, at_ms, known, assess)
+    loads = LoadFinder(house.history, house.book.dependencies)
+    tagging = Tagging(house.detector.definitions.signals, loads)
+    why = explain(house.history, signal, rules, labels, at_ms, known, assess, tagging)
     step_ms = house.detector.definitions.step_ms
     in_force = house.ledger.in_force(signal.name, labels, why.at_ms, step_ms)
     recorded = {one.rule: standing_since(house, one, why.at_ms) for one in in_force}

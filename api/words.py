@@ -13,6 +13,7 @@ from detector.lifecycle import suggests_acceptance
 from detector.regression import Incident, Kind, Phase, Regression
 from detector.rule import Rule
 from detector.signal import Signal
+from detector.tags import all_told
 from detector.trigger import (
     Absolute,
     AnyLeaf,
@@ -281,7 +282,8 @@ def why(regression: Regression, rule: Rule | None, signal: Signal | None) -> str
         told += f"; {counted(count)} observations in the last of them"
     if regression.baseline is not None and evidence.get("days"):
         told += f"; the average rests on {evidence['days']} of {DAYS} days"
-    return f"{told}.{past(evidence.get('stages') or {}, unit)}"
+    tags = "".join(f" {one}" for one in all_told(regression))
+    return f"{told}.{past(evidence.get('stages') or {}, unit)}{tags}"
 
 
 def past(stages: Mapping[str, float], unit: units.Unit) -> str:

@@ -6,14 +6,15 @@ Pure: rows in, rows and transitions out. What people do with a regression is in 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from detector.judgement import Judgement, Verdict
-from detector.regression import Kind, Phase, Regression, Severity, Step, Tag, Transition
+from detector.regression import Kind, Phase, Regression, Severity, Step, Transition
 from detector.rule import Rule
 from detector.signal import Signal
+from detector.tags import Tagged
 from storage.series import Labels
 
 DETECTOR = "detector"
@@ -81,13 +82,19 @@ def evidence(judgement: Judgement) -> Mapping[str, Any]:
     return found
 
 
+def tagged(found: Mapping[str, Any], tags: Iterable[Tagged]) -> Mapping[str, Any]:
+    """Evidence with that of its tags."""
+    kept = {one.tag: {**one.evidence, "milder": one.milder} for one in tags}
+    return {**found, "tags": kept} if kept else found
+
+
 def finite(value: float) -> float | None:
     """A number for JSON."""
     return value if math.isfinite(value) else None
 
 
 def opened(
-    signal: Signal, rule: Rule, judgement: Judgement, tags: Iterable[Tag] = ()
+    signal: Signal, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
 ) -> tuple[Regression, Transition]:
     """A new regression (or suspicion, or improvement) from a judgement; its incident comes later.
 
@@ -98,8 +105,7 @@ def opened(
     if judgement.verdict is Verdict.SUSPECTED:
         phase, what = Phase.SUSPECTED, Step.SUSPECTED
     print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels, kind)
-    tags = tuple(tags)
-    mild = bool(tags) or kind is Kind.IMPROVEMENT
+    mild = any(one.milder for one in tags) or kind is Kind.IMPROVEMENT
     regression = Regression(
         id=identity("reg", print_, judgement.at_ms),
         incident_id="",
@@ -121,12 +127,12 @@ def opened(
         opened_ms=judgement.at_ms,
         updated_ms=judgement.at_ms,
         runbook=rule.runbook,
-        evidence=evidence(judgement),
+        evidence=tagged(evidence(judgement), tags),
         kind=kind,
         held_since_ms=judgement.at_ms,
         recorded=finite(size(rule, judgement)),
         recorded_ms=judgement.at_ms,
-        tags=tags,
+        tags=tuple(one.tag for one in tags),
     )
     return regression, step(regression, judgement, "", what, f"{judgement.rule} {SAID[what]}")
 
@@ -144,8 +150,10 @@ def size(rule: Rule, judgement: Judgement) -> float:
     return abs(judgement.typical - origin)
 
 
-def continued(regression: Regression, rule: Rule, judgement: Judgement) -> Taken:
-    """A regression that is not over, after one more judgement.
+def continued(
+    regression: Regression, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
+) -> Taken:
+    """A regression that is not over, after one more judgement; `tags` count if that confirms it.
 
     Only values that are clear without a break resolve it. Silence never does: an unknown verdict
     leaves the regression as it is, starts the clear time anew, and is noted when it lasts.
@@ -158,7 +166,7 @@ def continued(regression: Regression, rule: Rule, judgement: Judgement) -> Taken
         return silent(regression, judgement)
     now, steps = heard(regression, judgement)
     if now.phase is Phase.SUSPECTED:
-        after, more = suspected(now, rule, judgement)
+        after, more = suspected(now, rule, judgement, tags)
     elif now.kind is Kind.IMPROVEMENT:
         after, more = improving(now, rule, judgement)
     else:
@@ -212,15 +220,21 @@ def too_old(regression: Regression, at_ms: int) -> bool:
     return at_ms - regression.held_since_ms >= SUSPECTED_AT_MOST_MS
 
 
-def suspected(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
+def suspected(
+    now: Regression, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
+) -> Taken:
     """A suspicion: confirmed, gone away, or still waiting."""
     if judgement.verdict is Verdict.REGRESSED:
         if now.resolved_ms is not None:
-            return reopened(now, rule, judgement)
+            return reopened(now, rule, judgement, tags)
+        worst = max(now.severity, severity_of(rule, judgement), key=lambda s: s.rank)
+        mild = any(one.milder for one in tags)
         opened_ = replace(
             now,
             phase=Phase.OPEN,
-            severity=max(now.severity, severity_of(rule, judgement), key=lambda s: s.rank),
+            severity=Severity.INFO if mild else worst,
+            tags=tuple(one.tag for one in tags),
+            evidence=tagged(now.evidence, tags),
             held_since_ms=judgement.at_ms,
             clear_since_ms=None,
             recorded=finite(size(rule, judgement)),
@@ -246,7 +260,7 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
     settled = judgement.at_ms - now.held_since_ms >= SETTLING_MS
     grown = size(rule, judgement)
     severity = severity_of(rule, judgement)
-    if severity.rank > now.severity.rank and not now.tags:
+    if severity.rank > now.severity.rank and not now.is_mild:
         reason = f"beyond the {severity} level"
         return escalated(replace(now, severity=severity), judgement, grown, reason)
     recorded = now.recorded
@@ -311,17 +325,20 @@ def is_hands_off(regression: Regression, at_ms: int) -> bool:
     return by_hand and at_ms - (regression.resolved_ms or 0) < HANDS_OFF_MS
 
 
-def reopened(over: Regression, rule: Rule, judgement: Judgement) -> Taken:
+def reopened(
+    over: Regression, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
+) -> Taken:
     """The same thing again within a week: the same id, the next version, a span of its own."""
     before = over.phase
     if over.resolved_ms is None or (before.is_over and judgement.at_ms <= over.updated_ms):
         return over, ()
-    severity = Severity.INFO if over.tags else severity_of(rule, judgement)
+    mild = any(one.milder for one in tags)
     again = replace(
         over,
         phase=Phase.REOPENED,
         version=over.version + 1,
-        severity=severity,
+        severity=Severity.INFO if mild else severity_of(rule, judgement),
+        tags=tuple(one.tag for one in tags),
         value=judgement.value,
         worst=judgement.value,
         threshold=judgement.threshold,
@@ -338,7 +355,7 @@ def reopened(over: Regression, rule: Rule, judgement: Judgement) -> Taken:
         muted_until_ms=None,
         recorded=finite(size(rule, judgement)),
         recorded_ms=judgement.at_ms,
-        evidence=evidence(judgement),
+        evidence=tagged(evidence(judgement), tags),
         by="",
     )
     reason = f"back within {REOPENS_WITHIN_MS // DAY_MS} days, version {again.version}"

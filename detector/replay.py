@@ -13,10 +13,12 @@ import numpy as np
 
 from detector.baseline import DAY_MS, baseline_end_ms
 from detector.change import MEMORY_DAYS
+from detector.dependencies import Dependencies
 from detector.facts import FactFinder
 from detector.hearing import Assess, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Reason, Verdict, Verdicts
 from detector.living import Lives
+from detector.load import LoadFinder
 from detector.noise import WITHIN_MS, Fired, Noise, verdict
 from detector.paper import Episode, Paper, as_of
 from detector.regression import Regression
@@ -30,6 +32,7 @@ from detector.sweep import (
     coarse_rule,
     stretches,
 )
+from detector.tagging import Tagging
 from storage.history import History
 from storage.series import Labels
 
@@ -144,6 +147,7 @@ class Replay:
     known: Sequence[Regression] = ()
     assess: Assess | None = None
     series_at_once: int = SERIES_AT_ONCE
+    dependencies: Dependencies = field(default_factory=Dependencies)
     tallies: dict[str, Tally] = field(default_factory=dict)
     episodes: list[Episode] = field(default_factory=list)
     suspicions: Counter[str] = field(default_factory=Counter)
@@ -261,7 +265,9 @@ class Life:
         self.rules = {
             name: rule.model_copy(update={"enabled": True}) for name, rule in rules.items()
         }
-        self.lives = Lives(paper, {signal.name: stretch.signal}, self.rules)
+        signals = {**replay.signals, signal.name: stretch.signal}
+        tagging = Tagging(signals, LoadFinder(replay.history, replay.dependencies))
+        self.lives = Lives(paper, signals, self.rules, tagging)
         self.facts, self.normals = FactFinder(replay.history), Normals()
         self.known = [one for one in replay.known if self.stays(one)]
         self._spans: tuple[tuple[int, int], list[Regression]] = ((-1, -1), [])

@@ -99,6 +99,17 @@ class Clear(Part):
     for_: Seconds = Field(alias="for", description="How long without a break.")
 
 
+class Load(Part):
+    """The work whose growth would explain a breach."""
+
+    signal: str = Field(description="A signal of the form `rate`, such as `api_requests`.")
+    milder: bool = Field(
+        False,
+        description="Whether what the load explains is told as `info`: for what a machine is there "
+        "for, such as its use. Who waits longer waits longer, whatever the load.",
+    )
+
+
 class Rule(Part):
     """One rule on one signal."""
 
@@ -118,6 +129,11 @@ class Rule(Part):
         True, description="Whether the mirror of the trigger is shown as an improvement."
     )
     enabled: bool = Field(True, description="Whether it is judged at all.")
+    load: Load | None = Field(
+        None,
+        description="The work that may explain a breach: a regression that has grown no more than "
+        "it is tagged `load_driven`.",
+    )
     runbook: str = Field(
         "",
         description="Link for the person who is woken; one that begins with `/` is a page of "

@@ -26,11 +26,13 @@ from detector.hearing import Days, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Judged, Verdicts
 from detector.ledger import Ledger
 from detector.living import Lives
+from detector.load import LoadFinder
 from detector.meters import DetectorMeters
 from detector.readings import Readings
 from detector.regression import Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
+from detector.tagging import Tagging
 from detector.windowing import Keeping, Windowing
 from storage.history import History
 from storage.state import State
@@ -140,13 +142,18 @@ class Detector:
         self.ledger.write(now_ms, verdicts)
         with self.state.unit() as session:
             if not self.is_done(session, now_ms):  # another process may have been faster
-                lives = Lives(self.book, self.definitions.signals, self.definitions.rules)
-                lives.live(session, verdicts, now_ms)
+                self.lives().live(session, verdicts, now_ms)
                 self.book.advance(session, TICK, now_ms)
         self.measure(verdicts)
         self.meters.last_tick.set(now_ms / 1000)
         self.meters.tick_seconds.observe(perf_counter() - began)
         return verdicts
+
+    def lives(self) -> Lives[Session]:
+        """The regressions of the book under the definitions in force."""
+        signals, rules = self.definitions.signals, self.definitions.rules
+        loads = LoadFinder(self.history, self.book.dependencies)
+        return Lives(self.book, signals, rules, Tagging(signals, loads))
 
     def is_done(self, session: Session, now_ms: int) -> bool:
         """Whether this tick, or a later one, is in the book."""

@@ -27,7 +27,6 @@ from detector.lifecycle import (
     suggests_acceptance,
     woken,
 )
-from detector.living import Lives
 from detector.regression import HOLDING, Kind, Phase, Regression, Step, Transition
 from detector.rule import Rule
 from storage.series import Labels
@@ -118,7 +117,6 @@ class Life(RuleBasedStateMachine):
     def tick(self, what: str, minutes: int) -> None:
         """One judgement, counted twice: the second time nothing may happen."""
         self.now_ms += minutes * MINUTE_MS
-        definitions_ = self.watch.detector.definitions
         one = judgement(what, self.now_ms, "level")
         for _ in range(2):
             with self.state.unit() as session:
@@ -128,7 +126,7 @@ class Life(RuleBasedStateMachine):
                     awake, steps = woken(each, self.now_ms)
                     self.book.save(session, awake, steps)
                     known[each.fingerprint] = awake
-                lives = Lives(self.book, definitions_.signals, definitions_.rules)
+                lives = self.watch.detector.lives()
                 fresh = lives.apply(session, lives.signals["level"], lives.rules["r"], one, known)
                 self.book.settle(session, fresh, self.now_ms)
             self.count = len(self.transitions())
