@@ -14,6 +14,7 @@ from detector.baseline import DAY_MS
 from detector.change import MEMORY_DAYS
 from detector.checks import Check, Measure, Relation
 from detector.confirming import Confirming
+from detector.facts import FactFinder
 from detector.gates import ASKS, Gate
 from detector.judgement import Judgement, Reason, Verdict
 from detector.ledger import Wanted
@@ -302,9 +303,10 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     known = list({one.id: one for one in known}.values())
     rules = house.detector.definitions.rules_of(signal.name)
     assess = Confirming(house.history).confirm
-    loads = LoadFinder(house.history, house.book.dependencies)
-    tagging = Tagging(house.detector.definitions.signals, loads)
-    why = explain(house.history, signal, rules, labels, at_ms, known, assess, tagging)
+    signals, needs = house.detector.definitions.signals, house.book.dependencies
+    tagging = Tagging(signals, LoadFinder(house.history, needs))
+    facts = FactFinder(house.history, signals, needs)
+    why = explain(house.history, signal, rules, labels, at_ms, known, assess, tagging, facts)
     step_ms = house.detector.definitions.step_ms
     in_force = house.ledger.in_force(signal.name, labels, why.at_ms, step_ms)
     recorded = {one.rule: standing_since(house, one, why.at_ms) for one in in_force}

@@ -199,6 +199,8 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
         told.append(f"at least {asked.min_ratio:g} x the average")
     if asked.min_events:
         told.append(f"at least {several(asked.min_events, 'event')}")
+    for one in asked.settling:
+        told.append(f"not within {units.duration(one.for_)} after what {one.signal} shows")
     if asked.sampling:
         told.append("deviations count the chance of so few observations")
     if asked.expected:

@@ -1,18 +1,20 @@
 """What some triggers ask of the history beside averages: distributions, daily lows, budgets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
 from detector.buckets import merged, shared
+from detector.dependencies import Dependencies
 from detector.judgement import Judged
 from detector.judges.burn import Events
 from detector.judges.distribution import Distributions
 from detector.judges.slope import daily_lows
 from detector.judging import Facts
 from detector.rule import Rule, Span
+from detector.settling import Beginnings
 from detector.signal import Quantile, Ratio, Share, Signal
 from detector.stack import joined
 from detector.trigger import AnyLeaf, Burn, Distribution, Slope
@@ -49,8 +51,15 @@ class FactFinder:
     """
 
     history: History
+    signals: Mapping[str, Signal] = field(default_factory=dict)
+    dependencies: Dependencies = field(default_factory=Dependencies)
     _lows: dict[str, Lows] = field(default_factory=dict)
     _spent: dict[tuple[str, float], Spent] = field(default_factory=dict)
+
+    @property
+    def beginnings(self) -> Beginnings:
+        """What began anew, such as a cache after a flush."""
+        return Beginnings(self.history, self.signals, self.dependencies)
 
     def find(
         self, signal: Signal, rule: Rule, span: Span, judged: Judged, version: int = 0

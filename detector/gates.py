@@ -27,6 +27,7 @@ from detector.checks import (
     of_history,
     of_improvement,
     of_kept,
+    of_settling,
     of_significance,
     of_sustain,
     of_trigger,
@@ -51,6 +52,7 @@ class Gate(StrEnum):
 
     DATA = "data"
     MIN_COUNT = "min_count"
+    SETTLING = "settling"
     HISTORY = "history"
     IMPROVEMENT = "improvement"
     TRIGGER = "trigger"
@@ -70,6 +72,7 @@ class Gate(StrEnum):
 ASKS: Mapping[Gate, str] = {
     Gate.DATA: "The newest window has a value.",
     Gate.MIN_COUNT: "Enough observations are in the newest window.",
+    Gate.SETTLING: "Nothing that it rests on has been restarted or flushed in this window.",
     Gate.HISTORY: "There is enough history to say what a breach is.",
     Gate.IMPROVEMENT: "It has not got better by as much, for as long.",
     Gate.TRIGGER: "The newest window is beyond the threshold.",
@@ -173,6 +176,14 @@ def stages(case: Case) -> tuple[Stage, ...]:
             Reason.TOO_FEW_OBSERVATIONS,
             of_count(case),
             gates.min_count > 0,
+        ),
+        Stage(
+            Gate.SETTLING,
+            np.zeros(len(judged), np.bool_) if judged.settling is None else judged.settling[:, -1],
+            Verdict.UNKNOWN,
+            Reason.SETTLING,
+            of_settling(case),
+            bool(gates.settling) or judged.settling is not None,
         ),
         Stage(
             Gate.HISTORY,

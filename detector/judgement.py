@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NONE = ""
     NO_DATA = "no_data"
     TOO_FEW_OBSERVATIONS = "too_few_observations"
+    SETTLING = "settling"
     TOO_LITTLE_HISTORY = "too_little_history"
     SUSTAIN = "sustain"
     MIN_DELTA = "min_delta"
@@ -45,12 +46,18 @@ VERDICTS, REASONS = tuple(Verdict), tuple(Reason)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is judged, one row a series: `of` windows in a row, the newest last; NaN is a gap."""
+    """What is judged, one row a series: `of` windows in a row, the newest last; NaN is a gap.
+
+    `settling` marks windows that say nothing because something began anew at `disturbed_ms` (NaN
+    for nothing); both are None where nobody looked.
+    """
 
     series: tuple[Labels, ...]
     values: Floats
     n: Floats
     end_ms: int
+    settling: Flags | None = None
+    disturbed_ms: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.series)
@@ -230,8 +237,15 @@ class Verdicts:
             began_hi_ms=int(self.began_hi_ms[i]),
             typical=median(self.judged.values[i]),
             leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
-            stages=() if assessed is None else assessed.row(i),
+            stages=(*self.disturbed(i), *(() if assessed is None else assessed.row(i))),
         )
+
+    def disturbed(self, i: int) -> tuple[tuple[str, float], ...]:
+        """When something last began anew that makes windows of one series say nothing."""
+        at_ms = self.judged.disturbed_ms
+        if at_ms is None or np.isnan(at_ms[i]):
+            return ()
+        return (("disturbed_ms", float(at_ms[i])),)
 
     def rows(self) -> list[Judgement]:
         """One by one."""

@@ -268,7 +268,10 @@ class Life:
         signals = {**replay.signals, signal.name: stretch.signal}
         tagging = Tagging(signals, LoadFinder(replay.history, replay.dependencies))
         self.lives = Lives(paper, signals, self.rules, tagging)
-        self.facts, self.normals = FactFinder(replay.history), Normals()
+        self.facts, self.normals = (
+            FactFinder(replay.history, replay.signals, replay.dependencies),
+            Normals(),
+        )
         self.known = [one for one in replay.known if self.stays(one)]
         self._spans: tuple[tuple[int, int], list[Regression]] = ((-1, -1), [])
 

@@ -1,7 +1,7 @@
 """What is wrong with a signal: trigger, sustain, gates, clear level, severity."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -30,6 +30,20 @@ class Sustain(Part):
         return self
 
 
+When = Literal["counts", "rises", "falls"]
+
+
+class Marker(Part):
+    """Something that begins anew, after which the windows of a series say nothing for a while."""
+
+    signal: str = Field(description="The signal that shows it, such as `cache_flushes`.")
+    when: When = Field(
+        description="`counts`: a rate counts something. `rises`: a gauge does, such as the time at "
+        "which a process was started. `falls`: a gauge does, such as its uptime."
+    )
+    for_: Seconds = Field(600.0, alias="for", ge=60, le=86_400, description="For how long.")
+
+
 class Gates(Part):
     """What must hold beside the trigger; `gates: off` leaves only the trigger and sustain.
 
@@ -43,6 +57,11 @@ class Gates(Part):
     min_delta: float = Field(0, ge=0, description="Distance from the baseline, in the unit.")
     min_ratio: float | None = Field(
         None, gt=0, description="Times the baseline; with `min_delta` too, either is enough."
+    )
+    settling: tuple[Marker, ...] = Field(
+        (),
+        description="After what the windows are unknown for a while: restarts and flushes of the "
+        "series' own target, or of what it is declared to need.",
     )
     sampling: bool = Field(
         False,

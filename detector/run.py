@@ -90,7 +90,8 @@ class Detector:
     _counted_ms: int = 0
 
     def __post_init__(self) -> None:
-        self.facts = FactFinder(self.history)
+        signals = self.definitions.signals
+        self.facts = FactFinder(self.history, signals, self.book.dependencies)
         self.confirming = Confirming(self.history, self.meters)
 
     @property

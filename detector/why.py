@@ -95,6 +95,7 @@ def explain(
     known: Sequence[Regression] = (),
     assess: Assess | None = None,
     tagging: Tagging | None = None,
+    facts: FactFinder | None = None,
 ) -> Why:
     """Judge the last tick at or before a time again, and tell each gate.
 
@@ -114,7 +115,7 @@ def explain(
         stretch.signal,
         sweep.current,
         Normals().flat(sweep.days, tick_ms, before),
-        FactFinder(history),
+        facts or FactFinder(history),
         assess=assess,
     )
     told = []
