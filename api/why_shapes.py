@@ -11,7 +11,7 @@ from api.signal_shapes import RuleShape
 from api.standing import series_id
 from detector import units
 from detector.baseline import DAY_MS
-from detector.change import MEMORY_DAYS
+from detector.change import PAST_DAYS
 from detector.checks import Check, Measure, Relation
 from detector.confirming import Confirming
 from detector.facts import FactFinder
@@ -297,7 +297,7 @@ def number(value: float, measure: Measure, unit: units.Unit) -> str:
 
 def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape:
     """Everything about one series at a time, from the history, the book and the ledger."""
-    since_ms = at_ms - (MEMORY_DAYS + 1) * DAY_MS
+    since_ms = at_ms - (PAST_DAYS + 1) * DAY_MS
     with house.state.reading() as session:
         known = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
     known = list({one.id: one for one in known}.values())

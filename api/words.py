@@ -292,7 +292,9 @@ def past(stages: Mapping[str, float], unit: units.Unit) -> str:
     """What the past of the series said of it, from the numbers kept; empty if nothing."""
     told = ""
     if "expected" in stages:
-        told = f" Usual at this hour is {units.text(stages['expected'], unit)}."
+        weeks = stages.get("weeks", 0)
+        whence = f", by the same hour of {weeks:g} weeks" if weeks else ""
+        told = f" Usual at this hour is {units.text(stages['expected'], unit)}{whence}."
     if "effect" in stages and "span_seconds" in stages:
         share = units.text(stages["agreeing"], units.Unit.RATIO)
         told += (

@@ -15,10 +15,14 @@ from detector.expected import same_hours
 from detector.localise import Change, localise
 from detector.method import Method, coarse, five_minutes
 from detector.transform import LEAST_SHARE, logarithmic, usual_size
+from detector.weekly import hour_of_week
 from storage.history import Flags, Floats
 
 MEMORY_DAYS = 15
 """How far back windows are read: 28 blocks of half a day, the newest complete one left out."""
+
+PAST_DAYS = 29
+"""How far back anything is looked at: four weeks of hours, and the hour before."""
 
 KEPT_SECONDS = 7200
 SCALE_DAYS = 7
@@ -30,7 +34,8 @@ DAY_SECONDS = 86_400
 class Evidence:
     """What the method found at the newest window; NaN where it has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is what
+    `expected` is usual at this hour, from the same hour of the week in `weeks` weeks (0: the same
+    hours of the last days); `scale` is how far values usually are from those. `effect` is what
     three quarters of the span lie beyond the past by at least, as a share (0.3 is 30 % more).
     `agreeing` is the largest share of comparisons beyond their thresholds, over the spans whose
     effect is worth a notice; `suspecting` the same with the lower thresholds of a suspicion;
@@ -41,6 +46,7 @@ class Evidence:
 
     finding: Finding
     expected: float = np.nan
+    weeks: float = np.nan
     scale: float = np.nan
     effect: float = np.nan
     agreeing: float = np.nan
@@ -105,21 +111,49 @@ def beginning(values: Floats, same: Floats, column: int, span: Span) -> Beginnin
     return Beginning(change, first, float(same[column]) if seasonal else 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """Windows of an hour (or of `over`, where that is longer) as `weekly.hour_of_week` takes them.
+
+    Four weeks, the window that holds the newest time, and the one after it; `into` is how far into
+    it that time lies.
+    """
+
+    values: Floats
+    per_week: int
+    into: float
+
+
 def examined(
-    method: Method, values: Floats, first_slot: int, learnt: Flags, *, upwards: bool
+    method: Method,
+    values: Floats,
+    first_slot: int,
+    learnt: Flags,
+    *,
+    upwards: bool,
+    month: Month | None = None,
 ) -> Evidence:
     """The evidence at the last of these windows: `[windows]`, not negative, NaN where none is.
 
-    Where `learnt` is false a regression is open: judged, and not learnt from.
+    Where `learnt` is false a regression is open: judged, and not learnt from. What is usual at this
+    hour is that of the hour of the week where `month` has three weeks of it.
     """
     scale = Scale(usual_size(values), 1.0 if upwards else -1.0)
     scaled = scale.scaled(values)
     same = same_hours(scaled, method.per_day, method.around)
     left = scaled - same
-    expected, week = scale.original(float(same[-1])), left[-SCALE_DAYS * method.per_day :]
+    usual, weeks = float(same[-1]), 0 if np.isfinite(same[-1]) else np.nan
+    if month is not None:
+        weekly = hour_of_week(scale.scaled(month.values), month.per_week, month.into)
+        if weekly.weeks:
+            usual = weekly.above + median(scaled[-SCALE_DAYS * method.per_day :])
+            weeks = weekly.weeks
+    expected, week = scale.original(usual), left[-SCALE_DAYS * method.per_day :]
     spread = expected * NORMAL_MAD * median(np.abs(week - median(week)))
     found = method.judge(scaled, first_slot, learnt)
-    told = Evidence(finding=Finding(found.finding()[-1]), expected=expected, scale=spread)
+    told = Evidence(
+        finding=Finding(found.finding()[-1]), expected=expected, weeks=weeks, scale=spread
+    )
     if told.finding is Finding.UNKNOWN:
         return told
     worth = found.effect[:, -1] >= found.floors[:, 0]

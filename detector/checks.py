@@ -254,7 +254,10 @@ def of_expected(case: Case) -> Checks:
         bounds, value, level = case.levels.expected, float(case.newest[i]), np.nan
         if bounds is not None:
             level = float(shown(bounds, case.rule.upwards).threshold[i])
-        return (Check("value", value, relation, level, Measure.VALUE),)
+        weeks = case.assessed.weeks[i]
+        whence = f"by {weeks:.0f} weeks" if weeks > 0 else "by the last days"
+        name = "value" if np.isnan(weeks) else f"value, usual {whence}"
+        return (Check(name, value, relation, level, Measure.VALUE),)
 
     return checks
 

@@ -67,7 +67,8 @@ class Judged:
 class Assessment:
     """What the statistical stages say of each series; NaN where one has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is by how
+    `expected` is usual at this hour: that of the week in so many `weeks`, of the day where that is
+    0; `scale` how far values usually are from it. `effect` is by how
     much three quarters of the span are beyond the past at least, as a share. `agreeing` is the
     share of comparisons with the past that are beyond their thresholds, `suspecting` the same with
     the lower ones of a suspicion, both where the effect is worth a notice; `unusual` however small
@@ -79,6 +80,7 @@ class Assessment:
     """
 
     expected: Floats
+    weeks: Floats
     scale: Floats
     effect: Floats
     agreeing: Floats

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detector.baseline import DAY_MS, baseline_end_ms
-from detector.change import MEMORY_DAYS
+from detector.change import PAST_DAYS
 from detector.dependencies import Dependencies
 from detector.facts import FactFinder
 from detector.hearing import Assess, Hearing, Normals
@@ -308,7 +308,7 @@ class Life:
         end_ms = baseline_end_ms(at_ms)
         key = (end_ms, self.paper.version)
         if self._spans[0] != key:
-            mine = self.paper.spans(end_ms - MEMORY_DAYS * DAY_MS)
+            mine = self.paper.spans(end_ms - PAST_DAYS * DAY_MS)
             self._spans = (key, [*as_of(self.known, at_ms - 1), *mine])
         return self._spans[1]
 

@@ -68,7 +68,9 @@ class Gates(Part):
         description="Of shares and ratios: sigmas count the chance of so few observations too.",
     )
     expected: bool = Field(
-        False, description="The trigger holds against what is usual at this hour, too."
+        False,
+        description="The trigger holds against what is usual at this hour, too: of the week once "
+        "three weeks are known, of the day before.",
     )
     effect: float | None = Field(
         None, gt=0, description="Times what is usual at this hour that the value must be beyond."

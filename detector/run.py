@@ -19,7 +19,7 @@ from sqlmodel import Session
 from detector import evaluate
 from detector.baseline import DAY_MS, Flat, baseline_end_ms, nothing
 from detector.book import Book
-from detector.change import MEMORY_DAYS
+from detector.change import PAST_DAYS
 from detector.confirming import Confirming, Draft
 from detector.facts import FactFinder
 from detector.hearing import Days, Hearing, Normals
@@ -133,7 +133,7 @@ class Detector:
         self.windowing.step(signals, now_ms)
         with self.state.reading() as session:
             done = self.is_done(session, now_ms)
-            since_ms = baseline_end_ms(now_ms) - MEMORY_DAYS * DAY_MS
+            since_ms = baseline_end_ms(now_ms) - PAST_DAYS * DAY_MS
             open_ = self.book.watched(session)
             spans = [*self.book.spans(session, since_ms), *self.book.accepted(session, since_ms)]
         drafts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]

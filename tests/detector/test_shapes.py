@@ -81,6 +81,9 @@ def course(case: dict[str, Any], ends: Ints, generator: np.random.Generator) -> 
     if "smooth" in case:
         part *= np.sin(np.pi * (hour - first) / (last - first)) ** 2
     values *= 1 + (case.get("peak", 1.0) - 1) * part
+    clock = times % DAY_MS / HOUR_MS
+    job = (day == 0) & (clock >= 12.25) & (clock < 15)
+    values *= np.where(job, case.get("weekly", 1.0), 1.0)
     if "odd" in case:
         other = (times // HOUR_MS) % case["odd"] == 0
         values *= np.where(other & (times < NOON_MS), case["at"], 1.0)
@@ -91,7 +94,6 @@ def course(case: dict[str, Any], ends: Ints, generator: np.random.Generator) -> 
     begun = (since >= 0) & (since < case.get("lasts", 10**6))
     values *= np.where(begun, 1 + (case.get("times", 1.0) - 1) * risen, 1.0)
     first, last = case.get("missing", (0, 0))
-    clock = times % DAY_MS / HOUR_MS
     values[(clock >= first) & (clock < last)] = np.nan
     if "stops" in case:
         values[times >= ONSET_MS] = np.nan
@@ -158,10 +160,33 @@ def count(watch: Watch) -> None:
         watch.history.append(Samples.of(shown))
 
 
+def put_hours(watch: Watch) -> None:
+    """Four weeks of hours of the cases that have a week."""
+    for number, case in enumerate(CASES):
+        if "weekly" in case:
+            ends = np.arange(NOON_MS - 29 * DAY_MS, NOON_MS, 5 * MINUTE_MS) + 5 * MINUTE_MS
+            values = course(case, ends, np.random.default_rng([3600, number]))
+            hours = values.reshape(-1, 12).mean(axis=1)
+            count = len(hours)
+            watch.history.put_windows(
+                Windows(
+                    "level",
+                    (labels(number),),
+                    np.zeros(count, np.int64),
+                    ends[11::12],
+                    np.full(count, 3600.0),
+                    hours,
+                    np.full(count, 7200.0),
+                    np.full(count, NO_LAYOUT, np.int64),
+                )
+            )
+
+
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     watch = Watch(tmp_path_factory.mktemp("shapes"), definitions(RULES, SIGNALS))
     count(watch)
+    put_hours(watch)
     put(watch, 300, np.arange(NOON_MS - 15 * DAY_MS, END_MS, 5 * MINUTE_MS) + 5 * MINUTE_MS)
     put(watch, 60, np.arange(NOON_MS - HOUR_MS, END_MS, MINUTE_MS) + MINUTE_MS)
     for tick_ms in range(NOON_MS, END_MS + 1, 5 * MINUTE_MS):
