@@ -110,6 +110,8 @@ def how_it_ended(incident: Incident, first: Regression) -> str:
     match first.phase:
         case Phase.ACCEPTED:
             return f"is {now}, {against(first)}, accepted as the new normal"
+        case Phase.TRANSIENT if first.incident_id:
+            return f"went away by itself after {lasted(incident)} ({size} at its worst), now {now}"
         case Phase.TRANSIENT:
             return f"was suspected ({size} at its worst) and went away, now {now}"
         case Phase.FALSE_POSITIVE:
@@ -265,6 +267,8 @@ def state_word(incident: Incident) -> str:
     if incident.phase is Phase.RESOLVED:
         phases = {one.phase for one in incident.regressions}
         only = phases.pop() if len(phases) == 1 else Phase.RESOLVED
+        if only is Phase.TRANSIENT and any(one.incident_id for one in incident.regressions):
+            return "Went away"
         return SAID_OVER.get(only, "resolved").capitalize()
     severity = incident.severity.value.capitalize()
     if incident.phase is Phase.SUSPECTED:

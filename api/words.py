@@ -297,8 +297,9 @@ def past(stages: Mapping[str, float], unit: units.Unit) -> str:
         told = f" Usual at this hour is {units.text(stages['expected'], unit)}{whence}."
     if "effect" in stages and "span_seconds" in stages:
         share = units.text(stages["agreeing"], units.Unit.RATIO)
+        what = "what it lacks to 100 %" if stages.get("of_rest") else "it"
         told += (
-            f" Over the last {units.duration(stages['span_seconds'])} it is at least "
+            f" Over the last {units.duration(stages['span_seconds'])} {what} is at least "
             f"{stages['effect'] * 100:+.0f} % against its last two weeks, beyond what it did by "
             f"itself in {share} of the comparisons"
         )

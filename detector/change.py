@@ -36,7 +36,8 @@ class Evidence:
 
     `expected` is usual at this hour, from the same hour of the week in `weeks` weeks (0: the same
     hours of the last days); `scale` is how far values usually are from those. `effect` is what
-    three quarters of the span lie beyond the past by at least, as a share (0.3 is 30 % more).
+    three quarters of the span lie beyond the past by at least, as a share (0.3 is 30 % more); of
+    what the value lacks to 1 where `of_rest`.
     `agreeing` is the largest share of comparisons beyond their thresholds, over the spans whose
     effect is worth a notice; `suspecting` the same with the lower thresholds of a suspicion;
     `unusual` as `agreeing`, however small the effect. `kept` is the share of the step that the last
@@ -49,6 +50,7 @@ class Evidence:
     weeks: float = np.nan
     scale: float = np.nan
     effect: float = np.nan
+    of_rest: float = np.nan
     agreeing: float = np.nan
     suspecting: float = np.nan
     unusual: float = np.nan
@@ -72,18 +74,41 @@ def method_for(window_seconds: float) -> Method | None:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The way between the unit of a signal and the scale on which a change adds and is upwards."""
+    """The way between the unit of a signal and the scale on which a change adds and is upwards.
+
+    A share above one half is judged by what it lacks to 1 (`of_rest`): a hit rate that falls from
+    99 to 97 % has lost 2 % of itself, and its misses are three times as many. The smaller side of a
+    whole is the one whose size by itself says how much has changed; at one half both are the same.
+    """
 
     usual: float
     sign: float
+    of_rest: bool = False
+
+    @classmethod
+    def of(cls, values: Floats, *, upwards: bool, is_share: bool) -> "Scale":
+        """For these values; shares are those of a whole where none is above it."""
+        known, sign = values[np.isfinite(values)], 1.0 if upwards else -1.0
+        if is_share and len(known) and np.median(known) > 0.5 and known.max() <= 1:
+            return cls(usual_size(1 - values), -sign, True)
+        return cls(usual_size(values), sign)
 
     def scaled(self, values: Floats) -> Floats:
         """Larger is worse."""
-        return self.sign * logarithmic(values, self.usual)
+        return self.sign * logarithmic(self.side(values), self.usual)
+
+    def side(self, values: Floats) -> Floats:
+        """What is judged of the values: they themselves, or the rest."""
+        return 1 - values if self.of_rest else values
 
     def original(self, level: float) -> float:
         """The way back; NaN stays NaN."""
-        return max(float(np.exp(self.sign * level)) - LEAST_SHARE * self.usual, 0.0)
+        judged = max(float(np.exp(self.sign * level)) - LEAST_SHARE * self.usual, 0.0)
+        return 1 - judged if self.of_rest else judged
+
+    def distance(self, at: float, on_scale: float) -> float:
+        """A small distance on the scale as one in the unit, at a value."""
+        return on_scale * (1 - at if self.of_rest else at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +156,7 @@ def examined(
     learnt: Flags,
     *,
     upwards: bool,
+    is_share: bool = False,
     month: Month | None = None,
 ) -> Evidence:
     """The evidence at the last of these windows: `[windows]`, not negative, NaN where none is.
@@ -138,7 +164,7 @@ def examined(
     Where `learnt` is false a regression is open: judged, and not learnt from. What is usual at this
     hour is that of the hour of the week where `month` has three weeks of it.
     """
-    scale = Scale(usual_size(values), 1.0 if upwards else -1.0)
+    scale = Scale.of(values, upwards=upwards, is_share=is_share)
     scaled = scale.scaled(values)
     same = same_hours(scaled, method.per_day, method.around)
     left = scaled - same
@@ -149,7 +175,7 @@ def examined(
             usual = weekly.above + median(scaled[-SCALE_DAYS * method.per_day :])
             weeks = weekly.weeks
     expected, week = scale.original(usual), left[-SCALE_DAYS * method.per_day :]
-    spread = expected * NORMAL_MAD * median(np.abs(week - median(week)))
+    spread = scale.distance(expected, NORMAL_MAD * median(np.abs(week - median(week))))
     found = method.judge(scaled, first_slot, learnt)
     told = Evidence(
         finding=Finding(found.finding()[-1]), expected=expected, weeks=weeks, scale=spread
@@ -173,6 +199,7 @@ def examined(
     told = replace(
         told,
         effect=float(np.expm1(scale.sign * found.size[-1])),
+        of_rest=float(scale.of_rest),
         kept=median(left[-two_hours:]) / step if step > 0 else np.nan,
         span_windows=span.windows,
     )
@@ -190,7 +217,7 @@ def dated(told: Evidence, began: Beginning, scale: Scale, last: int) -> Evidence
         began_hi=last - (began.first + change.last),
         before=scale.original(change.before + began.base),
         after=after,
-        error=change.error * after,
+        error=scale.distance(after, change.error),
     )
 
 

@@ -23,6 +23,7 @@ from detector.month import Months
 from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
+from detector.units import Unit
 from storage.history import Flags, Floats, History, Windows
 from storage.series import Labels
 
@@ -296,6 +297,7 @@ def look(
         first_slot,
         learnt,
         upwards=draft.rule.upwards,
+        is_share=draft.signal.form.unit == Unit.RATIO,
         month=month,
     )
 
@@ -307,6 +309,7 @@ def put(assessment: Assessment, row: int, evidence: Evidence, draft: Draft, now_
         "weeks",
         "scale",
         "effect",
+        "of_rest",
         "agreeing",
         "suspecting",
         "unusual",

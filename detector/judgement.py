@@ -69,7 +69,8 @@ class Assessment:
 
     `expected` is usual at this hour: that of the week in so many `weeks`, of the day where that is
     0; `scale` how far values usually are from it. `effect` is by how
-    much three quarters of the span are beyond the past at least, as a share. `agreeing` is the
+    much three quarters of the span are beyond the past at least, as a share: of the value, or where
+    `of_rest` is 1 of what it lacks to 1. `agreeing` is the
     share of comparisons with the past that are beyond their thresholds, `suspecting` the same with
     the lower ones of a suspicion, both where the effect is worth a notice; `unusual` however small
     it is. `kept` is the share of the step that the last two hours keep. `q` is the smallest
@@ -83,6 +84,7 @@ class Assessment:
     weeks: Floats
     scale: Floats
     effect: Floats
+    of_rest: Floats
     agreeing: Floats
     suspecting: Floats
     unusual: Floats

@@ -24,6 +24,8 @@ DAY_MS = 24 * HOUR_MS
 # A statistical rule may not resolve sooner after opening. For as long after opening or escalating
 # its size is still being found: the judged windows hold the time before the change too.
 SETTLING_MS = 30 * MINUTE_MS
+# What goes away by itself sooner was a disturbance: told, withdrawn, and learnt by its series.
+TRANSIENT_MS = 60 * MINUTE_MS
 ESCALATION = 1.25
 REOPENS_WITHIN_MS = 7 * DAY_MS
 # What a person has closed by hand is not opened again by the very next tick.
@@ -271,6 +273,10 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
             more = f"{grown / recorded - 1:.0%} larger than it was recorded"
             return escalated(now, judgement, grown, more)
     cleared_ms = judgement.at_ms - since if judgement.clear else -1
+    lasted_ms = since - now.began_hi_ms
+    if rule.is_statistical and lasted_ms <= TRANSIENT_MS and settled and cleared_ms >= SETTLING_MS:
+        reason = f"went away by itself within {max(lasted_ms, MINUTE_MS) // MINUTE_MS} minutes"
+        return ended(now, judgement, Step.TRANSIENT, reason)
     may = settled or not rule.is_statistical
     if cleared_ms >= rule.clear.for_ * 1000 and may:
         return ended(now, judgement, Step.RESOLVED, "clear for long enough")
@@ -311,9 +317,14 @@ def watched(regression: Regression, judgement: Judgement) -> Taken:
 
 
 def reopens(regression: Regression, at_ms: int) -> bool:
-    """Whether a breach now is this one come back, and no new one."""
+    """Whether a breach now is this one come back, and no new one.
+
+    Of transients those that were told: they are in an incident.
+    """
     ended_ms = regression.resolved_ms
-    back = regression.phase in (Phase.RESOLVED, Phase.FALSE_POSITIVE)
+    back = regression.phase in (Phase.RESOLVED, Phase.FALSE_POSITIVE) or (
+        regression.phase is Phase.TRANSIENT and regression.incident_id != ""
+    )
     return back and ended_ms is not None and at_ms - ended_ms <= REOPENS_WITHIN_MS
 
 

@@ -123,6 +123,15 @@ def test_the_header_names_the_size_and_the_place() -> None:
     assert header(incident(regressions=(bare,))) == "api_p95 +42 %"
 
 
+def test_a_disturbance_that_was_told_went_away_and_was_not_only_suspected() -> None:
+    over = replace(CART, phase=Phase.TRANSIENT, resolved_ms=minutes(40), value=0.58)
+    shown = render(
+        incident(phase=Phase.RESOLVED, resolved_ms=minutes(40), regressions=(over,)), URL
+    )
+    assert shown["text"].startswith("Went away: API p95 on GET /cart")
+    assert "went away by itself after 37 min (+42 % at its worst), now 580 ms" in shown["text"]
+
+
 def test_what_else_may_explain_it_is_told_with_its_numbers() -> None:
     work = {"load": "api_requests", "unit": "per_second", "now": 200.0, "usual": 100.0}
     kept = {**work, "days": 7, "series": 2, "value": 0.8, "usual_value": 0.5, "milder": False}

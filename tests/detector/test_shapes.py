@@ -195,16 +195,16 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     watch.close()
 
 
-def opened(watch: Watch, number: int, rule: str) -> bool:
-    """Whether a rule has opened a confirmed regression on the series of a case."""
+def openings(watch: Watch, number: int, rule: str) -> list[tuple[int, str]]:
+    """When a rule opened confirmed regressions on the series of a case, and what became of each."""
     with watch.state.reading() as session:
-        return any(
-            step.step is Step.OPENED
+        return [
+            (step.at_ms, str(one.phase))
             for one in watch.book.spans(session, 0)
             if one.rule == rule and one.labels == labels(number) and one.kind == "regression"
             for step in watch.book.transitions(session, one.id)
-            if step.actor == DETECTOR
-        )
+            if step.actor == DETECTOR and step.step is Step.OPENED
+        ]
 
 
 NUMBERED = [pytest.param(number, one, id=one["case"]) for number, one in enumerate(CASES)]
@@ -217,11 +217,16 @@ def test_a_shape_opens_or_is_refused_by_its_gate(
     rule = "counted" if "restarts" in case else "shipped"
     found = lived.ledger.read(Wanted(rule=rule, labels=labels(number), limit=1000))
     refused = [one.reason for one in found if one.verdict == "rejected"]
-    assert opened(lived, number, rule) is (case["opened"] == "yes"), refused
+    found_ = openings(lived, number, rule)
+    assert bool(found_) is (case["opened"] == "yes"), refused
+    if "promptly" in case:
+        assert (found_[0][0] - ONSET_MS) // MINUTE_MS <= case["promptly"]
+    if "ended" in case:
+        assert [phase for _, phase in found_] == [case["ended"]]
     if "gate" in case:
         assert case["gate"] in refused
     if "without" in case:
-        assert opened(lived, number, f"without_{case['without']}")
+        assert openings(lived, number, f"without_{case['without']}")
 
 
 def test_every_gate_has_a_shape_that_opens_without_it() -> None:
