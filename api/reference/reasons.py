@@ -88,7 +88,7 @@ PHASES = {
     Phase.MUTED: "Judged and shown, and told to nobody: until a time, or until it is resolved.",
     Phase.RESOLVED: "Over: clear for long enough, or closed by hand.",
     Phase.ACCEPTED: "Over: it is the new normal, and the baseline begins anew where it set in.",
-    Phase.TRANSIENT: "Over: it went away by itself, before it was confirmed or within an hour. Learnt.",
+    Phase.TRANSIENT: "Over: it went away by itself, unconfirmed or within an hour. Learnt.",
     Phase.FALSE_POSITIVE: "Over: somebody said that it is none. Quiet while the breach lasts.",
 }
 STEPS = {
