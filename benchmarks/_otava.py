@@ -18,9 +18,8 @@ WINDOW, MAX_P, MIN_MAGNITUDE = 50, 0.001, 0.0  # otava's own defaults
 def main() -> None:
     """Search them all, one after the other."""
     series = json.load(sys.stdin)
-    compute_change_points(
-        series[0], WINDOW, MAX_P, MIN_MAGNITUDE
-    )  # what is made once is not counted
+    # What is made once is not counted.
+    compute_change_points(series[0], WINDOW, MAX_P, MIN_MAGNITUDE)
     began = process_time()
     found = [compute_change_points(one, WINDOW, MAX_P, MIN_MAGNITUDE)[0] for one in series]
     spent = process_time() - began
@@ -28,7 +27,11 @@ def main() -> None:
         {
             "found": [[int(one.index) for one in each] for each in found],
             "seconds": spent,
-            "versions": {name: version(name) for name in ("apache-otava", "numpy", "scipy")},
+            "versions": {
+                "apache-otava": version("apache-otava"),
+                "its numpy": version("numpy"),
+                "its scipy": version("scipy"),
+            },
         },
         sys.stdout,
     )

@@ -62,15 +62,10 @@ def measure() -> dict[str, object]:
         method.judge(one, 0)
     whole = long.size / (process_time() - began)
     ours = points / seconds
-    inside = [
-        one is not None and one.first <= at <= one.last
-        for one, at in zip(found, steps, strict=True)
-    ]
-    widths = [one.last - one.first + 1 for one in found if one is not None]
-    near = [
-        one is not None and abs(one.best - at) <= TOLERANCE
-        for one, at in zip(found, steps, strict=True)
-    ]
+    pairs = [(one, at) for one, at in zip(found, steps, strict=True) if one is not None]
+    inside = sum(one.first <= at <= one.last for one, at in pairs) / len(steps)
+    near = sum(abs(one.best - at) <= TOLERANCE for one, at in pairs) / len(steps)
+    widths = [one.last - one.first + 1 for one, _ in pairs]
     peer = searched(values)
     theirs = points / float(peer["seconds"]) if peer else None
     return {
@@ -84,10 +79,10 @@ def measure() -> dict[str, object]:
         "whole method": round(whole),
         "whole method, ratio": None if theirs is None else round(whole / theirs, 1),
         "within half an hour": {
-            "ours": float(np.mean(near)),
+            "ours": near,
             "otava": None if peer is None else hits(peer["found"], steps),
         },
-        "the interval holds the step": float(np.mean(inside)),
+        "the interval holds the step": inside,
         "the interval, windows": float(np.median(widths)),
         "otava finds more than one": None
         if peer is None
