@@ -1,6 +1,6 @@
 """What some triggers ask of the history beside averages: distributions, daily lows, budgets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,7 +78,7 @@ class FactFinder:
         if any(isinstance(one, Slope) for one in leaves):
             lows = self.lows(signal, series, end_ms, version)
         burns = {one for one in leaves if isinstance(one, Burn)}
-        burnt = {one: self.burnt(signal, one, series, end_ms, version) for one in burns}
+        burnt = self.all_burnt(signal, burns, series, end_ms, version)
         shares = rule.gates.sampling and isinstance(signal.form, Ratio | Share)
         n = judged.n[:, -1] if shares else None
         return Facts(distributions=distributions, lows=lows, burnt=burnt, n=n)
@@ -104,16 +104,41 @@ class FactFinder:
         padded = np.vstack([known[2], np.full((1, LOWS_DAYS), np.nan)])
         return padded[[place.get(labels, -1) for labels in series]]
 
+    def all_burnt(
+        self,
+        signal: Signal,
+        burns: Collection[Burn],
+        series: Sequence[Labels],
+        end_ms: int,
+        version: int,
+    ) -> dict[Burn, Floats]:
+        """The shares of each burn rate; the newest windows are read once for all of them."""
+        if not burns:
+            return {}
+        start_ms = min(
+            min(end_ms - round(one.short_seconds * 1000), spent_until_ms(signal, one, end_ms))
+            for one in burns
+        )
+        newest = self.history.windows(
+            signal.name, start_ms, end_ms, seconds=signal.form.window, counts=False
+        )
+        return {one: self.burnt(signal, one, series, end_ms, version, newest) for one in burns}
+
     def burnt(
-        self, signal: Signal, burn: Burn, series: Sequence[Labels], end_ms: int, version: int = 0
+        self,
+        signal: Signal,
+        burn: Burn,
+        series: Sequence[Labels],
+        end_ms: int,
+        version: int,
+        newest: Windows,
     ) -> Floats:
         """The shares of the long and the short span that end at a time, series x 2.
 
-        The long one begins on a grid of its twelfths, so that little is read at each tick.
+        The long one begins on a grid of its twelfths, so that little is read at each tick. `newest`
+        are the short windows since then, and since the short span began.
         """
-        over_ms = round(signal.form.over * 1000)
-        step_ms = max(round(burn.long * 1000 / LONG_STEPS) // over_ms, 1) * over_ms
-        until_ms = end_ms // step_ms * step_ms
+        until_ms = spent_until_ms(signal, burn, end_ms)
         known = self._spent.get((signal.name, burn.long))
         if known is None or (known.until_ms, known.version) != (until_ms, version):
             start_ms = until_ms - round(burn.long * 1000)
@@ -123,13 +148,6 @@ class FactFinder:
             known = Spent(until_ms, version, found.series, Events.of(found, start_ms, until_ms))
             self._spent[signal.name, burn.long] = known
         short_ms = end_ms - round(burn.short_seconds * 1000)
-        newest = self.history.windows(
-            signal.name,
-            min(short_ms, until_ms),
-            end_ms,
-            seconds=signal.form.window,
-            counts=False,
-        )
         tail, short = (Events.of(newest, since_ms, end_ms) for since_ms in (until_ms, short_ms))
         long = placed(known.events, known.series, series) + placed(tail, newest.series, series)
         return np.stack([long.shares, placed(short, newest.series, series).shares], axis=1)
@@ -150,6 +168,13 @@ class FactFinder:
             parts.append(found)
             slots.append(np.where(slot >= 0, slot + day * span.of, -1))
         return arranged(joined(signal.name, parts), np.concatenate(slots), series, span.of)
+
+
+def spent_until_ms(signal: Signal, burn: Burn, end_ms: int) -> int:
+    """Until when the long span is read only now and then: a grid of its twelfths."""
+    over_ms = round(signal.form.over * 1000)
+    step_ms = max(round(burn.long * 1000 / LONG_STEPS) // over_ms, 1) * over_ms
+    return end_ms // step_ms * step_ms
 
 
 def placed(events: Events, known: Sequence[Labels], series: Sequence[Labels]) -> Events:

@@ -58,12 +58,10 @@ def test_every_verdict_and_reason_has_a_case() -> None:
 def test_some_case_fails_when_a_gate_is_removed(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = gates.stages
-
     def without(case: Case) -> tuple[Stage, ...]:
-        return tuple(one for one in every(case) if one.gate is not gate)
+        return tuple(one for one in gates.stages(case) if one.gate is not gate)
 
-    monkeypatch.setattr(gates, "stages", without)
+    monkeypatch.setattr(gates, "needed", without)
     failing = []
     for one in ALL:
         (case,) = one.values
@@ -73,19 +71,27 @@ def test_some_case_fails_when_a_gate_is_removed(
     assert failing, f"no case of {FILES} needs the gate {gate}"
 
 
-def test_the_chain_holds_every_gate_once_and_in_the_order_of_its_enumeration() -> None:
+def test_the_chain_holds_every_gate_once_and_in_the_order_of_its_enumeration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[tuple[Gate, ...]] = []
-    every = gates.stages
 
     def noted(case: Case) -> tuple[Stage, ...]:
-        found = every(case)
-        seen.append(tuple(one.gate for one in found))
-        return found
+        seen.append(tuple(one.gate for one in gates.stages(case)))
+        return gates.stages(case)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gates, "stages", noted)
-        judged(ALL[0].values[0])
+    monkeypatch.setattr(gates, "needed", noted)
+    judged(ALL[0].values[0])
     assert seen == [tuple(Gate)]
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_stages_that_are_left_out_would_have_changed_nothing(
+    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = judged(case).row(0)
+    monkeypatch.setattr(gates, "needed", gates.stages)
+    assert repr(judged(case).row(0)) == repr(short)
 
 
 def test_the_evidence_is_in_the_judgement() -> None:
