@@ -95,7 +95,7 @@ def seasonal(figure: Any) -> None:
     axes.text(2.99, 1.2 * flat + 4, "1.2 x it", color=BAD, fontsize=10, ha="right")
     axes.annotate("usual at this hour", (0.50, 272), (0.72, 318), color=CALM, arrowprops=ARROW)
     axes.annotate(
-        "every noon is above 1.2 x the average:\nrefused, by the gate "expected"",
+        "every noon is above 1.2 x the average:\nrefused, by the gate of this hour",
         (1.56, 300), (1.08, 368), arrowprops=ARROW,
     )  # fmt: skip
     axes.annotate(
