@@ -2,8 +2,8 @@
 
 `collect` starts what is due, `judge` writes what came and runs the ticks, `backfill` reads the past
 from a source, `deliver` sends messages, `draw` their charts, `listen` takes presses of buttons,
-`watch` looks at the others, `retain` forgets what is old. A loop survives a failed round: it is
-logged, counted, and the next round finds everything as it was.
+`watch` looks at the others, `annotate` tells a Grafana, `retain` forgets what is old. A loop
+survives a failed round: it is logged, counted, and the next round finds everything as it was.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from api.access import book as access
+from api.annotating import AnnotationMeters, Annotator
 from api.house import House
 from api.watching import Watcher
 from collector.run import TargetStatus
@@ -58,6 +59,13 @@ class LoopMeters:
             buckets=(0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30),
             registry=registry,
         )
+        self.last = Gauge(
+            "plimsoll_loop_last_round_timestamp_seconds",
+            "When the last round of a loop ended.",
+            ["loop"],
+            registry=registry,
+        )
+        self.annotations = AnnotationMeters(registry)
 
 
 class Loops:
@@ -67,6 +75,10 @@ class Loops:
         self.house = house
         self.meters = meters
         self.watcher = Watcher(house, platform.node())
+        grafana = house.settings.dashboards.grafana
+        self.annotator: Annotator | None = None
+        if grafana is not None and grafana.annotations:
+            self.annotator = Annotator(house, grafana, meters.annotations)
         self.stopping = asyncio.Event()
         self.news = asyncio.Event()
 
@@ -84,6 +96,8 @@ class Loops:
             group.create_task(self.repeat("draw", self.draw))
             if house.alerts.listens:
                 group.create_task(self.repeat("listen", self.listen))
+            if self.annotator is not None:
+                group.create_task(self.repeat("annotate", self.annotate))
             group.create_task(self.repeat("retain", self.retain))
         await asyncio.to_thread(house.alerts.close)
         await house.collector.stop()
@@ -94,6 +108,8 @@ class Loops:
         self.news.set()
         if self.house.source is not None:
             self.house.source.stop()
+        if self.annotator is not None:
+            self.annotator.stop()
 
     async def repeat(self, name: str, round_: Callable[[], Awaitable[float]]) -> None:
         """One loop: a round gives the seconds to the next one."""
@@ -110,6 +126,7 @@ class Loops:
                 self.meters.failures.labels(name).inc()
                 seconds = PULSE_SECONDS
             self.meters.seconds.labels(name).observe(perf_counter() - began)
+            self.meters.last.labels(name).set(self.house.now().timestamp())
             waiting = self.news if name == "deliver" else self.stopping
             try:
                 await asyncio.wait_for(waiting.wait(), seconds)
@@ -195,6 +212,12 @@ class Loops:
         alerts = self.house.alerts
         alerts.watch(self.watcher.symptoms(targets), now, self.watcher.reporter)
         return bool(alerts.announce(now))
+
+    async def annotate(self) -> float:
+        """Keep the annotations of a Grafana right."""
+        if self.annotator is None:
+            return RETAIN_SECONDS
+        return await asyncio.to_thread(self.annotator.round, self.house.now())
 
     async def retain(self) -> float:
         """Forget what is older than the configuration keeps."""

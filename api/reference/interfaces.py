@@ -21,7 +21,6 @@ from api.loops import LoopMeters
 from api.main import app as commands
 from api.reference.declared import PLAIN
 from api.reference.tables import code, codes, table
-from api.shapes import API
 from collector.rum.receiver import COUNTER_LABELS
 from storage.config import StorageConfig
 
@@ -53,18 +52,33 @@ PAGES = {
     "/regressions": "The history of regressions, a page for people.",
     "/regressions/{regression_id}": "One regression, a page for people.",
     "/incidents/{incident_id}": "One incident, a page for people.",
+    "/alerts": "Who was told of what and why or why not, and how receivers are, a page for people.",
+    "/silences": "What is kept quiet, and a new silence with its effect, a page for people.",
+    "/routes": "The tree of routes and whom labels reach, a page for people.",
+    "/replay": "What rules would have fired, chosen or as a draft, a page for people.",
+    "/configuration": "What is in force, and a check of a text, a page for people.",
+    "/itself": "How Plimsoll itself is doing, a page for people.",
     "/queries": "Statements of databases and what they took, a page for people.",
     "/queries/{fingerprint}": "One statement and its past, a page for people.",
+    "/web-vitals": "What browsers measured: routes, the worst first, a page for people.",
+    "/web-vitals/{app}": "One route, or all of an app together, a page for people.",
+    "/cache": "Caches and how they stand, a page for people.",
+    "/cache/{target}": "One cache, and what misses, a page for people.",
+    "/resources": "Machines, containers and processes, a page for people.",
+    "/resources/{target}": "One of them with all its charts, a page for people.",
+    "/deployments": "What went live, a page for people.",
+    "/deployments/{deployment_id}": "Before and after one deployment, a page for people.",
     "/troubles/{trouble_id}": "One trouble of Plimsoll itself, a page for people.",
     "/runbooks": "What each shipped rule means and where to look first, a page for people.",
     "/runbooks/{rule}": "The runbook of one rule, a page for people.",
     "/sign-in": "Where a person signs in with a token.",
+    "/sign-in/oidc": "Leads to the OpenID Connect provider, where one is configured.",
+    "/sign-in/callback": "Where the provider sends a person back to.",
     "/why-not": "What broke a trigger and was not told, a page for people.",
     "/signals/{name}": "One signal, a page for people.",
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
     "/metrics/rum": "The histograms of web vitals in the Prometheus text format.",
-    f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }
 
 
@@ -150,6 +164,7 @@ def endpoint(method: str, path: str, operation: Schema) -> str:
             one.get("description", ""),
         ]
         for one in operation.get("parameters", ())
+        if "$ref" not in one  # those of all, told of once above
     ]
     if parameters:
         parts.append(table(("parameter", "in", "type", "default", "meaning"), parameters))

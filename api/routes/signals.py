@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
-from api.curves import Curve, curves, stretch
+from api.curves import Curve, curves, rounded, stretch
 from api.errors import invalid, missing
 from api.moments import Moment, at, milliseconds
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, router
+from api.routes.texts import Id, Name
 from api.shapes import DeploymentShape, Shape
 from api.signal_shapes import SignalShape
 from api.standing import all_standing, band_of, known_series, series_id, standing
@@ -39,7 +40,7 @@ class SignalsList(Shape):
 class WindowsAsked(Asked):
     """Which windows."""
 
-    series: list[str] = Field(
+    series: list[Name] = Field(
         default_factory=list,
         max_length=MOST_SERIES,
         description=f"Ids of series, as `/signals/{{name}}` has them; repeat it for several. "
@@ -49,6 +50,13 @@ class WindowsAsked(Asked):
     until: Moment | None = Field(None, description="Windows that end by then; now if left out.")
     points: int = Field(
         MOST_POINTS, ge=10, le=MOST_POINTS, description="Most windows of one series."
+    )
+    digits: int | None = Field(
+        None,
+        ge=2,
+        le=17,
+        description="Round values to so many significant digits, which makes a chart's answer half "
+        "as long; left out: as they are.",
     )
 
 
@@ -118,7 +126,7 @@ def signals(house: Rooms, asked: Annotated[Asked, Query()]) -> SignalsList:
 
 
 @routes.get("/signals/{name}", summary="One signal")
-def signal(house: Rooms, name: str, asked: Annotated[Asked, Query()]) -> SignalShape:
+def signal(house: Rooms, name: Id, asked: Annotated[Asked, Query()]) -> SignalShape:
     """With its rules and series."""
     found = known_signal(house, name)
     with house.state.reading() as session:
@@ -126,8 +134,17 @@ def signal(house: Rooms, name: str, asked: Annotated[Asked, Query()]) -> SignalS
     return SignalShape.of(standing(house, found, open_))
 
 
-@routes.get("/signals/{name}/windows", summary="The windows of a signal over time")
-def windows(house: Rooms, name: str, asked: Annotated[WindowsAsked, Query()]) -> WindowsShape:
+@routes.get(
+    "/signals/{name}/windows",
+    summary="The windows of a signal over time",
+    openapi_extra=beyond(
+        {
+            "?since": f"must be before `until`, by {LONGEST.days} days at most",
+            "?series": "are more than a span of that length may have",
+        }
+    ),
+)
+def windows(house: Rooms, name: Id, asked: Annotated[WindowsAsked, Query()]) -> WindowsShape:
     """Short windows for short spans, longer ones, merged where needed, for long spans."""
     found = known_signal(house, name)
     until_ms = milliseconds(asked.until or house.now())
@@ -141,6 +158,8 @@ def windows(house: Rooms, name: str, asked: Annotated[WindowsAsked, Query()]) ->
     if reach.rows * len(series) > MOST_ROWS:
         raise invalid("?series", "too many series for so long a span; ask for fewer")
     drawn = curves(house, found, series, reach)
+    if asked.digits is not None:
+        drawn = {labels: rounded(one, asked.digits) for labels, one in drawn.items()}
     readings = {one.labels: one for one in house.detector.readings.get(name, ())}
     with house.state.reading() as session:
         spans = [one for one in house.book.spans(session, since_ms) if one.signal == name]
