@@ -27,6 +27,7 @@ from alerts.wording import (
     sentence,
     since,
     state_word,
+    tagged,
     where,
 )
 from detector import units
@@ -134,6 +135,8 @@ def body(
     if seen:
         told = "\n".join(f"• {cut(escape(one), PAGE_VIEWS_LIMIT)}" for one in seen)
         blocks.append({"type": "section", "text": mrkdwn(f"*Page views*\n{told}", SECTION_LIMIT)})
+    if tags := tagged(first):
+        blocks.append({"type": "section", "text": mrkdwn(escape(tags), SECTION_LIMIT)})
     if others:
         blocks.append({"type": "section", "text": mrkdwn(also(others), SECTION_LIMIT)})
     linked = "  ·  ".join(link(address, label) for address, label in to)

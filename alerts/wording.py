@@ -13,6 +13,7 @@ from alerts.visitors import page_views
 from detector import units
 from detector.finding import Check, Correlation, OriginReason, OriginVerdict
 from detector.regression import Incident, Phase, Regression
+from detector.tags import all_told
 from storage.series import Labels
 
 HEADER_LIMIT = 150
@@ -82,9 +83,16 @@ def sentence(incident: Incident, public_url: str) -> str:
     seen = page_views(first.evidence.get("visits") or {}, first.unit)
     if seen and incident.phase is not Phase.RESOLVED:
         told += "".join(f". {cut(escape(one), 300)}" for one in seen[:2])
+    if tags := tagged(first):
+        told += f". {cut(escape(tags), 400).removesuffix('.')}"
     address = escape(page(first, public_url))
     text = f"{state_word(incident)}: {told}."
     return f"{cut(text, TEXT_LIMIT - len(address) - 1)} {address}"
+
+
+def tagged(regression: Regression) -> str:
+    """What else may explain it, with its numbers; empty for nothing."""
+    return " ".join(all_told(regression))
 
 
 def plain_head(incident: Incident, first: Regression, others: int) -> str:
@@ -106,6 +114,8 @@ def how_it_ended(incident: Incident, first: Regression) -> str:
     match first.phase:
         case Phase.ACCEPTED:
             return f"is {now}, {against(first)}, accepted as the new normal"
+        case Phase.TRANSIENT if first.incident_id:
+            return f"went away by itself after {lasted(incident)} ({size} at its worst), now {now}"
         case Phase.TRANSIENT:
             return f"was suspected ({size} at its worst) and went away, now {now}"
         case Phase.FALSE_POSITIVE:
@@ -260,6 +270,8 @@ def state_word(incident: Incident) -> str:
     if incident.phase is Phase.RESOLVED:
         phases = {one.phase for one in incident.regressions}
         only = phases.pop() if len(phases) == 1 else Phase.RESOLVED
+        if only is Phase.TRANSIENT and any(one.incident_id for one in incident.regressions):
+            return "Went away"
         return SAID_OVER.get(only, "resolved").capitalize()
     severity = incident.severity.value.capitalize()
     if incident.phase is Phase.SUSPECTED:

@@ -178,6 +178,7 @@ def of_rule(one: RuleWhyShape) -> Iterator[str]:
         yield f"  {gate.gate:<{wide}}  {MARKS[gate.result]:<11}  {numbers}".rstrip()
     for said in one.page_views:
         yield f"  {said}."
+    yield from (f"  {each.text}" for each in one.tags)
     shown = ", ".join(
         f"{each.end:%H:%M} {each.value_text}{' *' if each.breaches else ''}" for each in one.windows
     )

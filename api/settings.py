@@ -19,7 +19,7 @@ from dashboards.config import DashboardsConfig
 from detector.agreement import disagreements
 from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
 from detector.increase import LOOKBACK_MS
-from detector.rule import Rule
+from detector.rule import Rule, When
 from detector.run import Definitions
 from detector.signal import (
     Gauge,
@@ -233,6 +233,29 @@ def model_of(kind: str, text: Any) -> type[BaseModel]:
     return FORMS.get(str(form), Gauge)
 
 
+def unfit_uses(
+    document: Document, name: str, rule: Rule, signals: Mapping[str, Signal]
+) -> Iterable[Fault]:
+    """Other signals that a rule uses, its load and its markers, which are none or of no use."""
+    uses: list[tuple[tuple[str, ...], str, When]] = [
+        (("gates", "settling", str(i), "signal"), one.signal, one.when)
+        for i, one in enumerate(rule.gates.settling)
+    ]
+    if rule.load is not None:
+        uses.append((("load", "signal"), rule.load.signal, "counts"))
+    for place, wanted, when in uses:
+        path, used = ("rules", name, *place), signals.get(wanted)
+        form = "rate" if when == "counts" else "gauge"
+        if used is not None and used.form.form != form:
+            reason = f"{wanted} is a {used.form.form}, and what {when} is a signal of form {form}"
+            yield Fault(".".join(path), reason, "Name another one.", document.line(path))
+        elif used is None and wanted not in document.data.get("signals", {}):
+            near = difflib.get_close_matches(wanted, signals, 1)
+            hint = f"Did you mean {near[0]}?" if near else "plimsoll signals lists them."
+            reason = f"there is no signal {wanted!r}"
+            yield Fault(".".join(path), reason, hint, document.line(path))
+
+
 def unfit_rules(
     document: Document, signals: Mapping[str, Signal], rules: Mapping[str, Rule]
 ) -> Iterable[Fault]:
@@ -252,6 +275,7 @@ def unfit_rules(
         for reason, hint in disagreements(rule, signal):
             key, line = ".".join((*path, "trigger")), document.line((*path, "trigger"))
             yield Fault(key, reason, hint, line)
+        yield from unfit_uses(document, name, rule, signals)
         lasting = rule.sustain.for_
         if lasting is not None and (lasting % signal.form.window or lasting < signal.form.window):
             hint = f"Windows of {rule.signal} are {written(signal.form.window)} long."

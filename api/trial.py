@@ -16,7 +16,7 @@ from api.settings import fault as found_fault
 from api.shapes import Shape
 from api.standing import series_id
 from detector.baseline import DAY_MS
-from detector.change import MEMORY_DAYS
+from detector.change import PAST_DAYS
 from detector.confirming import Confirming
 from detector.judgement import Reason
 from detector.noise import (
@@ -360,7 +360,7 @@ def planned(house: House, asked: ReplayPosted) -> Replay:
         done_ms = house.book.progress_ms(session, TICK)
         end_ms = done_ms if done_ms is not None else milliseconds(house.now())
         start_ms = end_ms - round(asked.days * DAY_MS)
-        since_ms = start_ms - WARM_UP_MS - (MEMORY_DAYS + 1) * DAY_MS
+        since_ms = start_ms - WARM_UP_MS - (PAST_DAYS + 1) * DAY_MS
         spans = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
     known = list({one.id: one for one in spans}.values())
     return Replay(
@@ -371,6 +371,7 @@ def planned(house: House, asked: ReplayPosted) -> Replay:
         end_ms,
         known,
         Confirming(house.history).confirm,
+        dependencies=house.book.dependencies,
     )
 
 

@@ -13,14 +13,18 @@ from api.signal_shapes import RuleShape
 from api.standing import series_id
 from detector import units
 from detector.baseline import DAY_MS
-from detector.change import MEMORY_DAYS
+from detector.change import PAST_DAYS
 from detector.checks import Check, Measure, Relation
 from detector.confirming import Confirming
+from detector.facts import FactFinder
 from detector.gates import ASKS, Gate
 from detector.judgement import Judgement, Reason, Verdict
 from detector.ledger import Wanted
-from detector.regression import Phase, Regression
+from detector.load import LoadFinder
+from detector.regression import Phase, Regression, Tag
 from detector.signal import Signal
+from detector.tagging import Tagging
+from detector.tags import told
 from detector.why import Explanation, Passage, Result, Why, explain
 from storage.series import Labels
 
@@ -117,6 +121,17 @@ class OpenOnSeries(Shape):
     """Since when."""
 
 
+class TagShape(Shape):
+    """What else may explain a breach that holds."""
+
+    tag: Tag
+    """`cost_shift` or `load_driven`."""
+    milder: bool
+    """Whether it opens as `info` for it."""
+    text: str
+    """What it rests on, for people."""
+
+
 class RuleWhyShape(Shape):
     """One rule on one series at one time, gate by gate."""
 
@@ -162,6 +177,8 @@ class RuleWhyShape(Shape):
     """Of a web vital what the page views behind a candidate say, in words; empty for others."""
     visits: dict[str, Any]
     """The same as numbers: `releases`, `elements`, `mix`; empty where nothing is known."""
+    tags: list[TagShape]
+    """What else may explain it, where it regressed."""
     recorded: RecordedShape | None
     """What the ledger has; null where it has nothing of that time."""
     open: OpenOnSeries | None
@@ -204,6 +221,10 @@ class RuleWhyShape(Shape):
             gates=[GateShape.of_passage(each, unit) for each in one.passages],
             page_views=page_views(judged.visits, unit),
             visits=dict(judged.visits),
+            tags=[
+                TagShape(tag=each.tag, milder=each.milder, text=told(each.tag, each.evidence))
+                for each in one.tags
+            ],
             recorded=recorded,
             open=opened(one.regression),
         )
@@ -236,7 +257,8 @@ class WhyShape(Shape):
     def of_why(cls, why: Why, recorded: dict[str, RecordedShape], rules: list[str]) -> "WhyShape":
         """From what the stages say, the rules in the order of their definitions."""
         form = why.signal.form
-        told = sorted(why.rules, key=lambda one: rules.index(one.rule))
+        ordered = sorted(why.rules, key=lambda one: rules.index(one.rule))
+        shapes = [RuleWhyShape.of_rule(one, why.signal, recorded.get(one.rule)) for one in ordered]
         return cls(
             signal=why.signal.name,
             title=why.signal.title,
@@ -246,7 +268,7 @@ class WhyShape(Shape):
             labels=why.labels.as_dict(),
             at=at(why.at_ms),
             is_coarse=why.is_coarse,
-            rules=[RuleWhyShape.of_rule(one, why.signal, recorded.get(one.rule)) for one in told],
+            rules=shapes,
         )
 
 
@@ -283,13 +305,16 @@ def number(value: float, measure: Measure, unit: units.Unit) -> str:
 
 def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape:
     """Everything about one series at a time, from the history, the book and the ledger."""
-    since_ms = at_ms - (MEMORY_DAYS + 1) * DAY_MS
+    since_ms = at_ms - (PAST_DAYS + 1) * DAY_MS
     with house.state.reading() as session:
         known = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
     known = list({one.id: one for one in known}.values())
     rules = house.detector.definitions.rules_of(signal.name)
     assess = Confirming(house.history).confirm
-    why = explain(house.history, signal, rules, labels, at_ms, known, assess)
+    signals, needs = house.detector.definitions.signals, house.book.dependencies
+    tagging = Tagging(signals, LoadFinder(house.history, needs))
+    facts = FactFinder(house.history, signals, needs)
+    why = explain(house.history, signal, rules, labels, at_ms, known, assess, tagging, facts)
     step_ms = house.detector.definitions.step_ms
     in_force = house.ledger.in_force(signal.name, labels, why.at_ms, step_ms)
     recorded = {one.rule: standing_since(house, one, why.at_ms) for one in in_force}

@@ -13,6 +13,7 @@ from detector.lifecycle import suggests_acceptance
 from detector.regression import Incident, Kind, Phase, Regression
 from detector.rule import Rule
 from detector.signal import Signal
+from detector.tags import all_told
 from detector.trigger import (
     Absolute,
     AnyLeaf,
@@ -198,6 +199,8 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
         told.append(f"at least {asked.min_ratio:g} x the average")
     if asked.min_events:
         told.append(f"at least {several(asked.min_events, 'event')}")
+    for one in asked.settling:
+        told.append(f"not within {units.duration(one.for_)} after what {one.signal} shows")
     if asked.sampling:
         told.append("deviations count the chance of so few observations")
     if asked.expected:
@@ -286,18 +289,22 @@ def why(regression: Regression, rule: Rule | None, signal: Signal | None) -> str
         told += f"; {counted(count)} observations in the last of them"
     if regression.baseline is not None and evidence.get("days"):
         told += f"; the average rests on {evidence['days']} of {DAYS} days"
-    return f"{told}.{past(evidence.get('stages') or {}, unit)}"
+    tags = "".join(f" {one}" for one in all_told(regression))
+    return f"{told}.{past(evidence.get('stages') or {}, unit)}{tags}"
 
 
 def past(stages: Mapping[str, float], unit: units.Unit) -> str:
     """What the past of the series said of it, from the numbers kept; empty if nothing."""
     told = ""
     if "expected" in stages:
-        told = f" Usual at this hour is {units.text(stages['expected'], unit)}."
+        weeks = stages.get("weeks", 0)
+        whence = f", by the same hour of {weeks:g} weeks" if weeks else ""
+        told = f" Usual at this hour is {units.text(stages['expected'], unit)}{whence}."
     if "effect" in stages and "span_seconds" in stages:
         share = units.text(stages["agreeing"], units.Unit.RATIO)
+        what = "what it lacks to 100 %" if stages.get("of_rest") else "it"
         told += (
-            f" Over the last {units.duration(stages['span_seconds'])} it is at least "
+            f" Over the last {units.duration(stages['span_seconds'])} {what} is at least "
             f"{stages['effect'] * 100:+.0f} % against its last two weeks, beyond what it did by "
             f"itself in {share} of the comparisons"
         )

@@ -38,14 +38,17 @@ class Flat:
     deviation: Floats
     n: Floats
     days: Ints
-    _asked: tuple[Sequence[Labels], Ints] | None = field(default=None, repr=False)
+    _asked: tuple[Sequence[Labels], Background] | None = field(default=None, repr=False)
 
     def background(self, series: Sequence[Labels]) -> Background:
         """The baselines of these series, in their order."""
         if self._asked is None or self._asked[0] is not series:  # rules ask about the same ones
-            rows = np.array([self.position.get(labels, -1) for labels in series], np.int64)
-            self._asked = (series, rows)
-        rows = self._asked[1]
+            self._asked = (series, self.placed(series))
+        return self._asked[1]
+
+    def placed(self, series: Sequence[Labels]) -> Background:
+        """The columns in the order of these series."""
+        rows = np.array([self.position.get(labels, -1) for labels in series], np.int64)
         known = (rows >= 0) & (rows < len(self.mean))
 
         def column(values: Floats, absent: float) -> Floats:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
+from detector.dependencies import Dependencies
 from detector.finding import Finding
 from detector.incidents import Depth, Incidents, whole
 from detector.lifecycle import Taken
@@ -42,6 +43,11 @@ class Book:
 
     def __init__(self, grouping: Incidents | None = None) -> None:
         self.grouping = grouping or Incidents()
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What is declared to rest on what."""
+        return self.grouping.looking.dependencies
 
     def open_regressions(self, session: Session) -> list[Regression]:
         """All that are confirmed and not over, oldest first; no improvements."""

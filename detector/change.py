@@ -15,10 +15,14 @@ from detector.expected import same_hours
 from detector.localise import Change, localise
 from detector.method import Method, coarse, five_minutes
 from detector.transform import LEAST_SHARE, logarithmic, usual_size
+from detector.weekly import hour_of_week
 from storage.history import Flags, Floats
 
 MEMORY_DAYS = 15
 """How far back windows are read: 28 blocks of half a day, the newest complete one left out."""
+
+PAST_DAYS = 29
+"""How far back anything is looked at: four weeks of hours, and the hour before."""
 
 KEPT_SECONDS = 7200
 SCALE_DAYS = 7
@@ -30,8 +34,10 @@ DAY_SECONDS = 86_400
 class Evidence:
     """What the method found at the newest window; NaN where it has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is what
-    three quarters of the span lie beyond the past by at least, as a share (0.3 is 30 % more).
+    `expected` is usual at this hour, from the same hour of the week in `weeks` weeks (0: the same
+    hours of the last days); `scale` is how far values usually are from those. `effect` is what
+    three quarters of the span lie beyond the past by at least, as a share (0.3 is 30 % more); of
+    what the value lacks to 1 where `of_rest`.
     `agreeing` is the largest share of comparisons beyond their thresholds, over the spans whose
     effect is worth a notice; `suspecting` the same with the lower thresholds of a suspicion;
     `unusual` as `agreeing`, however small the effect. `kept` is the share of the step that the last
@@ -41,8 +47,10 @@ class Evidence:
 
     finding: Finding
     expected: float = np.nan
+    weeks: float = np.nan
     scale: float = np.nan
     effect: float = np.nan
+    of_rest: float = np.nan
     agreeing: float = np.nan
     suspecting: float = np.nan
     unusual: float = np.nan
@@ -66,18 +74,41 @@ def method_for(window_seconds: float) -> Method | None:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The way between the unit of a signal and the scale on which a change adds and is upwards."""
+    """The way between the unit of a signal and the scale on which a change adds and is upwards.
+
+    A share above one half is judged by what it lacks to 1 (`of_rest`): a hit rate that falls from
+    99 to 97 % has lost 2 % of itself, and its misses are three times as many. The smaller side of a
+    whole is the one whose size by itself says how much has changed; at one half both are the same.
+    """
 
     usual: float
     sign: float
+    of_rest: bool = False
+
+    @classmethod
+    def of(cls, values: Floats, *, upwards: bool, is_share: bool) -> "Scale":
+        """For these values; shares are those of a whole where none is above it."""
+        known, sign = values[np.isfinite(values)], 1.0 if upwards else -1.0
+        if is_share and len(known) and np.median(known) > 0.5 and known.max() <= 1:
+            return cls(usual_size(1 - values), -sign, True)
+        return cls(usual_size(values), sign)
 
     def scaled(self, values: Floats) -> Floats:
         """Larger is worse."""
-        return self.sign * logarithmic(values, self.usual)
+        return self.sign * logarithmic(self.side(values), self.usual)
+
+    def side(self, values: Floats) -> Floats:
+        """What is judged of the values: they themselves, or the rest."""
+        return 1 - values if self.of_rest else values
 
     def original(self, level: float) -> float:
         """The way back; NaN stays NaN."""
-        return max(float(np.exp(self.sign * level)) - LEAST_SHARE * self.usual, 0.0)
+        judged = max(float(np.exp(self.sign * level)) - LEAST_SHARE * self.usual, 0.0)
+        return 1 - judged if self.of_rest else judged
+
+    def distance(self, at: float, on_scale: float) -> float:
+        """A small distance on the scale as one in the unit, at a value."""
+        return on_scale * (1 - at if self.of_rest else at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +136,50 @@ def beginning(values: Floats, same: Floats, column: int, span: Span) -> Beginnin
     return Beginning(change, first, float(same[column]) if seasonal else 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """Windows of an hour (or of `over`, where that is longer) as `weekly.hour_of_week` takes them.
+
+    Four weeks, the window that holds the newest time, and the one after it; `into` is how far into
+    it that time lies.
+    """
+
+    values: Floats
+    per_week: int
+    into: float
+
+
 def examined(
-    method: Method, values: Floats, first_slot: int, learnt: Flags, *, upwards: bool
+    method: Method,
+    values: Floats,
+    first_slot: int,
+    learnt: Flags,
+    *,
+    upwards: bool,
+    is_share: bool = False,
+    month: Month | None = None,
 ) -> Evidence:
     """The evidence at the last of these windows: `[windows]`, not negative, NaN where none is.
 
-    Where `learnt` is false a regression is open: judged, and not learnt from.
+    Where `learnt` is false a regression is open: judged, and not learnt from. What is usual at this
+    hour is that of the hour of the week where `month` has three weeks of it.
     """
-    scale = Scale(usual_size(values), 1.0 if upwards else -1.0)
+    scale = Scale.of(values, upwards=upwards, is_share=is_share)
     scaled = scale.scaled(values)
     same = same_hours(scaled, method.per_day, method.around)
     left = scaled - same
-    expected, week = scale.original(float(same[-1])), left[-SCALE_DAYS * method.per_day :]
-    spread = expected * NORMAL_MAD * median(np.abs(week - median(week)))
+    usual, weeks = float(same[-1]), 0 if np.isfinite(same[-1]) else np.nan
+    if month is not None:
+        weekly = hour_of_week(scale.scaled(month.values), month.per_week, month.into)
+        if weekly.weeks:
+            usual = weekly.above + median(scaled[-SCALE_DAYS * method.per_day :])
+            weeks = weekly.weeks
+    expected, week = scale.original(usual), left[-SCALE_DAYS * method.per_day :]
+    spread = scale.distance(expected, NORMAL_MAD * median(np.abs(week - median(week))))
     found = method.judge(scaled, first_slot, learnt)
-    told = Evidence(finding=Finding(found.finding()[-1]), expected=expected, scale=spread)
+    told = Evidence(
+        finding=Finding(found.finding()[-1]), expected=expected, weeks=weeks, scale=spread
+    )
     if told.finding is Finding.UNKNOWN:
         return told
     worth = found.effect[:, -1] >= found.floors[:, 0]
@@ -139,6 +199,7 @@ def examined(
     told = replace(
         told,
         effect=float(np.expm1(scale.sign * found.size[-1])),
+        of_rest=float(scale.of_rest),
         kept=median(left[-two_hours:]) / step if step > 0 else np.nan,
         span_windows=span.windows,
     )
@@ -156,7 +217,7 @@ def dated(told: Evidence, began: Beginning, scale: Scale, last: int) -> Evidence
         began_hi=last - (began.first + change.last),
         before=scale.original(change.before + began.base),
         after=after,
-        error=change.error * after,
+        error=scale.distance(after, change.error),
     )
 
 

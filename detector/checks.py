@@ -89,10 +89,11 @@ class Case:
         up, values = rule.upwards, judged.values
         truth = held(levels.worse, values, up)
         enough = judged.n >= rule.gates.min_count
-        breach = (truth == 1) & enough
+        valid = enough if judged.settling is None else enough & ~judged.settling
+        breach = (truth == 1) & valid
         better = np.zeros_like(breach)
         if levels.better is not None and rule.improvements:
-            better = (held(levels.better, values, not up) == 1) & enough
+            better = (held(levels.better, values, not up) == 1) & valid
             better &= background.ready[:, None]
         nothing = Assessment.nothing(len(judged)) if assessment is None else assessment
         return cls(
@@ -131,6 +132,20 @@ def of_count(case: Case) -> Checks:
     def checks(i: int) -> tuple[Check, ...]:
         n, least = float(case.judged.n[i, -1]), case.rule.gates.min_count
         return (Check("n", n, Relation.AT_LEAST, least, Measure.OBSERVATIONS),)
+
+    return checks
+
+
+def of_settling(case: Case) -> Checks:
+    """The minutes since something began anew; without anything there is no number."""
+
+    def checks(i: int) -> tuple[Check, ...]:
+        at_ms, markers = case.judged.disturbed_ms, case.rule.gates.settling
+        since = np.nan if at_ms is None else (case.judged.end_ms - float(at_ms[i])) / 60_000
+        # Every window must begin after the longest of the times.
+        least = (max((one.for_ for one in markers), default=0) + case.span.each_ms / 1000) / 60
+        name = "minutes since a restart or flush"
+        return (Check(name, since, Relation.AT_LEAST, least, Measure.NUMBER),)
 
     return checks
 
@@ -239,7 +254,10 @@ def of_expected(case: Case) -> Checks:
         bounds, value, level = case.levels.expected, float(case.newest[i]), np.nan
         if bounds is not None:
             level = float(shown(bounds, case.rule.upwards).threshold[i])
-        return (Check("value", value, relation, level, Measure.VALUE),)
+        weeks = case.assessed.weeks[i]
+        whence = f"by {weeks:.0f} weeks" if weeks > 0 else "by the last days"
+        name = "value" if np.isnan(weeks) else f"value, usual {whence}"
+        return (Check(name, value, relation, level, Measure.VALUE),)
 
     return checks
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.change import DAY_SECONDS, MEMORY_DAYS, Evidence, examined, method_for
+from detector.change import DAY_SECONDS, MEMORY_DAYS, Evidence, Month, examined, method_for
 from detector.exclusion import Apart, apart
 from detector.facts import FactFinder
 from detector.gates import conclude
@@ -21,9 +21,11 @@ from detector.judgement import VERDICTS, Assessment, Background, Judged, Verdict
 from detector.judging import Facts, judge_of
 from detector.meters import DetectorMeters
 from detector.method import Method
+from detector.month import Months
 from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
+from detector.units import Unit
 from detector.visits import PageViews, document
 from storage.history import Flags, Floats, History, Windows
 from storage.series import Labels
@@ -105,16 +107,19 @@ class Confirming:
     history: History
     meters: DetectorMeters | None = None
     most: int = MOST_CANDIDATES
+    months: Months = field(init=False)
     _pasts: OrderedDict[tuple[str, Labels], Past] = field(default_factory=OrderedDict)
     facts: FactFinder = field(init=False)
     page_views: PageViews = field(init=False)
 
     def __post_init__(self) -> None:
+        self.months = Months(self.history)
         self.facts, self.page_views = FactFinder(self.history), PageViews(self.history)
 
     def forget(self) -> None:
         """Read everything anew: somebody has put a past into the history."""
         self._pasts.clear()
+        self.months.forget()
 
     def confirm(
         self,
@@ -194,7 +199,9 @@ class Confirming:
             if (values < 0).any():
                 self.count(draft, Outcome.NEGATIVE, 1)
                 continue
-            evidence = look(draft, method, values, end_ms, left_out.get(labels, Apart()))
+            apart_ = left_out.get(labels, Apart())
+            month = self.months.of(draft.signal, labels, now_ms, draft.version, apart_)
+            evidence = look(draft, method, values, end_ms, apart_, month)
             self.count(draft, Outcome(evidence.finding), 1)
             put(assessment, row, evidence, draft, now_ms)
         return assessment
@@ -303,7 +310,14 @@ def windows_of(draft: Draft, row: int, past: Past, over_ms: int) -> Floats:
     return values
 
 
-def look(draft: Draft, method: Method, values: Floats, end_ms: int, left_out: Apart) -> Evidence:
+def look(
+    draft: Draft,
+    method: Method,
+    values: Floats,
+    end_ms: int,
+    left_out: Apart,
+    month: Month | None = None,
+) -> Evidence:
     """The evidence at the last window, without what is no past."""
     over_ms = round(draft.signal.form.over * 1000)
     ends = end_ms - over_ms * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
@@ -317,13 +331,29 @@ def look(draft: Draft, method: Method, values: Floats, end_ms: int, left_out: Ap
     gone[-max(draft.span.total_ms // over_ms, 1) :] = False
     first_slot = end_ms // over_ms - len(values) + 1
     return examined(
-        method, np.where(gone, np.nan, values), first_slot, learnt, upwards=draft.rule.upwards
+        method,
+        np.where(gone, np.nan, values),
+        first_slot,
+        learnt,
+        upwards=draft.rule.upwards,
+        is_share=draft.signal.form.unit == Unit.RATIO,
+        month=month,
     )
 
 
 def put(assessment: Assessment, row: int, evidence: Evidence, draft: Draft, now_ms: int) -> None:
     """Write the evidence of one series into its row."""
-    for name in ("expected", "scale", "effect", "agreeing", "suspecting", "unusual", "kept"):
+    for name in (
+        "expected",
+        "weeks",
+        "scale",
+        "effect",
+        "of_rest",
+        "agreeing",
+        "suspecting",
+        "unusual",
+        "kept",
+    ):
         getattr(assessment, name)[row] = getattr(evidence, name)
     if evidence.began_lo < 0:
         return

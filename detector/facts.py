@@ -1,6 +1,6 @@
 """What some triggers ask of the history beside averages: distributions, daily lows, budgets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
 from detector.buckets import merged, shared
 from detector.chance import deviations, quantile_edge, share_edge
+from detector.dependencies import Dependencies
 from detector.exclusion import Apart
 from detector.judgement import Judged
 from detector.judges.burn import Events
@@ -15,6 +16,7 @@ from detector.judges.distribution import Distributions
 from detector.judges.slope import daily_lows
 from detector.judging import Facts
 from detector.rule import Rule, Span
+from detector.settling import Beginnings
 from detector.signal import Quantile, Ratio, Share, Signal
 from detector.stack import joined
 from detector.trigger import AnyLeaf, Burn, Distribution, Slope
@@ -51,8 +53,15 @@ class FactFinder:
     """
 
     history: History
+    signals: Mapping[str, Signal] = field(default_factory=dict)
+    dependencies: Dependencies = field(default_factory=Dependencies)
     _lows: dict[str, Lows] = field(default_factory=dict)
     _spent: dict[tuple[str, float], Spent] = field(default_factory=dict)
+
+    @property
+    def beginnings(self) -> Beginnings:
+        """What began anew, such as a cache after a flush."""
+        return Beginnings(self.history, self.signals, self.dependencies)
 
     def find(
         self, signal: Signal, rule: Rule, span: Span, judged: Judged, version: int = 0
@@ -71,7 +80,7 @@ class FactFinder:
         if any(isinstance(one, Slope) for one in leaves):
             lows = self.lows(signal, series, end_ms, version)
         burns = {one for one in leaves if isinstance(one, Burn)}
-        burnt = {one: self.burnt(signal, one, series, end_ms, version) for one in burns}
+        burnt = self.all_burnt(signal, burns, series, end_ms, version)
         shares = rule.gates.sampling and isinstance(signal.form, Ratio | Share)
         n = judged.n[:, -1] if shares else None
         return Facts(distributions=distributions, lows=lows, burnt=burnt, n=n)
@@ -97,16 +106,41 @@ class FactFinder:
         padded = np.vstack([known[2], np.full((1, LOWS_DAYS), np.nan)])
         return padded[[place.get(labels, -1) for labels in series]]
 
+    def all_burnt(
+        self,
+        signal: Signal,
+        burns: Collection[Burn],
+        series: Sequence[Labels],
+        end_ms: int,
+        version: int,
+    ) -> dict[Burn, Floats]:
+        """The shares of each burn rate; the newest windows are read once for all of them."""
+        if not burns:
+            return {}
+        start_ms = min(
+            min(end_ms - round(one.short_seconds * 1000), spent_until_ms(signal, one, end_ms))
+            for one in burns
+        )
+        newest = self.history.windows(
+            signal.name, start_ms, end_ms, seconds=signal.form.window, counts=False
+        )
+        return {one: self.burnt(signal, one, series, end_ms, version, newest) for one in burns}
+
     def burnt(
-        self, signal: Signal, burn: Burn, series: Sequence[Labels], end_ms: int, version: int = 0
+        self,
+        signal: Signal,
+        burn: Burn,
+        series: Sequence[Labels],
+        end_ms: int,
+        version: int,
+        newest: Windows,
     ) -> Floats:
         """The shares of the long and the short span that end at a time, series x 2.
 
-        The long one begins on a grid of its twelfths, so that little is read at each tick.
+        The long one begins on a grid of its twelfths, so that little is read at each tick. `newest`
+        are the short windows since then, and since the short span began.
         """
-        over_ms = round(signal.form.over * 1000)
-        step_ms = max(round(burn.long * 1000 / LONG_STEPS) // over_ms, 1) * over_ms
-        until_ms = end_ms // step_ms * step_ms
+        until_ms = spent_until_ms(signal, burn, end_ms)
         known = self._spent.get((signal.name, burn.long))
         if known is None or (known.until_ms, known.version) != (until_ms, version):
             start_ms = until_ms - round(burn.long * 1000)
@@ -116,13 +150,6 @@ class FactFinder:
             known = Spent(until_ms, version, found.series, Events.of(found, start_ms, until_ms))
             self._spent[signal.name, burn.long] = known
         short_ms = end_ms - round(burn.short_seconds * 1000)
-        newest = self.history.windows(
-            signal.name,
-            min(short_ms, until_ms),
-            end_ms,
-            seconds=signal.form.window,
-            counts=False,
-        )
         tail, short = (Events.of(newest, since_ms, end_ms) for since_ms in (until_ms, short_ms))
         long = placed(known.events, known.series, series) + placed(tail, newest.series, series)
         return np.stack([long.shares, placed(short, newest.series, series).shares], axis=1)
@@ -199,6 +226,13 @@ class FactFinder:
             parts.append(found)
             slots.append(np.where(slot >= 0, slot + day * span.of, -1))
         return arranged(joined(signal.name, parts), np.concatenate(slots), series, span.of)
+
+
+def spent_until_ms(signal: Signal, burn: Burn, end_ms: int) -> int:
+    """Until when the long span is read only now and then: a grid of its twelfths."""
+    over_ms = round(signal.form.over * 1000)
+    step_ms = max(round(burn.long * 1000 / LONG_STEPS) // over_ms, 1) * over_ms
+    return end_ms // step_ms * step_ms
 
 
 def placed(events: Events, known: Sequence[Labels], series: Sequence[Labels]) -> Events:

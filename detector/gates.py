@@ -29,6 +29,7 @@ from detector.checks import (
     of_improvement,
     of_kept,
     of_mix,
+    of_settling,
     of_significance,
     of_sustain,
     of_trigger,
@@ -53,6 +54,7 @@ class Gate(StrEnum):
 
     DATA = "data"
     MIN_COUNT = "min_count"
+    SETTLING = "settling"
     HISTORY = "history"
     IMPROVEMENT = "improvement"
     TRIGGER = "trigger"
@@ -74,6 +76,7 @@ class Gate(StrEnum):
 ASKS: Mapping[Gate, str] = {
     Gate.DATA: "The newest window has a value.",
     Gate.MIN_COUNT: "Enough observations are in the newest window.",
+    Gate.SETTLING: "Nothing that it rests on has been restarted or flushed in this window.",
     Gate.HISTORY: "There is enough history to say what a breach is.",
     Gate.IMPROVEMENT: "It has not got better by as much, for as long.",
     Gate.TRIGGER: "The newest window is beyond the threshold.",
@@ -126,11 +129,11 @@ def conclude(
     """
     up = rule.upwards
     case = Case.of(rule, span, judged, background, levels, assessment)
-    chain = stages(case)
-    conditions = [one.ends for one in chain]
-    otherwise = VERDICTS.index(Verdict.REGRESSED), REASONS.index(Reason.NONE)
-    verdict = np.select(conditions, [VERDICTS.index(one.verdict) for one in chain], otherwise[0])
-    reason = np.select(conditions, [REASONS.index(one.reason) for one in chain], otherwise[1])
+    verdict = np.full(len(judged), VERDICTS.index(Verdict.REGRESSED))
+    reason = np.full(len(judged), REASONS.index(Reason.NONE))
+    for stage in reversed(needed(case)):  # the first that ends the way stays
+        verdict[stage.ends] = VERDICTS.index(stage.verdict)
+        reason[stage.ends] = REASONS.index(stage.reason)
     said = verdict != VERDICTS.index(Verdict.UNKNOWN)
     is_better = verdict == VERDICTS.index(Verdict.IMPROVED)
     moved = np.where(is_better[:, None], case.better, case.breach)
@@ -147,8 +150,8 @@ def conclude(
         background=background,
         levels=levels,
         limits=limits,
-        verdict=verdict.astype(np.int64),
-        reason=reason.astype(np.int64),
+        verdict=verdict,
+        reason=reason,
         breaches=moved.sum(axis=1).astype(np.int64),
         critical=beyond_critical(levels, judged.values, up) & said,
         clear=cleared(levels.worse, case.newest, up) & said,
@@ -161,6 +164,18 @@ def conclude(
 
 def stages(case: Case) -> tuple[Stage, ...]:
     """All stages in their order; what none of them ends has regressed."""
+    return (*literal(case), *statistical(case))
+
+
+def needed(case: Case) -> tuple[Stage, ...]:
+    """The stages that decide: where those of the literal rule end every way, no others."""
+    first = literal(case)
+    ended = np.logical_or.reduce([one.ends for one in first])
+    return first if ended.all() else (*first, *statistical(case))
+
+
+def literal(case: Case) -> tuple[Stage, ...]:
+    """The stages of the rule as it is written, and of its plain gates, in their order."""
     rule, judged, background = case.rule, case.judged, case.background
     gates, up, newest, better = rule.gates, rule.upwards, case.newest, case.better
     history = ~np.isnan(case.truth[:, -1])
@@ -179,6 +194,14 @@ def stages(case: Case) -> tuple[Stage, ...]:
             Reason.TOO_FEW_OBSERVATIONS,
             of_count(case),
             gates.min_count > 0,
+        ),
+        Stage(
+            Gate.SETTLING,
+            np.zeros(len(judged), np.bool_) if judged.settling is None else judged.settling[:, -1],
+            Verdict.UNKNOWN,
+            Reason.SETTLING,
+            of_settling(case),
+            bool(gates.settling) or judged.settling is not None,
         ),
         Stage(
             Gate.HISTORY,
@@ -214,7 +237,6 @@ def stages(case: Case) -> tuple[Stage, ...]:
             of_events(case),
             gates.min_events > 0,
         ),
-        *statistical(case),
     )
 
 
@@ -328,6 +350,8 @@ def dated(lo_ms: Ints, hi_ms: Ints, assessed: Assessment, verdict: Ints) -> tupl
     """When it began: the interval found in the past of the series, else the first breach."""
     holds = np.isin(verdict, [VERDICTS.index(Verdict.REGRESSED), VERDICTS.index(Verdict.SUSPECTED)])
     known = holds & ~np.isnan(assessed.began_lo_ms)
+    if not known.any():
+        return lo_ms, hi_ms
     return (
         np.where(known, np.nan_to_num(assessed.began_lo_ms), lo_ms).astype(np.int64),
         np.where(known, np.nan_to_num(assessed.began_hi_ms), hi_ms).astype(np.int64),

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
 from detector.confirming import Draft
 from detector.current import Current, Members
 from detector.exclusion import frozen, left_out, restarted
 from detector.facts import FactFinder
 from detector.gates import conclude
-from detector.judgement import Verdicts
+from detector.judgement import VERDICTS, Verdict, Verdicts
 from detector.judging import judge_of
 from detector.recent import Recent
 from detector.regression import Regression
@@ -93,6 +95,12 @@ class Assess(Protocol):
         ...
 
 
+def is_breached(said: Verdicts) -> bool:
+    """Whether any series is neither steady nor unknown."""
+    quiet = [VERDICTS.index(one) for one in (Verdict.STEADY, Verdict.UNKNOWN)]
+    return not bool(np.isin(said.verdict, quiet).all())
+
+
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """Everything that the rules of one signal are judged on at one tick.
@@ -132,6 +140,9 @@ class Hearing:
             facts = self.facts.find(signal, rule, span, judged, self.version)
             levels = judge_of(rule).judge(background, facts)
             said = conclude(name, rule, span, judged, background, levels)
+            if rule.gates.settling and is_breached(said):
+                judged = self.facts.beginnings.marked(rule.gates.settling, span, judged)
+                said = conclude(name, rule, span, judged, background, levels)
             draft = Draft(name, rule, signal, span, judged, background, facts, said, self.version)
             result.append(draft)
         return result

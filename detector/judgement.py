@@ -29,6 +29,7 @@ class Reason(StrEnum):
     NONE = ""
     NO_DATA = "no_data"
     TOO_FEW_OBSERVATIONS = "too_few_observations"
+    SETTLING = "settling"
     TOO_LITTLE_HISTORY = "too_little_history"
     SUSTAIN = "sustain"
     MIN_DELTA = "min_delta"
@@ -49,12 +50,18 @@ VERDICTS, REASONS = tuple(Verdict), tuple(Reason)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is judged, one row a series: `of` windows in a row, the newest last; NaN is a gap."""
+    """What is judged, one row a series: `of` windows in a row, the newest last; NaN is a gap.
+
+    `settling` marks windows that say nothing because something began anew at `disturbed_ms` (NaN
+    for nothing); both are None where nobody looked.
+    """
 
     series: tuple[Labels, ...]
     values: Floats
     n: Floats
     end_ms: int
+    settling: Flags | None = None
+    disturbed_ms: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.series)
@@ -64,8 +71,10 @@ class Judged:
 class Assessment:
     """What the statistical stages say of each series; NaN where one has nothing to say.
 
-    `expected` is usual at this hour, `scale` how far values usually are from it. `effect` is by how
-    much three quarters of the span are beyond the past at least, as a share. `agreeing` is the
+    `expected` is usual at this hour: that of the week in so many `weeks`, of the day where that is
+    0; `scale` how far values usually are from it. `effect` is by how
+    much three quarters of the span are beyond the past at least, as a share: of the value, or where
+    `of_rest` is 1 of what it lacks to 1. `agreeing` is the
     share of comparisons with the past that are beyond their thresholds, `suspecting` the same with
     the lower ones of a suspicion, both where the effect is worth a notice; `unusual` however small
     it is. `kept` is the share of the step that the last two hours keep. `q` is the smallest
@@ -79,8 +88,10 @@ class Assessment:
     """
 
     expected: Floats
+    weeks: Floats
     scale: Floats
     effect: Floats
+    of_rest: Floats
     agreeing: Floats
     suspecting: Floats
     unusual: Floats
@@ -242,9 +253,16 @@ class Verdicts:
             began_hi_ms=int(self.began_hi_ms[i]),
             typical=median(self.judged.values[i]),
             leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
-            stages=() if assessed is None else assessed.row(i),
+            stages=(*self.disturbed(i), *(() if assessed is None else assessed.row(i))),
             visits={} if assessed is None else assessed.visits.get(i, {}),
         )
+
+    def disturbed(self, i: int) -> tuple[tuple[str, float], ...]:
+        """When something last began anew that makes windows of one series say nothing."""
+        at_ms = self.judged.disturbed_ms
+        if at_ms is None or np.isnan(at_ms[i]):
+            return ()
+        return (("disturbed_ms", float(at_ms[i])),)
 
     def rows(self) -> list[Judgement]:
         """One by one."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, assert_never
 
 import numpy as np
@@ -149,6 +150,7 @@ def unknown(background: Background) -> Limits:
     return Limits(nothing, nothing, nothing)
 
 
+@lru_cache(maxsize=4096)
 def mirrored(trigger: Trigger) -> Trigger | None:
     """The same margin on the better side; None where nothing of it has one.
 

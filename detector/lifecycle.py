@@ -6,14 +6,15 @@ Pure: rows in, rows and transitions out. What people do with a regression is in 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from detector.judgement import Judgement, Verdict
-from detector.regression import Kind, Phase, Regression, Severity, Step, Tag, Transition
+from detector.regression import Kind, Phase, Regression, Severity, Step, Transition
 from detector.rule import Rule
 from detector.signal import Signal
+from detector.tags import Tagged
 from storage.series import Labels
 
 DETECTOR = "detector"
@@ -23,6 +24,8 @@ DAY_MS = 24 * HOUR_MS
 # A statistical rule may not resolve sooner after opening. For as long after opening or escalating
 # its size is still being found: the judged windows hold the time before the change too.
 SETTLING_MS = 30 * MINUTE_MS
+# What goes away by itself sooner was a disturbance: told, withdrawn, and learnt by its series.
+TRANSIENT_MS = 60 * MINUTE_MS
 ESCALATION = 1.25
 REOPENS_WITHIN_MS = 7 * DAY_MS
 # What a person has closed by hand is not opened again by the very next tick.
@@ -83,13 +86,19 @@ def evidence(judgement: Judgement) -> Mapping[str, Any]:
     return found
 
 
+def tagged(found: Mapping[str, Any], tags: Iterable[Tagged]) -> Mapping[str, Any]:
+    """Evidence with that of its tags."""
+    kept = {one.tag: {**one.evidence, "milder": one.milder} for one in tags}
+    return {**found, "tags": kept} if kept else found
+
+
 def finite(value: float) -> float | None:
     """A number for JSON."""
     return value if math.isfinite(value) else None
 
 
 def opened(
-    signal: Signal, rule: Rule, judgement: Judgement, tags: Iterable[Tag] = ()
+    signal: Signal, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
 ) -> tuple[Regression, Transition]:
     """A new regression (or suspicion, or improvement) from a judgement; its incident comes later.
 
@@ -100,8 +109,7 @@ def opened(
     if judgement.verdict is Verdict.SUSPECTED:
         phase, what = Phase.SUSPECTED, Step.SUSPECTED
     print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels, kind)
-    tags = tuple(tags)
-    mild = bool(tags) or kind is Kind.IMPROVEMENT
+    mild = any(one.milder for one in tags) or kind is Kind.IMPROVEMENT
     regression = Regression(
         id=identity("reg", print_, judgement.at_ms),
         incident_id="",
@@ -123,12 +131,12 @@ def opened(
         opened_ms=judgement.at_ms,
         updated_ms=judgement.at_ms,
         runbook=rule.runbook,
-        evidence=evidence(judgement),
+        evidence=tagged(evidence(judgement), tags),
         kind=kind,
         held_since_ms=judgement.at_ms,
         recorded=finite(size(rule, judgement)),
         recorded_ms=judgement.at_ms,
-        tags=tags,
+        tags=tuple(one.tag for one in tags),
     )
     return regression, step(regression, judgement, "", what, f"{judgement.rule} {SAID[what]}")
 
@@ -146,8 +154,10 @@ def size(rule: Rule, judgement: Judgement) -> float:
     return abs(judgement.typical - origin)
 
 
-def continued(regression: Regression, rule: Rule, judgement: Judgement) -> Taken:
-    """A regression that is not over, after one more judgement.
+def continued(
+    regression: Regression, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
+) -> Taken:
+    """A regression that is not over, after one more judgement; `tags` count if that confirms it.
 
     Only values that are clear without a break resolve it. Silence never does: an unknown verdict
     leaves the regression as it is, starts the clear time anew, and is noted when it lasts.
@@ -160,7 +170,7 @@ def continued(regression: Regression, rule: Rule, judgement: Judgement) -> Taken
         return silent(regression, judgement)
     now, steps = heard(regression, judgement)
     if now.phase is Phase.SUSPECTED:
-        after, more = suspected(now, rule, judgement)
+        after, more = suspected(now, rule, judgement, tags)
     elif now.kind is Kind.IMPROVEMENT:
         after, more = improving(now, rule, judgement)
     else:
@@ -214,15 +224,21 @@ def too_old(regression: Regression, at_ms: int) -> bool:
     return at_ms - regression.held_since_ms >= SUSPECTED_AT_MOST_MS
 
 
-def suspected(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
+def suspected(
+    now: Regression, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
+) -> Taken:
     """A suspicion: confirmed, gone away, or still waiting."""
     if judgement.verdict is Verdict.REGRESSED:
         if now.resolved_ms is not None:
-            return reopened(now, rule, judgement)
+            return reopened(now, rule, judgement, tags)
+        worst = max(now.severity, severity_of(rule, judgement), key=lambda s: s.rank)
+        mild = any(one.milder for one in tags)
         opened_ = replace(
             now,
             phase=Phase.OPEN,
-            severity=max(now.severity, severity_of(rule, judgement), key=lambda s: s.rank),
+            severity=Severity.INFO if mild else worst,
+            tags=tuple(one.tag for one in tags),
+            evidence=tagged(now.evidence, tags),
             held_since_ms=judgement.at_ms,
             clear_since_ms=None,
             recorded=finite(size(rule, judgement)),
@@ -248,7 +264,7 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
     settled = judgement.at_ms - now.held_since_ms >= SETTLING_MS
     grown = size(rule, judgement)
     severity = severity_of(rule, judgement)
-    if severity.rank > now.severity.rank and not now.tags:
+    if severity.rank > now.severity.rank and not now.is_mild:
         reason = f"beyond the {severity} level"
         return escalated(replace(now, severity=severity), judgement, grown, reason)
     recorded = now.recorded
@@ -259,6 +275,10 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
             more = f"{grown / recorded - 1:.0%} larger than it was recorded"
             return escalated(now, judgement, grown, more)
     cleared_ms = judgement.at_ms - since if judgement.clear else -1
+    lasted_ms = since - now.began_hi_ms
+    if rule.is_statistical and lasted_ms <= TRANSIENT_MS and settled and cleared_ms >= SETTLING_MS:
+        reason = f"went away by itself within {max(lasted_ms, MINUTE_MS) // MINUTE_MS} minutes"
+        return ended(now, judgement, Step.TRANSIENT, reason)
     may = settled or not rule.is_statistical
     if cleared_ms >= rule.clear.for_ * 1000 and may:
         return ended(now, judgement, Step.RESOLVED, "clear for long enough")
@@ -299,9 +319,14 @@ def watched(regression: Regression, judgement: Judgement) -> Taken:
 
 
 def reopens(regression: Regression, at_ms: int) -> bool:
-    """Whether a breach now is this one come back, and no new one."""
+    """Whether a breach now is this one come back, and no new one.
+
+    Of transients those that were told: they are in an incident.
+    """
     ended_ms = regression.resolved_ms
-    back = regression.phase in (Phase.RESOLVED, Phase.FALSE_POSITIVE)
+    back = regression.phase in (Phase.RESOLVED, Phase.FALSE_POSITIVE) or (
+        regression.phase is Phase.TRANSIENT and regression.incident_id != ""
+    )
     return back and ended_ms is not None and at_ms - ended_ms <= REOPENS_WITHIN_MS
 
 
@@ -313,17 +338,20 @@ def is_hands_off(regression: Regression, at_ms: int) -> bool:
     return by_hand and at_ms - (regression.resolved_ms or 0) < HANDS_OFF_MS
 
 
-def reopened(over: Regression, rule: Rule, judgement: Judgement) -> Taken:
+def reopened(
+    over: Regression, rule: Rule, judgement: Judgement, tags: Sequence[Tagged] = ()
+) -> Taken:
     """The same thing again within a week: the same id, the next version, a span of its own."""
     before = over.phase
     if over.resolved_ms is None or (before.is_over and judgement.at_ms <= over.updated_ms):
         return over, ()
-    severity = Severity.INFO if over.tags else severity_of(rule, judgement)
+    mild = any(one.milder for one in tags)
     again = replace(
         over,
         phase=Phase.REOPENED,
         version=over.version + 1,
-        severity=severity,
+        severity=Severity.INFO if mild else severity_of(rule, judgement),
+        tags=tuple(one.tag for one in tags),
         value=judgement.value,
         worst=judgement.value,
         threshold=judgement.threshold,
@@ -340,7 +368,7 @@ def reopened(over: Regression, rule: Rule, judgement: Judgement) -> Taken:
         muted_until_ms=None,
         recorded=finite(size(rule, judgement)),
         recorded_ms=judgement.at_ms,
-        evidence=evidence(judgement),
+        evidence=tagged(evidence(judgement), tags),
         by="",
     )
     reason = f"back within {REOPENS_WITHIN_MS // DAY_MS} days, version {again.version}"

@@ -22,10 +22,11 @@ from detector.lifecycle import (
     withdrawn,
     woken,
 )
-from detector.regression import Kind, Regression, Tag, Transition
+from detector.regression import Kind, Phase, Regression, Transition
 from detector.rule import Rule
 from detector.signal import Signal
-from detector.tags import shifted
+from detector.tagging import Tagging
+from detector.tags import Tagged
 from storage.series import Labels
 
 OPENING = (Verdict.REGRESSED, Verdict.SUSPECTED, Verdict.IMPROVED)
@@ -68,6 +69,7 @@ class Lives(Generic[Session]):
     book: Shelf[Session]
     signals: Mapping[str, Signal]
     rules: Mapping[str, Rule]
+    tagging: Tagging
 
     def live(self, session: Session, all_verdicts: Sequence[Verdicts], now_ms: int) -> None:
         """Open, continue and resolve regressions according to the verdicts of one tick."""
@@ -76,15 +78,16 @@ class Lives(Generic[Session]):
         for verdicts in all_verdicts:
             rule, signal = self.rules[verdicts.rule], self.signals[verdicts.signal]
             mine = [one for one in known.values() if one.rule == verdicts.rule]
-            moved: frozenset[int] | None = None
-            worse = {one.labels for one in mine if one.kind is Kind.REGRESSION}
+            told = {
+                one.labels
+                for one in mine
+                if one.kind is Kind.REGRESSION and one.phase is not Phase.SUSPECTED
+            }
             for i in rows(verdicts, {one.labels for one in mine}):
                 judgement = verdicts.row(i)
-                tags: tuple[Tag, ...] = ()
-                if judgement.verdict is Verdict.REGRESSED and judgement.labels not in worse:
-                    if moved is None:  # asked only where something begins
-                        moved = frozenset(np.flatnonzero(shifted(signal, verdicts)).tolist())
-                    tags = (Tag.COST_SHIFT,) if i in moved else ()
+                tags: Sequence[Tagged] = ()
+                if judgement.verdict is Verdict.REGRESSED and judgement.labels not in told:
+                    tags = self.tagging.of(rule, verdicts, i, judgement)
                 fresh += self.apply(session, signal, rule, judgement, known, tags)
         self.book.settle(session, fresh, now_ms)
 
@@ -114,7 +117,7 @@ class Lives(Generic[Session]):
         rule: Rule,
         judgement: Judgement,
         known: Mapping[str, Regression],
-        tags: Sequence[Tag] = (),
+        tags: Sequence[Tagged] = (),
     ) -> list[Taken]:
         """What one judgement means for the book: what goes on is stored, what is to open is given.
 
@@ -124,7 +127,7 @@ class Lives(Generic[Session]):
         for kind in Kind:
             print_ = fingerprint(judgement.rule, judgement.signal, judgement.labels, kind)
             if print_ in known:
-                fresh += self.kept(session, continued(known[print_], rule, judgement))
+                fresh += self.kept(session, continued(known[print_], rule, judgement, tags))
             elif judgement.verdict in OPENING and kind_of(judgement) is kind:
                 over = self.book.latest(session, print_)
                 if over is not None and (
@@ -138,7 +141,7 @@ class Lives(Generic[Session]):
                 elif judgement.verdict is Verdict.SUSPECTED:
                     self.book.save(session, *suspected_again(over, judgement))
                 else:
-                    fresh += self.kept(session, reopened(over, rule, judgement))
+                    fresh += self.kept(session, reopened(over, rule, judgement, tags))
         return fresh
 
     def kept(self, session: Session, taken: Taken) -> list[Taken]:

@@ -74,6 +74,8 @@ class Paper:
     def save(self, session: None, regression: Regression, steps: Sequence[Transition]) -> None:
         """Keep what became of one, and note what it means for its episodes."""
         print_ = regression.fingerprint
+        if any(one.step in (Step.OPENED, Step.REOPENED) for one in steps):
+            regression = replace(regression, incident_id=regression.id)  # somebody would be told
         if regression.phase.is_over:
             self._alive.pop(print_, None)
             self._over[print_] = regression

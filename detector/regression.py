@@ -66,7 +66,7 @@ class Kind(StrEnum):
 
 
 class Tag(StrEnum):
-    """What else is known of a regression; each makes it milder."""
+    """What else is known of a regression; it may make it milder."""
 
     COST_SHIFT = "cost_shift"
     LOAD_DRIVEN = "load_driven"
@@ -163,6 +163,12 @@ class Regression:
         """When it was there, `(from, until)` in milliseconds; until now while it is not over."""
         until_ms = self.resolved_ms if self.resolved_ms is not None else now_ms
         return (*self.earlier, (self.began_lo_ms, until_ms))
+
+    @property
+    def is_mild(self) -> bool:
+        """Whether a tag makes it milder: it is told as `info`, however far it goes."""
+        kept = self.evidence.get("tags") or {}
+        return any(kept.get(one, {"milder": True})["milder"] for one in self.tags)
 
     @property
     def change(self) -> str:

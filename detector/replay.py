@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detector.baseline import DAY_MS, baseline_end_ms
-from detector.change import MEMORY_DAYS
+from detector.change import PAST_DAYS
+from detector.dependencies import Dependencies
 from detector.facts import FactFinder
 from detector.hearing import Assess, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Reason, Verdict, Verdicts
 from detector.living import Lives
+from detector.load import LoadFinder
 from detector.noise import WITHIN_MS, Fired, Noise, verdict
 from detector.paper import Episode, Paper, as_of
 from detector.regression import Regression
@@ -30,6 +32,7 @@ from detector.sweep import (
     coarse_rule,
     stretches,
 )
+from detector.tagging import Tagging
 from storage.history import History
 from storage.series import Labels
 
@@ -144,6 +147,7 @@ class Replay:
     known: Sequence[Regression] = ()
     assess: Assess | None = None
     series_at_once: int = SERIES_AT_ONCE
+    dependencies: Dependencies = field(default_factory=Dependencies)
     tallies: dict[str, Tally] = field(default_factory=dict)
     episodes: list[Episode] = field(default_factory=list)
     suspicions: Counter[str] = field(default_factory=Counter)
@@ -261,8 +265,13 @@ class Life:
         self.rules = {
             name: rule.model_copy(update={"enabled": True}) for name, rule in rules.items()
         }
-        self.lives = Lives(paper, {signal.name: stretch.signal}, self.rules)
-        self.facts, self.normals = FactFinder(replay.history), Normals()
+        signals = {**replay.signals, signal.name: stretch.signal}
+        tagging = Tagging(signals, LoadFinder(replay.history, replay.dependencies))
+        self.lives = Lives(paper, signals, self.rules, tagging)
+        self.facts, self.normals = (
+            FactFinder(replay.history, replay.signals, replay.dependencies),
+            Normals(),
+        )
         self.known = [one for one in replay.known if self.stays(one)]
         self._spans: tuple[tuple[int, int], list[Regression]] = ((-1, -1), [])
 
@@ -299,7 +308,7 @@ class Life:
         end_ms = baseline_end_ms(at_ms)
         key = (end_ms, self.paper.version)
         if self._spans[0] != key:
-            mine = self.paper.spans(end_ms - MEMORY_DAYS * DAY_MS)
+            mine = self.paper.spans(end_ms - PAST_DAYS * DAY_MS)
             self._spans = (key, [*as_of(self.known, at_ms - 1), *mine])
         return self._spans[1]
 

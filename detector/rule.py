@@ -1,7 +1,7 @@
 """What is wrong with a signal: trigger, sustain, gates, clear level, severity."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -30,6 +30,20 @@ class Sustain(Part):
         return self
 
 
+When = Literal["counts", "rises", "falls"]
+
+
+class Marker(Part):
+    """Something that begins anew, after which the windows of a series say nothing for a while."""
+
+    signal: str = Field(description="The signal that shows it, such as `cache_flushes`.")
+    when: When = Field(
+        description="`counts`: a rate counts something. `rises`: a gauge does, such as the time at "
+        "which a process was started. `falls`: a gauge does, such as its uptime."
+    )
+    for_: Seconds = Field(600.0, alias="for", ge=60, le=86_400, description="For how long.")
+
+
 class Gates(Part):
     """What must hold beside the trigger; `gates: off` leaves only the trigger and sustain.
 
@@ -44,12 +58,19 @@ class Gates(Part):
     min_ratio: float | None = Field(
         None, gt=0, description="Times the baseline; with `min_delta` too, either is enough."
     )
+    settling: tuple[Marker, ...] = Field(
+        (),
+        description="After what the windows are unknown for a while: restarts and flushes of the "
+        "series' own target, or of what it is declared to need.",
+    )
     sampling: bool = Field(
         False,
         description="Of shares and ratios: sigmas count the chance of so few observations too.",
     )
     expected: bool = Field(
-        False, description="The trigger holds against what is usual at this hour, too."
+        False,
+        description="The trigger holds against what is usual at this hour, too: of the week once "
+        "three weeks are known, of the day before.",
     )
     effect: float | None = Field(
         None, gt=0, description="Times what is usual at this hour that the value must be beyond."
@@ -113,6 +134,17 @@ class Clear(Part):
     for_: Seconds = Field(alias="for", description="How long without a break.")
 
 
+class Load(Part):
+    """The work whose growth would explain a breach."""
+
+    signal: str = Field(description="A signal of the form `rate`, such as `api_requests`.")
+    milder: bool = Field(
+        False,
+        description="Whether what the load explains is told as `info`: for what a machine is there "
+        "for, such as its use. Who waits longer waits longer, whatever the load.",
+    )
+
+
 class Rule(Part):
     """One rule on one signal."""
 
@@ -132,6 +164,11 @@ class Rule(Part):
         True, description="Whether the mirror of the trigger is shown as an improvement."
     )
     enabled: bool = Field(True, description="Whether it is judged at all.")
+    load: Load | None = Field(
+        None,
+        description="The work that may explain a breach: a regression that has grown no more than "
+        "it is tagged `load_driven`.",
+    )
     runbook: str = Field(
         "",
         description="Link for the person who is woken; one that begins with `/` is a page of "

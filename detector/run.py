@@ -19,18 +19,20 @@ from sqlmodel import Session
 from detector import evaluate
 from detector.baseline import DAY_MS, Flat, baseline_end_ms, nothing
 from detector.book import Book
-from detector.change import MEMORY_DAYS
+from detector.change import PAST_DAYS
 from detector.confirming import Confirming, Draft
 from detector.facts import FactFinder
 from detector.hearing import Days, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Judged, Verdicts
 from detector.ledger import Ledger
 from detector.living import Lives
+from detector.load import LoadFinder
 from detector.meters import DetectorMeters
 from detector.readings import Readings
 from detector.regression import Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
+from detector.tagging import Tagging
 from detector.windowing import Keeping, Windowing
 from storage.history import History
 from storage.state import State
@@ -88,7 +90,8 @@ class Detector:
     _counted_ms: int = 0
 
     def __post_init__(self) -> None:
-        self.facts = FactFinder(self.history)
+        signals = self.definitions.signals
+        self.facts = FactFinder(self.history, signals, self.book.dependencies)
         self.confirming = Confirming(self.history, self.meters)
 
     @property
@@ -130,7 +133,7 @@ class Detector:
         self.windowing.step(signals, now_ms)
         with self.state.reading() as session:
             done = self.is_done(session, now_ms)
-            since_ms = baseline_end_ms(now_ms) - MEMORY_DAYS * DAY_MS
+            since_ms = baseline_end_ms(now_ms) - PAST_DAYS * DAY_MS
             open_ = self.book.watched(session)
             spans = [*self.book.spans(session, since_ms), *self.book.accepted(session, since_ms)]
         drafts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
@@ -140,13 +143,18 @@ class Detector:
         self.ledger.write(now_ms, verdicts)
         with self.state.unit() as session:
             if not self.is_done(session, now_ms):  # another process may have been faster
-                lives = Lives(self.book, self.definitions.signals, self.definitions.rules)
-                lives.live(session, verdicts, now_ms)
+                self.lives().live(session, verdicts, now_ms)
                 self.book.advance(session, TICK, now_ms)
         self.measure(verdicts)
         self.meters.last_tick.set(now_ms / 1000)
         self.meters.tick_seconds.observe(perf_counter() - began)
         return verdicts
+
+    def lives(self) -> Lives[Session]:
+        """The regressions of the book under the definitions in force."""
+        signals, rules = self.definitions.signals, self.definitions.rules
+        loads = LoadFinder(self.history, self.book.dependencies)
+        return Lives(self.book, signals, rules, Tagging(signals, loads))
 
     def is_done(self, session: Session, now_ms: int) -> bool:
         """Whether this tick, or a later one, is in the book."""

@@ -1,6 +1,7 @@
 """What a breach is: one trigger of a kind, or a tree of them under `all` and `any`."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -201,6 +202,7 @@ class Burn(Leaf):
 
 AnyLeaf = Absolute | Relative | Sigma | Distribution | Slope | Burn
 KINDS = ("absolute", "relative", "sigma", "distribution", "slope", "burn")
+GIVEN = (*KINDS, "all", "any")
 
 
 class Trigger(Part):
@@ -221,23 +223,24 @@ class Trigger(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Trigger":
-        if len([part for _, part in self if part is not None]) != 1:
+        if len([name for name in GIVEN if getattr(self, name) is not None]) != 1:
             raise ValueError(f"give exactly one of {', '.join(KINDS)}, all, any")
         if len({leaf.upwards for _, leaf in self.leaves()}) > 1:
             raise ValueError("all triggers of a rule go one way: all `above`, or all `below`")
         return self
 
-    @property
+    # Ticks ask these of every rule; to find them means to look through all fields.
+    @cached_property
     def kind(self) -> str:
         """Which kind it is."""
-        return next(name for name, part in self if part is not None)
+        return next(name for name in GIVEN if getattr(self, name) is not None)
 
-    @property
+    @cached_property
     def part(self) -> AnyLeaf:
         """The one that is given; of a tree its first leaf."""
         return next(leaf for _, leaf in self.leaves())
 
-    @property
+    @cached_property
     def branches(self) -> tuple["Trigger", ...]:
         """The triggers below; none for a leaf."""
         return self.all or self.any or ()
@@ -250,12 +253,12 @@ class Trigger(Part):
         for number, one in enumerate(self.branches):
             yield from one.leaves(f"{path}{self.kind}.{number}.")
 
-    @property
+    @cached_property
     def upwards(self) -> bool:
         """Whether larger is worse."""
         return self.part.upwards
 
-    @property
+    @cached_property
     def is_statistical(self) -> bool:
         """Whether any of it asks what was normal."""
         return any(not isinstance(leaf, Absolute | Burn) for _, leaf in self.leaves())

@@ -6,7 +6,7 @@ the ledger keeps.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from detector.bounds import Limits, shown
@@ -20,6 +20,8 @@ from detector.regression import Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
 from detector.sweep import Stretch, Sweep, back_ms, coarse_rule, stretch_at
+from detector.tagging import Tagging
+from detector.tags import Tagged
 from storage.history import History
 from storage.series import Labels
 
@@ -56,7 +58,10 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One rule on one series at one tick. `clear` is the level below which it would be over."""
+    """One rule on one series at one tick. `clear` is the level below which it would be over.
+
+    `tags` are what else may explain a breach that holds; of other verdicts there are none.
+    """
 
     rule: str
     definition: Rule
@@ -67,6 +72,7 @@ class Explanation:
     clear: float
     critical: float
     regression: Regression | None
+    tags: tuple[Tagged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +94,12 @@ def explain(
     at_ms: int,
     known: Sequence[Regression] = (),
     assess: Assess | None = None,
+    tagging: Tagging | None = None,
+    facts: FactFinder | None = None,
 ) -> Why:
     """Judge the last tick at or before a time again, and tell each gate.
 
-    `known` are the regressions of the book on this signal.
+    `known` are the regressions of the book on this signal. Without `tagging` nobody looks for tags.
     """
     stretch = stretch_at(history, signal, list(rules.values()), at_ms)
     if stretch.is_coarse:
@@ -107,7 +115,7 @@ def explain(
         stretch.signal,
         sweep.current,
         Normals().flat(sweep.days, tick_ms, before),
-        FactFinder(history),
+        facts or FactFinder(history),
         assess=assess,
     )
     told = []
@@ -115,7 +123,11 @@ def explain(
         if labels in verdicts.judged.series:
             mine = [one for one in watched if one.rule == verdicts.rule]
             rule = rules[verdicts.rule]
-            told.append(explained(stretch, rule, verdicts, labels, mine[0] if mine else None))
+            one = explained(stretch, rule, verdicts, labels, mine[0] if mine else None)
+            if tagging is not None and one.judgement.verdict is Verdict.REGRESSED:
+                i = verdicts.judged.series.index(labels)
+                one = replace(one, tags=tuple(tagging.of(rule, verdicts, i, one.judgement)))
+            told.append(one)
     absent = rules.keys() - {one.rule for one in told}
     told += [unseen(stretch, name, rules[name], labels, tick_ms) for name in sorted(absent)]
     return Why(signal, labels, tick_ms, stretch.is_coarse, tuple(told))

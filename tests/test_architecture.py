@@ -46,7 +46,7 @@ ADAPTERS = {
         f"{CLIENT}/deployments.py",
     },
     "jinja2": {"api/pages/render.py"},
-    "matplotlib": {"alerts/chart.py"},  # and only in a process that ends
+    "matplotlib": {"alerts/chart.py", "api/reference/pictures.py"},  # in processes that end
     "psutil": {"collector/host.py"},
     # SQLAlchemy loads it by the address.
     "psycopg": {"api/demo/stores.py", "collector/postgres/connection.py"},

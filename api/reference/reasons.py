@@ -63,6 +63,7 @@ JUDGEMENTS = {
     Reason.NO_DATA: "Unknown: the newest window has no value.",
     Reason.TOO_FEW_OBSERVATIONS: "Unknown: the newest window has fewer observations than "
     "`gates.min_count`.",
+    Reason.SETTLING: "Unknown: within the time of `gates.settling` after a restart or a flush.",
     Reason.TOO_LITTLE_HISTORY: "Unknown: there is not more than a day of data, or fewer "
     "observations than `gates.min_baseline_count` are behind the baseline, or the average is zero "
     "and the trigger is relative.",
@@ -94,7 +95,7 @@ PHASES = {
     Phase.MUTED: "Judged and shown, and told to nobody: until a time, or until it is resolved.",
     Phase.RESOLVED: "Over: clear for long enough, or closed by hand.",
     Phase.ACCEPTED: "Over: it is the new normal, and the baseline begins anew where it set in.",
-    Phase.TRANSIENT: "Over: a suspicion that went away before it was confirmed.",
+    Phase.TRANSIENT: "Over: it went away by itself, unconfirmed or within an hour. Learnt.",
     Phase.FALSE_POSITIVE: "Over: somebody said that it is none. Quiet while the breach lasts.",
 }
 STEPS = {
@@ -102,7 +103,7 @@ STEPS = {
     Step.OPENED: "The rule held, or a suspicion was confirmed.",
     Step.ESCALATED: "A quarter larger than recorded, or a higher severity.",
     Step.RESOLVED: "Clear for long enough, or closed by hand.",
-    Step.TRANSIENT: "A suspicion went away.",
+    Step.TRANSIENT: "It went away by itself, before it was confirmed or within an hour.",
     Step.REOPENED: "It came back within 7 days.",
     Step.WITHDRAWN: "Its rule is not in force any more.",
     Step.NO_DATA: "Nothing to judge for a quarter of an hour.",

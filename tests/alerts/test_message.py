@@ -28,7 +28,7 @@ from detector.finding import (
     Peers,
     Slots,
 )
-from detector.regression import Deployment, Incident, Phase, Severity
+from detector.regression import Deployment, Incident, Phase, Severity, Tag
 from detector.units import Unit
 from storage.series import Labels
 from tests.alerts.incidents import CART, POOL, decided, incident, minutes, resolved, worse
@@ -121,6 +121,28 @@ def test_the_header_names_the_size_and_the_place() -> None:
     assert header(incident(regressions=(host,))) == "CPU use +42 % on web-1"
     bare = replace(CART, title="", labels=Labels.of())
     assert header(incident(regressions=(bare,))) == "api_p95 +42 %"
+
+
+def test_a_disturbance_that_was_told_went_away_and_was_not_only_suspected() -> None:
+    over = replace(CART, phase=Phase.TRANSIENT, resolved_ms=minutes(40), value=0.58)
+    shown = render(
+        incident(phase=Phase.RESOLVED, resolved_ms=minutes(40), regressions=(over,)), URL
+    )
+    assert shown["text"].startswith("Went away: API p95 on GET /cart")
+    assert "went away by itself after 37 min (+42 % at its worst), now 580 ms" in shown["text"]
+
+
+def test_what_else_may_explain_it_is_told_with_its_numbers() -> None:
+    work = {"load": "api_requests", "unit": "per_second", "now": 200.0, "usual": 100.0}
+    kept = {**work, "days": 7, "series": 2, "value": 0.8, "usual_value": 0.5, "milder": False}
+    one = replace(CART, tags=(Tag.LOAD_DRIVEN,), evidence={"tags": {"load_driven": kept}})
+    shown = render(incident(regressions=(one,)), URL)
+    told = "Load driven: api_requests is 200/s, 2 x the 100/s usual at this hour; for the same work"
+    assert told in shown["text"]
+    assert told in json.dumps(shown["attachments"])
+    check_message(shown)
+    moved = render(incident(regressions=(replace(CART, tags=(Tag.COST_SHIFT,)),)), URL)
+    assert "Cost shift: other routes of this service got faster by as much" in moved["text"]
 
 
 def test_a_deployment_is_correlated_and_never_the_cause() -> None:

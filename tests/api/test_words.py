@@ -7,10 +7,12 @@ import pytest
 
 from api import words
 from detector.judgement import Judgement, Reason, Verdict
+from detector.regression import Tag
 from detector.rule import Rule
 from detector.units import Unit
 from storage.series import Labels
 from tests.api.shop import definitions
+from tests.detector.regressions import regression
 
 DEFINED = definitions()
 P95 = DEFINED.signals["api_p95"]
@@ -182,3 +184,8 @@ def test_what_the_past_said_is_told_with_levels_and_error() -> None:
         "before and 297 ms after (the difference to 4 ms)."
     )
     assert words.past({}, Unit.SECONDS) == ""
+
+
+def test_why_it_fired_ends_with_what_else_may_explain_it() -> None:
+    moved = regression(tags=(Tag.COST_SHIFT,))
+    assert words.why(moved, None, None).endswith("their time in sum is the same within 2 %.")

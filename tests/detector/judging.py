@@ -87,4 +87,10 @@ def judged(case: dict[str, Any]) -> Verdicts:
     assessment = replace(Assessment.nothing(1), **stages)
     levels = judge_of(rule).judge(background, assessment=assessment)
     rows = Judged((SERIES,), values[None, :], n[None, :], END_MS)
+    if "settling" in case:
+        rows = replace(
+            rows,
+            settling=array(case["settling"])[None, :] == 1,
+            disturbed_ms=np.array([END_MS - 60_000.0]),
+        )
     return conclude("rule", rule, span, rows, background, levels, assessment)

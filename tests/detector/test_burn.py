@@ -161,7 +161,7 @@ def test_the_shares_are_those_of_all_events_of_the_spans(tmp_path: Path) -> None
     for minute in range(60):
         end_ms = NOON_MS - minute * MINUTE_MS
         start_ms = end_ms // (30 * MINUTE_MS) * (30 * MINUTE_MS) - 6 * HOUR_MS
-        found = finder.burnt(signal, burn, asked, end_ms)
+        found = finder.all_burnt(signal, {burn}, asked, end_ms, 0)[burn]
         for row, one in ((0, 2), (2, 0)):
             for column, since_ms in enumerate((start_ms, end_ms - 30 * MINUTE_MS)):
                 inside = (ends > since_ms) & (ends <= end_ms)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detector.assessment import Finding
-from detector.change import examined, method_for
+from detector.change import Scale, examined, method_for
 from detector.confirming import turn
 from detector.exclusion import apart
 from detector.judgement import Reason, Verdict
@@ -131,6 +131,72 @@ def test_levels_come_back_in_the_unit_of_the_signal(upwards: bool, times: float)
     assert other.finding is not Finding.CHANGED
 
 
+@pytest.mark.parametrize(
+    ("usual", "now", "is_share", "finding"),
+    [
+        # A tenth less of the hits is below the floor of the shortest span; misses are 12 x as many.
+        (0.99, 0.88, True, Finding.CHANGED),
+        (0.99, 0.88, False, Finding.SMALL),
+        (0.40, 0.34, True, Finding.CHANGED),
+        (0.40, 0.37, True, Finding.SMALL),
+    ],
+)
+def test_of_a_share_the_side_nearer_to_zero_says_how_much_has_changed(
+    usual: float, now: float, is_share: bool, finding: Finding
+) -> None:
+    noise = np.random.default_rng(5).normal(0, 0.001, 15 * 288)
+    values = usual + noise
+    values[-4:] += now - usual
+    known = np.ones(len(values), np.bool_)
+    found = examined(five_minutes(), values, 0, known, upwards=False, is_share=is_share)
+    assert found.finding is finding
+    assert found.expected == pytest.approx(usual, abs=0.002)
+    if finding is Finding.CHANGED:
+        assert [found.before, found.after] == pytest.approx([usual, now], abs=0.005)
+        assert found.of_rest == (usual > 0.5)
+        rest = (1 - now) / (1 - usual) if usual > 0.5 else now / usual
+        assert found.effect == pytest.approx(rest - 1, rel=0.15)
+
+
+def test_one_half_is_the_same_from_either_side() -> None:
+    noise = np.random.default_rng(6).normal(0, 0.002, 15 * 288)
+    low, high = np.clip(0.499 + noise, 0, 0.4999), np.clip(0.501 + noise, 0.5001, 1)
+    known = np.ones(len(noise), np.bool_)
+    for values in (low, high):
+        values[-6:] *= 0.8
+    found = [
+        examined(five_minutes(), one, 0, known, upwards=False, is_share=True) for one in (low, high)
+    ]
+    assert [one.of_rest for one in found] == [0.0, 1.0]
+    assert {one.finding for one in found} == {Finding.CHANGED}
+    assert [one.after for one in found] == pytest.approx([0.4, 0.4], abs=0.005)
+
+
+def test_a_tick_judges_a_hit_rate_by_its_misses(tmp_path: Path) -> None:
+    fallen = RISEN | {"trigger": {"relative": {"below": 0.9}}, "gates": {"significance": 0.5}}
+    fallen |= {"clear": {"level": 0.95, "for": "10m"}, "critical": 0.5}
+    told = {}
+    for unit in ("ratio", "count"):
+        (tmp_path / unit).mkdir()
+        signals = {"level": LEVEL | {"unit": unit}}
+        watch = Watch(tmp_path / unit, definitions({"risen": fallen}, signals))
+        watch.past("0.991 0.989 0.99 0.992 0.988 " * 864, days=15)
+        watch.level("0.99x10 0.885x30")
+        found = [risen(watch, minute) for minute in range(8, 33)]
+        told[unit] = [dict(one.stages) for one in found if one.verdict is Verdict.REGRESSED]
+        watch.close()
+    assert told["ratio"][0]["of_rest"] == 1.0
+    assert told["ratio"][0]["span_seconds"] == 1200
+    assert told["count"][0]["span_seconds"] == 1800  # less than the floor of the shortest span
+
+
+@pytest.mark.parametrize("top", [1.2, np.nan])
+def test_what_is_more_than_a_whole_is_no_share_of_one(top: float) -> None:
+    values = np.full(15 * 288, 0.9)
+    values[0] = top
+    assert Scale.of(values, upwards=False, is_share=True).of_rest is (top != 1.2)
+
+
 def test_a_short_past_has_no_say() -> None:
     values = np.full(288, 0.2)
     found = examined(five_minutes(), values, 0, np.ones(288, np.bool_), upwards=True)
@@ -160,3 +226,22 @@ def test_what_is_no_past_depends_on_how_it_ended() -> None:
     normal = replace(over, phase=Phase.ACCEPTED, accepted_from_ms=NOON_MS)
     assert kept_apart(normal).until_ms == NOON_MS
     assert kept_apart(normal).over == ()
+
+
+def test_a_disturbance_that_went_away_is_told_once_in_two_weeks(tmp_path: Path) -> None:
+    values = 10 * np.exp(np.random.default_rng(8).normal(0, 0.01, 16 * 288))
+    disturbed = values.copy()
+    day_before = slice(-288 - 8, -288)
+    disturbed[day_before] *= 1.4
+    disturbed[-6:] *= 1.4
+    known = np.ones(len(values), np.bool_)
+    first_time = values.copy()
+    first_time[-6:] *= 1.4
+    assert examined(five_minutes(), first_time, 0, known, upwards=True).finding is Finding.CHANGED
+    # Learnt, as what was transient is ...
+    again = examined(five_minutes(), disturbed, 0, known, upwards=True)
+    assert again.finding is not Finding.CHANGED
+    # ... and not, as what was resolved is not.
+    resolved = disturbed.copy()
+    resolved[day_before] = np.nan
+    assert examined(five_minutes(), resolved, 0, known, upwards=True).finding is Finding.CHANGED

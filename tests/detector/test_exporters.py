@@ -168,6 +168,8 @@ def test_memcached_tells_a_hit_rate_evictions_and_how_full_it_is(
     assert (row.labels, row.value, row.n) == (shop(cache="memcached"), 0.9, 20)
     (evictions,) = found.pop("cache_evictions").values()
     assert evictions.value == 0
+    (flushes,) = found.pop("cache_flushes").values()
+    assert flushes.n == 0
     (memory,) = found.pop("cache_memory_usage").values()
     assert memory.value == pytest.approx(51 / 67108864, rel=0.5)
     assert not found

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector import gates
+from detector.checks import Case
+from detector.gates import Gate, Stage
 from detector.judgement import Reason, Verdict
 from tests.detector.judging import END_MS, OVER_SECONDS, judged
 from tests.notation import array, cases
@@ -14,7 +17,10 @@ from tests.notation import array, cases
 FILES = ("absolute", "relative", "sigma", "conclude", "stages", "trees")
 
 
-@pytest.mark.parametrize("case", [one for file in FILES for one in cases(file)])
+ALL = [one for file in FILES for one in cases(file)]
+
+
+@pytest.mark.parametrize("case", ALL)
 def test_case(case: dict[str, Any]) -> None:
     row = judged(case).row(0)
     assert (row.verdict, row.reason) == (Verdict(case["verdict"]), Reason(case.get("reason", "")))
@@ -46,6 +52,46 @@ def test_every_verdict_and_reason_has_a_case() -> None:
     }
     assert {Verdict(one) for one, _ in found} == set(Verdict)
     assert {Reason(one) for _, one in found} == set(Reason)
+
+
+@pytest.mark.parametrize("gate", Gate)
+def test_some_case_fails_when_a_gate_is_removed(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(case: Case) -> tuple[Stage, ...]:
+        return tuple(one for one in gates.stages(case) if one.gate is not gate)
+
+    monkeypatch.setattr(gates, "needed", without)
+    failing = []
+    for one in ALL:
+        (case,) = one.values
+        row = judged(case).row(0)
+        if (row.verdict, row.reason) != (Verdict(case["verdict"]), Reason(case.get("reason", ""))):
+            failing.append(one.id)
+    assert failing, f"no case of {FILES} needs the gate {gate}"
+
+
+def test_the_chain_holds_every_gate_once_and_in_the_order_of_its_enumeration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[Gate, ...]] = []
+
+    def noted(case: Case) -> tuple[Stage, ...]:
+        seen.append(tuple(one.gate for one in gates.stages(case)))
+        return gates.stages(case)
+
+    monkeypatch.setattr(gates, "needed", noted)
+    judged(ALL[0].values[0])
+    assert seen == [tuple(Gate)]
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_stages_that_are_left_out_would_have_changed_nothing(
+    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = judged(case).row(0)
+    monkeypatch.setattr(gates, "needed", gates.stages)
+    assert repr(judged(case).row(0)) == repr(short)
 
 
 def test_the_evidence_is_in_the_judgement() -> None:

@@ -24,10 +24,10 @@ from detector.lifecycle import (
     continued,
     fingerprint,
     opened,
+    reopens,
     suggests_acceptance,
     woken,
 )
-from detector.living import Lives
 from detector.regression import HOLDING, Kind, Phase, Regression, Step, Transition
 from detector.rule import Rule
 from storage.series import Labels
@@ -118,7 +118,6 @@ class Life(RuleBasedStateMachine):
     def tick(self, what: str, minutes: int) -> None:
         """One judgement, counted twice: the second time nothing may happen."""
         self.now_ms += minutes * MINUTE_MS
-        definitions_ = self.watch.detector.definitions
         one = judgement(what, self.now_ms, "level")
         for _ in range(2):
             with self.state.unit() as session:
@@ -128,7 +127,7 @@ class Life(RuleBasedStateMachine):
                     awake, steps = woken(each, self.now_ms)
                     self.book.save(session, awake, steps)
                     known[each.fingerprint] = awake
-                lives = Lives(self.book, definitions_.signals, definitions_.rules)
+                lives = self.watch.detector.lives()
                 fresh = lives.apply(session, lives.signals["level"], lives.rules["r"], one, known)
                 self.book.settle(session, fresh, self.now_ms)
             self.count = len(self.transitions())
@@ -249,7 +248,8 @@ def did(one: Regression, action: Action, minutes: int = 1, until: int | None = N
 
 def test_a_statistical_rule_does_not_resolve_within_half_an_hour() -> None:
     quick = RULE.model_copy(update={"clear": RULE.clear.model_copy(update={"for_": 60.0})})
-    one, _ = later(began(), "clear", 5, quick)
+    long_ago = replace(began(), began_hi_ms=START_MS - 90 * MINUTE_MS)
+    one, _ = later(long_ago, "clear", 5, quick)
     one, steps = later(one, "clear", 10, quick)
     assert (one.phase, steps) == (Phase.OPEN, [])
     one, steps = later(one, "clear", SETTLING_MS // MINUTE_MS, quick)
@@ -265,6 +265,37 @@ def test_a_fixed_limit_may_resolve_at_once() -> None:
 def one_over(one: Regression, minutes: int) -> Regression:
     at_ms = one.updated_ms + minutes * MINUTE_MS
     return replace(one, phase=Phase.RESOLVED, resolved_ms=at_ms, updated_ms=at_ms)
+
+
+@pytest.mark.parametrize(
+    ("lasted", "cleared", "step"),
+    [
+        (20, 29, None),
+        (20, 30, Step.TRANSIENT),
+        (60, 30, Step.TRANSIENT),
+        (61, 30, None),
+        (61, 60, Step.RESOLVED),
+    ],
+)
+def test_what_goes_away_within_an_hour_was_a_disturbance(
+    lasted: int, cleared: int, step: Step | None
+) -> None:
+    one = replace(began(), began_hi_ms=START_MS - 10 * MINUTE_MS)
+    one, _ = later(one, "worse", lasted - 11)
+    one, _ = later(one, "clear", 1)
+    one, steps = later(one, "clear", cleared)
+    assert steps == ([] if step is None else [step])
+
+
+def test_a_fixed_limit_knows_no_disturbance() -> None:
+    one, _ = later(began(chosen=FIXED), "clear", 5, FIXED)
+    assert later(one, "clear", 60, FIXED)[1] == [Step.RESOLVED]
+
+
+def test_a_disturbance_that_was_told_reopens_and_a_suspicion_does_not() -> None:
+    told = replace(began(), phase=Phase.TRANSIENT, incident_id="inc", resolved_ms=START_MS)
+    assert reopens(told, START_MS + MINUTE_MS)
+    assert not reopens(replace(told, incident_id=""), START_MS + MINUTE_MS)
 
 
 def test_a_suspicion_that_goes_away_is_transient() -> None:

@@ -154,7 +154,7 @@ def test_levels_that_agree_are_taken(changes: dict[str, Any]) -> None:
 def test_gates_off_asks_for_nothing_beside_the_trigger(off: Any) -> None:
     gates = rule(gates=off).gates
     assert gates == Gates(warming=False)
-    assert set(gates.model_dump().values()) == {0, None}
+    assert set(gates.model_dump().values()) == {0, None, ()}
 
 
 def test_every_gate_is_off_unless_it_is_given() -> None:

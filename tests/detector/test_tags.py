@@ -42,11 +42,13 @@ def test_a_cost_that_moved_between_siblings(
         (0.6, 100, False),  # no more requests
         (0.65, 300, True),
         (0.67, 300, False),  # each request costs more
+        (0.3, 300, True),  # a part of the usage does not depend on the requests
+        (0.23, 109, False),  # hardly more requests
         (0.1, 300, False),  # no more usage
         (0.6, 0, False),
         (0.6, float("nan"), False),
     ],
 )
-def test_usage_that_grew_with_the_requests(usage: float, requests: float, tagged: bool) -> None:
+def test_what_grew_no_more_than_the_requests(usage: float, requests: float, tagged: bool) -> None:
     found = load_driven(of(usage), of(requests), of(0.2), of(100))
     assert found.tolist() == [tagged]
