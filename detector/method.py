@@ -64,7 +64,7 @@ class Method:
     memory: Memory
     strictness: Strictness = STRICTNESS
     suspicion: float = 0.8
-    comparable: float = 2.0
+    comparable: float = 3.0
     agreement: float = 0.5
 
     @property
@@ -102,10 +102,14 @@ class Method:
         memory, count, lead = self.memory, len(values), first_slot % self.memory.block
         blocks = self._in_blocks(values, first_slot, learnt)
         known = blocks if learnt is None else np.where(grid(learnt, lead, memory), blocks, np.nan)
-        top = before(tops(known), memory.blocks, memory.left_out, -np.inf)
-        past = before(medians(known[..., :: memory.stride]), memory.blocks, memory.left_out, np.nan)
         limits = Limits(
-            *thresholds(top, past, memory.least, self.per_block[:, None], self.strictness)
+            *thresholds(
+                tops(known),
+                medians(known[..., :: memory.stride]),
+                self.per_block,
+                memory,
+                self.strictness,
+            )
         )
         shape = (len(self.spans), -1)
         agreeing, suspecting, effect, least = (
@@ -179,24 +183,16 @@ def masked(values: Floats, learnt: Flags | None) -> Floats:
 
 
 def five_minutes() -> Method:
-    """For windows of five minutes: spans of 20 and 30 minutes, 1, 2, 4, 12 and 24 hours.
+    """For windows of five minutes: spans of 1, 4, 12 and 24 hours.
 
-    The shortest is four windows, all of which must be above: a spike of three, or of three samples
-    that lie in two windows beside an odd one, says nothing.
+    The shortest says something when three quarters of an hour lie above: what is over sooner is a
+    burst, and series that have bursts have most of them shorter than that.
     """
     return Method(
         per_day=288,
         around=6,
-        spans=(
-            Span(4, 1, 0.12),
-            Span(6, 1, 0.10),
-            Span(12, 1, 0.08),
-            Span(8, 3, 0.07),
-            Span(16, 3, 0.06),
-            Span(24, 6, 0.06),
-            Span(24, 12, 0.06),
-        ),
-        short=4,
+        spans=(Span(12, 1, 0.08), Span(16, 3, 0.06), Span(24, 6, 0.06), Span(24, 12, 0.06)),
+        short=2,
         hour=12,
         day_every=6,
         memory=Memory(block=144, stride=12),
@@ -214,5 +210,5 @@ def coarse(window_seconds: int) -> Method:
         short=4,
         hour=6,
         day_every=1,
-        memory=Memory(block=max(per_day // 2, 1), stride=1),
+        memory=Memory(block=max(per_day // 2, 1), stride=1, creep=1.0),
     )
