@@ -40,7 +40,6 @@ class LeftOut(StrEnum):
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
     WENT_AWAY = "went_away"
-    FDR = "fdr"
     CLEAR_LEVEL = "clear_level"
     FROZEN_BASELINE = "frozen_baseline"
 
@@ -59,7 +58,6 @@ WHY = {
     LeftOut.EFFECT: "the distance from what is usual at this hour is not asked for",
     LeftOut.SIGNIFICANCE: "the series' own past of two weeks is not looked at",
     LeftOut.WENT_AWAY: "it does not wait until the step has lasted for two hours",
-    LeftOut.FDR: "series are not weighed against each other",
     LeftOut.CLEAR_LEVEL: "it ends where it began, after the time to clear, not at the clear level",
     LeftOut.FROZEN_BASELINE: "a regression that lasts becomes part of the average after an hour",
 }
@@ -79,7 +77,6 @@ def left_out(rule: Rule) -> list[LeftOut]:
         LeftOut.EFFECT: gates.effect is not None,
         LeftOut.SIGNIFICANCE: gates.significance is not None,
         LeftOut.WENT_AWAY: gates.went_away is not None,
-        LeftOut.FDR: gates.fdr is not None,
         LeftOut.CLEAR_LEVEL: True,
         LeftOut.FROZEN_BASELINE: rule.is_statistical,
     }

@@ -83,19 +83,20 @@ def usual(past: Floats, least: int) -> Floats:
 class Strictness:
     """How far beyond the memory is unusual.
 
-    `margin`: so many times its largest value; `margin_long` for spans of a block or longer, which
-    have fewer chances a week to be wrong. `scarcity`: and by this over the number of independent
+    `margin`: so many times its largest value, and `chances` more for each factor e in how many
+    independent values a block holds: what is asked more often has more chances to be wrong, and the
+    largest of N grows with log N. `scarcity`: and by this over the number of independent
     values more, because the largest of few is a poor guide. `guard`: at least so many robust
     standard deviations of the blocks' medians. `doubt`: a threshold of a hundred per cent is raised
     by this share, a small one hardly: where a series is so loud that only large changes can be
     seen, what is beyond is a burst of its own more often than a change that matters.
     """
 
-    margin: float = 1.0
-    margin_long: float = 0.75
+    margin: float = 0.9
+    chances: float = 0.13
     scarcity: float = 5.0
     guard: float = 3.0
-    doubt: float = 0.5
+    doubt: float = 0.25
 
 
 def thresholds(
@@ -115,7 +116,8 @@ def thresholds(
     centre = usual(past, memory.least)
     known = np.maximum(np.isfinite(past).sum(axis=-1), 1)
     spread = NORMAL_MAD * middle(ordered(np.abs(past - centre[..., None])))
-    margin = np.where(independent > 1, strictness.margin, strictness.margin_long)[:, None]
+    chances = strictness.chances * np.log(np.maximum(independent, 1.0))
+    margin = (strictness.margin + chances)[:, None]
     room = margin * (1.0 + strictness.scarcity / (known * independent[:, None]))
     guard = strictness.guard * spread
     counted = np.where(np.isfinite(middles), largest, -np.inf)

@@ -65,19 +65,6 @@ def same_hours(values: Floats, per_day: int, around: int) -> Floats:
     )
 
 
-def same_hours_now(recent: Floats, per_day: int, around: int) -> Floats:
-    """`same_hours` of the last slot alone, to the bit; `recent` reaches back as far."""
-    days = []
-    for day in range(1, SAME_HOURS_DAYS + 1):
-        end = recent.shape[-1] - day * per_day + around
-        about = recent[..., max(end - max(2 * around, 1), 0) : max(end, 0)]
-        if about.shape[-1] == 0:
-            days.append(np.full(recent.shape[:-1], np.nan))
-        else:
-            days.append(middle(ordered(about)))
-    return over_days(np.stack(days, axis=-1))
-
-
 def over_days(days: Floats) -> Floats:
     """The median of the days on the last axis; NaN with fewer than `LEAST_DAYS`."""
     in_order = ordered(days)

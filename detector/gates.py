@@ -23,7 +23,6 @@ from detector.checks import (
     of_events,
     of_evidence,
     of_expected,
-    of_fdr,
     of_history,
     of_improvement,
     of_kept,
@@ -61,7 +60,6 @@ class Gate(StrEnum):
     EXPECTED = "expected"
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
-    FDR = "fdr"
     WARMING = "warming"
     SUSPICION = "suspicion"
     WENT_AWAY = "went_away"
@@ -80,7 +78,6 @@ ASKS: Mapping[Gate, str] = {
     Gate.EXPECTED: "It is beyond the threshold of this hour, too.",
     Gate.EFFECT: "It is far enough from what is usual at this hour.",
     Gate.SIGNIFICANCE: "Its own past of two weeks holds nothing like it, or hardly.",
-    Gate.FDR: "Among all series that are tested at once it is hardly chance.",
     Gate.WARMING: "Enough of the seven days have data for anybody to be told.",
     Gate.SUSPICION: "It is beyond the thresholds of its past for sure; until then suspected.",
     Gate.WENT_AWAY: "The last two hours have kept enough of the step.",
@@ -221,7 +218,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
-    usual = effect = weak = doubted = by_chance = away = warming = none
+    usual = effect = weak = doubted = away = warming = none
     expected = case.levels.expected
     if gates.expected and expected is not None:
         usual = held(expected, values, up)[:, -1] == 0
@@ -234,8 +231,6 @@ def statistical(case: Case) -> tuple[Stage, ...]:
         effect = effect | (~surely & ~maybe & (assessed.unusual >= least))
         weak = ~surely & ~maybe & ~np.isnan(assessed.agreeing)
         doubted = ~surely & maybe
-    if gates.fdr is not None:
-        by_chance = assessed.q > gates.fdr
     if gates.went_away is not None:
         away = assessed.kept < gates.went_away
     if gates.warming and rule.is_statistical:
@@ -269,7 +264,6 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             of_significance(case),
             gates.significance is not None,
         ),
-        Stage(Gate.FDR, by_chance, rejected, Reason.FDR, of_fdr(case), gates.fdr is not None),
         Stage(
             Gate.WARMING,
             warming,

@@ -35,7 +35,6 @@ class Reason(StrEnum):
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
     AWAITING_EVIDENCE = "awaiting_evidence"
-    FDR = "fdr"
     WARMING = "warming"
     WENT_AWAY = "went_away"
 
@@ -64,11 +63,10 @@ class Assessment:
     much three quarters of the span are beyond the past at least, as a share. `agreeing` is the
     share of comparisons with the past that are beyond their thresholds, `suspecting` the same with
     the lower ones of a suspicion, both where the effect is worth a notice; `unusual` however small
-    it is. `kept` is the share of the step that the last two hours keep. `q` is the smallest
-    false-discovery rate at which the series would be among those that fire; no stage gives it yet.
-    The span that says so has `span_seconds`; the change set in between `began_lo_ms` and
-    `began_hi_ms`, from the median `before` to that `after`, the difference known to a standard
-    error of `error`. `awaiting`: nobody has looked yet.
+    it is. `kept` is the share of the step that the last two hours keep. The span that says so has
+    `span_seconds`; the change set in between `began_lo_ms` and `began_hi_ms`, from the median
+    `before` to that `after`, the difference known to a standard error of `error`. `awaiting`:
+    nobody has looked yet.
     """
 
     expected: Floats
@@ -78,7 +76,6 @@ class Assessment:
     suspecting: Floats
     unusual: Floats
     kept: Floats
-    q: Floats
     span_seconds: Floats
     began_lo_ms: Floats
     began_hi_ms: Floats

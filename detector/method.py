@@ -8,8 +8,8 @@ cannot see as much and are left aside; of the others at least half must be beyon
 would not do: the best of several is partly the luckiest.
 
 Values are oriented so that larger is worse, and on a scale on which a change adds (`transform`).
-`Method.judge` takes a whole history at once; `online.step` one window of every series. Both give
-the same, to the bit.
+`Method.judge` takes a whole history at once, and what it says at a window rests on that window and
+earlier ones alone: a tick, a replay and the bench ask it, and nothing else.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,11 @@ from detector.calibration import (
     usual,
 )
 from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
-from detector.expected import SAME_HOURS_DAYS, middle, ordered, same_hours, shifted
+from detector.expected import middle, ordered, same_hours, shifted
 from storage.history import Flags, Floats
 
 STRICTNESS = Strictness()
+TOO_FEW = 0.49  # the most that is said of comparisons that agree and are too few
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,7 @@ class Method:
     suspicion: float = 0.8
     comparable: float = 3.0
     agreement: float = 0.5
-
-    @property
-    def reach(self) -> int:
-        """How many windows `online.step` wants of `recent`, the newest among them."""
-        return SAME_HOURS_DAYS * self.per_day + self.around + 1
+    least_agreeing: int = 2
 
     @property
     def rows(self) -> tuple[slice, ...]:
@@ -129,10 +126,14 @@ class Method:
             best = beyond.min(axis=0)
             chosen = np.isfinite(beyond) & (beyond <= self.comparable * best)
             count = np.maximum(chosen.sum(axis=0), 1)[..., None]
+            few = np.minimum(self.least_agreeing, count)
             least[number] = best[..., None]
             for share, part in zip(shares, (1.0, self.suspicion), strict=True):
                 limit = np.where(chosen, centre + part * beyond, np.inf)
-                share[number] = (seen > limit[..., None]).sum(axis=0) / count
+                agreeing = (seen > limit[..., None]).sum(axis=0)
+                share[number] = np.where(
+                    agreeing >= few, agreeing / count, np.minimum(agreeing / count, TOO_FEW)
+                )
             suspected = shares[1, number] >= self.agreement
             which = np.nonzero(suspected)[:-1]
             usually = np.where(chosen, centre, np.nan)
@@ -183,16 +184,22 @@ def masked(values: Floats, learnt: Flags | None) -> Floats:
 
 
 def five_minutes() -> Method:
-    """For windows of five minutes: spans of 1, 4, 12 and 24 hours.
+    """For windows of five minutes: spans of 20 minutes, 1, 4, 12 and 24 hours.
 
-    The shortest says something when three quarters of an hour lie above: what is over sooner is a
-    burst, and series that have bursts have most of them shorter than that.
+    The shortest is four windows, all of which must be above: a spike of three, or of three samples
+    that lie in two windows beside an odd one, says nothing.
     """
     return Method(
         per_day=288,
         around=6,
-        spans=(Span(12, 1, 0.08), Span(16, 3, 0.06), Span(24, 6, 0.06), Span(24, 12, 0.06)),
-        short=2,
+        spans=(
+            Span(4, 1, 0.12),
+            Span(12, 1, 0.08),
+            Span(16, 3, 0.06),
+            Span(24, 6, 0.06),
+            Span(24, 12, 0.06),
+        ),
+        short=3,
         hour=12,
         day_every=6,
         memory=Memory(block=144, stride=12),

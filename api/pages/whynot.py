@@ -36,7 +36,6 @@ GATES = {
     Reason.EFFECT: "too close to what is usual",
     Reason.SIGNIFICANCE: "within what it did by itself",
     Reason.AWAITING_EVIDENCE: "too many at once, looked at next",
-    Reason.FDR: "may be chance among so many series",
     Reason.WARMING: "too few days of history",
 }
 

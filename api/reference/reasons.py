@@ -74,7 +74,6 @@ JUDGEMENTS = {
     "Suspected: it nearly did.",
     Reason.AWAITING_EVIDENCE: "Rejected: more candidates than one tick looks at; its turn comes in "
     "the next ticks.",
-    Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",
     Reason.WARMING: "Rejected: fewer than 5 of 7 days have data; see `gates.warming`.",
     Reason.WENT_AWAY: "Suspected: the last two hours have not kept `gates.went_away` of the step.",
 }

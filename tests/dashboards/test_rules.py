@@ -138,9 +138,7 @@ def test_every_gate_is_either_in_the_expression_or_named_as_left_out() -> None:
     said = {"min_count", "min_events", "min_baseline_count", "min_delta", "min_ratio"}
     said |= {"sampling", "warming"}
     assert said | {one.value for one in LeftOut} >= set(Gates.model_fields)
-    everything = Gates(
-        expected=True, effect=1.1, significance=0.9, went_away=0.5, fdr=0.1, min_count=1
-    )
+    everything = Gates(expected=True, effect=1.1, significance=0.9, went_away=0.5, min_count=1)
     rule = rule_of({"relative": {"above": 1.2}}, gates=everything)
     assert set(left_out(rule)) == set(LeftOut)
     assert set(WHY) == set(LeftOut)

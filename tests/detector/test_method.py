@@ -3,13 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.assessment import Assessment, Finding
+from detector.assessment import Finding
 from detector.calibration import Strictness
 from detector.episode import Telling
 from detector.method import Method, coarse, five_minutes
-from detector.online import fit, step
 from detector.transform import logarithmic, usual_size
-from storage.history import Flags, Floats
+from storage.history import Floats
 from tests.detector.shapes import PER_DAY, autoregressive, daily
 
 FIRST = 5_000_001
@@ -30,25 +29,6 @@ def steady(seed: int = 1, days: int = 9, phi: float = 0.5, noise: float = 0.05) 
     generator = np.random.default_rng(seed)
     noisy: Floats = daily(windows, 0.3) + autoregressive(generator, 1, windows, phi, noise)[0]
     return noisy + 3.0
-
-
-def windows_at_once(method: Method, histories: Floats, learnt: Flags | None = None) -> Assessment:
-    fitted = histories.shape[1] // 2
-    state = fit(
-        method, histories[:, :fitted], FIRST, None if learnt is None else learnt[:, :fitted]
-    )
-    recent = np.full((len(histories), method.reach), np.nan)
-    recent = np.concatenate([recent, histories[:, :fitted]], axis=1)[:, -method.reach :]
-    ticks = []
-    for column in range(fitted, histories.shape[1]):
-        recent = np.concatenate([recent[:, 1:], histories[:, column : column + 1]], axis=1)
-        state, tick = step(method, state, recent, None if learnt is None else learnt[:, column])
-        ticks.append(tick)
-    agreeing, suspecting, effect, least = (
-        np.concatenate([getattr(tick, part) for tick in ticks], axis=-1)
-        for part in ("agreeing", "suspecting", "effect", "least")
-    )
-    return Assessment(agreeing, suspecting, effect, least, method.floors, method.agreement)
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
@@ -97,8 +77,7 @@ def test_a_spike_is_not_told(minutes: int) -> None:
 def test_without_the_span_s_quartile_a_spike_would_be_told() -> None:
     values = steady()
     values[WEEK + 100] += np.log(5)
-    one = replace(METHOD.spans[0], count=1)
-    hasty = replace(METHOD, spans=(one, *METHOD.spans[1:]))
+    hasty = replace(METHOD, spans=(replace(METHOD.spans[0], count=1), *METHOD.spans[1:]))
     assert told(values, hasty) != []
 
 
@@ -165,24 +144,6 @@ def test_a_suspicion_is_never_later_than_the_confirmation() -> None:
     assert evidence.changed.any()
     assert (evidence.suspected | ~evidence.changed).all()
     assert np.argmax(evidence.suspected) <= np.argmax(evidence.changed)
-
-
-def test_a_window_at_a_time_gives_the_same_bits_as_the_whole_history() -> None:
-    generator = np.random.default_rng(3)
-    for method, count in ((coarse(3600), 24 * 14), (coarse(7200), 12 * 14), (METHOD, 5 * 144 + 7)):
-        histories = np.log(10 + np.abs(generator.normal(size=(4, count))))
-        histories[1, count * 3 // 4 :] += 0.4
-        histories[2, generator.random(count) < 0.1] = np.nan
-        histories[3, count // 2 : count // 2 + method.per_day // 3] = np.nan
-        learnt = generator.random((4, count)) < 0.9
-        for mask in (None, learnt):
-            online = windows_at_once(method, histories, mask)
-            for row, history in enumerate(histories):
-                whole = method.judge(history, FIRST, None if mask is None else mask[row])
-                for part in ("agreeing", "suspecting", "effect", "least"):
-                    ticks = getattr(online, part)[row]
-                    expected = getattr(whole, part)[:, count // 2 :]
-                    assert np.array_equal(ticks, expected, equal_nan=True), part
 
 
 def test_what_comes_later_never_changes_what_was_said() -> None:
