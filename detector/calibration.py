@@ -103,13 +103,15 @@ def thresholds(
     largest: Floats,
     middles: Floats,
     independent: Floats,
+    floors: Floats,
     memory: Memory,
     strictness: Strictness,
 ) -> tuple[Floats, Floats]:
     """The usual value of each statistic in each block, and how far beyond it is unusual.
 
     `largest` and `middles` are those of the blocks, `[statistics, blocks]`; `independent` is how
-    many independent values a block holds, of each statistic. The second result is infinite where
+    many independent values a block holds, of each statistic, `floors` the least change worth a
+    notice, below which nothing has to be learnt slowly. The second result is infinite where
     fewer than `memory.least` blocks are known.
     """
     past = before(middles, memory.blocks, memory.left_out, np.nan)
@@ -130,6 +132,6 @@ def thresholds(
         limit = limit * (1.0 + strictness.doubt * limit)
         beyond[:, block] = np.where(np.isfinite(limit), limit, np.inf)
         with np.errstate(invalid="ignore"):
-            cap = centre[:, block] + memory.creep * beyond[:, block]
+            cap = centre[:, block] + memory.creep * np.maximum(beyond[:, block], floors)
         counted[:, block] = np.fmin(counted[:, block], cap)
     return centre, beyond

@@ -82,8 +82,11 @@ class Method:
     @property
     def per_block(self) -> Floats:
         """How many spans without overlap a block of the memory holds, of each statistic."""
-        each = [self.memory.block / span.windows for span in self.spans]
-        return np.repeat(each, [rows.stop - rows.start for rows in self.rows])
+        return self.of_statistics([self.memory.block / span.windows for span in self.spans])
+
+    def of_statistics(self, of_spans: list[float]) -> Floats:
+        """What belongs to each span, for each of its statistics."""
+        return np.repeat(of_spans, [rows.stop - rows.start for rows in self.rows])
 
     @property
     def floors(self) -> Floats:
@@ -104,6 +107,7 @@ class Method:
                 tops(known),
                 medians(known[..., :: memory.stride]),
                 self.per_block,
+                self.of_statistics([span.floor for span in self.spans]),
                 memory,
                 self.strictness,
             )

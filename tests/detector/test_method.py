@@ -6,7 +6,7 @@ import pytest
 from detector.assessment import Finding
 from detector.calibration import Strictness
 from detector.episode import Telling
-from detector.method import Method, coarse, five_minutes
+from detector.method import Method, five_minutes
 from detector.transform import logarithmic, usual_size
 from storage.history import Floats
 from tests.detector.shapes import PER_DAY, autoregressive, daily
