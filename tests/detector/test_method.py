@@ -199,3 +199,54 @@ def test_the_largest_of_few_values_is_trusted_less() -> None:
     careless = replace(METHOD, strictness=Strictness(scarcity=0.0))
     wide, narrow = (method.judge(values, FIRST).least[:, WEEK] for method in (METHOD, careless))
     assert wide[-1] / narrow[-1] > wide[0] / narrow[0]
+
+
+def test_one_outage_does_not_make_the_series_deaf() -> None:
+    values = steady(days=9)
+    values[6 * PER_DAY : 6 * PER_DAY + 48] += 2.0
+    forgetful = replace(METHOD, memory=replace(METHOD.memory, creep=1e9))
+    hearing, deaf = (method.judge(values, FIRST).least[1, -1] for method in (METHOD, forgetful))
+    assert hearing < 0.5 < 1.5 < deaf
+
+
+def test_what_comes_again_raises_the_threshold_step_by_step() -> None:
+    values = steady(days=13)
+    for day in (6.3, 7.4, 8.1, 9.6, 10.2):
+        values[int(day * PER_DAY) :][:48] += 2.0
+    least = METHOD.judge(values, FIRST).least[1]
+    assert least[6 * PER_DAY] < least[9 * PER_DAY] < least[12 * PER_DAY]
+
+
+def test_what_never_moved_may_still_learn() -> None:
+    values = np.zeros(12 * PER_DAY)
+    for day in (5.3, 6.4, 7.1, 8.6, 9.2):
+        values[int(day * PER_DAY) :][:48] += 0.5
+    assert METHOD.judge(values, FIRST).least[1, -1] > METHOD.spans[1].floor
+
+
+def test_a_loud_series_is_doubted_more_than_a_quiet_one() -> None:
+    def raised(noise: float) -> float:
+        values = steady(noise=noise)
+        believing = replace(METHOD, strictness=Strictness(doubt=0.0))
+        plain, doubting = (m.judge(values, FIRST).least[1, -1] for m in (believing, METHOD))
+        return float(doubting / plain)
+
+    assert raised(0.01) < 1.03
+    assert raised(0.5) > 1.1
+
+
+def test_one_comparison_alone_is_not_enough() -> None:
+    def beyond(method: Method) -> int:
+        noise = autoregressive(np.random.default_rng(9), 12, 12 * PER_DAY, 0.95, 0.12)
+        rows = (method.judge(row + daily(len(row), 0.3), FIRST) for row in noise)
+        return sum(int(evidence.changed[WEEK:].sum()) for evidence in rows)
+
+    lenient = replace(METHOD, strictness=Strictness(margin=0.75, chances=0.0))
+    assert beyond(lenient) < beyond(replace(lenient, least_agreeing=1))
+
+
+def test_what_is_asked_more_often_has_to_be_farther_beyond() -> None:
+    careless = replace(METHOD, strictness=Strictness(chances=0.0))
+    wide, narrow = (m.judge(steady(noise=0.1), FIRST).least[:, -1] for m in (METHOD, careless))
+    ratios = wide / narrow
+    assert ratios[0] > ratios[2] > ratios[-1] == pytest.approx(1.0)
