@@ -162,8 +162,7 @@ def correlated(incident: Incident) -> str:
     deployment = incident.deployment
     if deployment is None:
         return ""
-    day = min((r.began_lo_ms for r in incident.regressions), default=incident.opened_ms)
-    same_day = moment(day)[:10] == moment(deployment.at_ms)[:10]
+    same_day = moment(incident.opened_ms)[:10] == moment(deployment.at_ms)[:10]
     at = moment(deployment.at_ms)[11:] if same_day else moment(deployment.at_ms)
     told = f"correlated with {deployment.service} {deployment.version}, deployed {at}"
     return f"{told} (probable: {compared(fit)})" if (fit := correlation(incident)) else told

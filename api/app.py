@@ -55,6 +55,7 @@ from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
 from api.shapes import API
+from api.sharing import Sharing
 from api.tagging import Tagging
 from collector.rum.asgi import PATHS, Endpoint
 from collector.rum.meters import RumHistograms, RumMetrics
@@ -159,6 +160,7 @@ def create_app(house: House) -> Application:
     app.add_middleware(Tagging)
     app.add_middleware(Repeating, state=house.state, clock=access.clock, registry=house.registry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
+    app.add_middleware(Sharing, registry=house.registry)  # behind the gate: it knows who asks
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts)

@@ -19,7 +19,7 @@ import duckdb
 from api.house import House
 from api.moments import at
 from api.standing import series_id
-from detector.book import Query
+from detector.paging import Query
 from detector.regression import Regression
 from detector.signal import Signal
 from storage.series import Labels

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlmodel import Session, col
 
 from api.house import House
-from detector.book import Query
+from detector.incidents import Depth, batched
+from detector.paging import Query
 from detector.regression import Incident, Kind, Phase, Regression
 from detector.tables import IncidentRow
 
@@ -28,11 +29,18 @@ class Told:
         return [one for one in members if one.id != self.regression.id]
 
 
-def told(house: House, session: Session, regressions: Iterable[Regression]) -> list[Told]:
-    """These regressions with their incidents."""
+def told(
+    house: House,
+    session: Session,
+    regressions: Iterable[Regression],
+    depth: Depth = Depth.ALONE,
+) -> list[Told]:
+    """These regressions with their incidents; who shows siblings asks for them to be read."""
     rows = list(regressions)
-    ids = {one.incident_id for one in rows}
-    found = house.book.incidents(session, col(IncidentRow.id).in_(ids)) if ids else []
+    ids = {one.incident_id for one in rows} - {""}
+    found = []
+    for some in batched(ids):
+        found += house.book.incidents(session, col(IncidentRow.id).in_(some), depth=depth)
     incidents = {one.id: one for one in found}
     return [Told(one, incidents.get(one.incident_id)) for one in rows]
 

@@ -4,19 +4,17 @@ Every method takes the session of the caller's unit of work, so that what belong
 committed together.
 """
 
-import base64
-import binascii
-import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
 from detector.finding import Finding
-from detector.incidents import Incidents
+from detector.incidents import Depth, Incidents
 from detector.lifecycle import Taken
+from detector.paging import Page, Query, page
 from detector.regression import (
     HOLDING,
     Deployment,
@@ -24,7 +22,6 @@ from detector.regression import (
     Kind,
     Phase,
     Regression,
-    Severity,
     Step,
     Transition,
 )
@@ -34,39 +31,11 @@ from detector.tables import (
     ProgressRow,
     RegressionRow,
     TransitionRow,
+    brief,
 )
 
 EVERYTHING = 10_000
 WATCHED = (*HOLDING, Phase.SUSPECTED)
-WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
-
-
-class BadCursorError(ValueError):
-    """A cursor that this API did not hand out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which regressions: each given condition narrows the answer. Newest opened come first."""
-
-    phases: Collection[Phase] | None = None
-    kind: Kind | None = None
-    severity: Severity | None = None
-    signal: str | None = None
-    rule: str | None = None
-    target: str | None = None
-    since_ms: int | None = None
-    until_ms: int | None = None
-    cursor: str | None = None
-    limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of regressions, and the cursor of the next one."""
-
-    regressions: tuple[Regression, ...]
-    next_cursor: str | None
 
 
 class Book:
@@ -116,23 +85,16 @@ class Book:
         return row.domain() if row else None
 
     def accepted(self, session: Session, since_ms: int) -> list[Regression]:
-        """What was accepted as the new normal since: baselines of its series begin anew there."""
-        rows = session.exec(
-            select(RegressionRow).where(col(RegressionRow.accepted_from_ms) > since_ms)
-        )
-        return [row.domain() for row in rows]
+        """What was accepted as the new normal since: baselines of its series begin anew there.
+
+        Without evidence, as `spans`: both are asked for at every tick, and never stored.
+        """
+        return list(brief(session, col(RegressionRow.accepted_from_ms) > since_ms))
 
     def spans(self, session: Session, since_ms: int) -> list[Regression]:
         """The regressions that were open at some time after `since`: no baseline may hold them."""
-        rows = session.exec(
-            select(RegressionRow).where(
-                or_(
-                    col(RegressionRow.resolved_ms).is_(None),
-                    col(RegressionRow.resolved_ms) > since_ms,
-                )
-            )
-        )
-        return [row.domain() for row in rows]
+        lasting = col(RegressionRow.resolved_ms).is_(None)
+        return list(brief(session, or_(lasting, col(RegressionRow.resolved_ms) > since_ms)))
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store one new regression, in the incident it belongs to, if to any."""
@@ -217,23 +179,33 @@ class Book:
         return self.grouping.members(session, incident_id)
 
     def incidents(
-        self, session: Session, condition: ColumnElement[bool] | bool, limit: int = EVERYTHING
+        self,
+        session: Session,
+        condition: ColumnElement[bool] | bool,
+        limit: int = EVERYTHING,
+        *,
+        depth: Depth = Depth.WHOLE,
     ) -> list[Incident]:
-        """The incidents that meet a condition, oldest first."""
+        """The incidents that meet a condition, oldest first, each table read once for all."""
         rows = session.exec(
             select(IncidentRow)
             .where(condition)
             .order_by(col(IncidentRow.opened_ms), IncidentRow.id)
             .limit(limit)
         ).all()
-        findings = self.grouping.findings(session, [row.id for row in rows])
-        result = []
-        for row in rows:
-            found = session.get(DeploymentRow, row.deployment_id) if row.deployment_id else None
-            members = tuple(self.of_incident(session, row.id))
-            one = row.domain(members, found.domain() if found else None)
-            result.append(replace(one, finding=findings.get(row.id, Finding())))
-        return result
+        ids = [row.id for row in rows]
+        findings = self.grouping.findings(session, ids)
+        members = self.grouping.all_members(session, ids, depth)
+        deployed = {row.deployment_id for row in rows} - {None}
+        among = select(DeploymentRow).where(col(DeploymentRow.id).in_(deployed))
+        deployments = {one.id: one.domain() for one in session.exec(among)} if deployed else {}
+        return [
+            replace(
+                row.domain(tuple(members[row.id]), deployments.get(row.deployment_id or "")),
+                finding=findings.get(row.id, Finding()),
+            )
+            for row in rows
+        ]
 
     def incident(self, session: Session, incident_id: str) -> Incident | None:
         """One incident, whole."""
@@ -281,17 +253,8 @@ class Book:
         return [row.domain() for row in rows]
 
     def page(self, session: Session, query: Query) -> Page:
-        """One page of history, newest first; stays right when rows are added meanwhile."""
-        chosen = select(RegressionRow).where(*conditions(query))
-        rows = session.exec(
-            chosen.order_by(
-                col(RegressionRow.opened_ms).desc(), col(RegressionRow.id).desc()
-            ).limit(query.limit + 1)
-        ).all()
-        shown = rows[: query.limit]
-        more = len(rows) > query.limit
-        cursor = written(shown[-1].opened_ms, shown[-1].id) if more else None
-        return Page(tuple(row.domain() for row in shown), cursor)
+        """One page of history, newest first; `BadCursorError` for a cursor of another place."""
+        return page(session, query)
 
     def add_deployment(self, session: Session, deployment: Deployment) -> bool:
         """Store a deployment; False when the same service, version and time is known.
@@ -340,46 +303,3 @@ class Book:
 def is_told(regression: Regression) -> bool:
     """Whether people are told of it: of what is worse, confirmed and not over."""
     return regression.kind is Kind.REGRESSION and regression.phase.holds
-
-
-def conditions(query: Query) -> list[ColumnElement[bool]]:
-    """The conditions of a query in SQL."""
-    row, found = RegressionRow, []
-    for column, value in (
-        (col(row.kind), query.kind),
-        (col(row.severity), query.severity),
-        (col(row.signal), query.signal),
-        (col(row.rule), query.rule),
-    ):
-        if value is not None:
-            found.append(column == value)
-    if query.phases is not None:
-        found.append(col(row.phase).in_(query.phases))
-    if query.target is not None:
-        found.append(col(row.labels)["target"].as_string() == query.target)
-    if query.since_ms is not None:
-        found.append(col(row.opened_ms) >= query.since_ms)
-    if query.until_ms is not None:
-        found.append(col(row.opened_ms) <= query.until_ms)
-    if query.cursor is not None:
-        at_ms, id_ = read(query.cursor)
-        earlier = col(row.opened_ms) < at_ms
-        found.append(or_(earlier, and_(col(row.opened_ms) == at_ms, col(row.id) < id_)))
-    return found
-
-
-def written(opened_ms: int, id_: str) -> str:
-    """A cursor: where a page ended. Opaque to callers."""
-    return base64.urlsafe_b64encode(f"{opened_ms}.{id_}".encode()).decode().rstrip("=")
-
-
-def read(cursor: str) -> tuple[int, str]:
-    """Where a page ended; `BadCursorError` for what we did not write."""
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError):
-        text = ""
-    found = WRITTEN.fullmatch(text)
-    if found is None:
-        raise BadCursorError("this cursor was not handed out by this API")
-    return int(found[1]), found[2]

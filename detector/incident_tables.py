@@ -56,6 +56,7 @@ class IncidentStepRow(SQLModel, table=True):
         Index("ix_incident_step_page", "at_ms", "id"),
         Index("ix_incident_step_step_page", "step", "at_ms", "id"),
         Index("ix_incident_step_actor_page", "actor", "at_ms", "id"),
+        Index("ix_incident_step_actor_step_page", "actor", "step", "at_ms", "id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

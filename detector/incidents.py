@@ -4,11 +4,12 @@ Every method takes the session of the caller's unit of work. What a method decid
 pure modules (`group`, `origin`, `deployments`); here it is read, written, and kept as a step.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
 from detector.deployments import BEFORE_MS, correlations
@@ -20,11 +21,12 @@ from detector.lifecycle import DETECTOR, identity
 from detector.meters import IncidentMeters
 from detector.regression import Deployment, Phase, Regression
 from detector.regression import Step as Taken
-from detector.tables import DeploymentRow, IncidentRow, RegressionRow
+from detector.tables import DeploymentRow, IncidentRow, RegressionRow, brief
 
 # How long after an incident opened its deployments are looked at again, as windows come in.
 TESTED_FOR_MS = 2 * 3_600_000
 TESTED_EVERY_MS = 5 * 60_000
+IDS_AT_ONCE = 500  # SQLite took 999 values in one statement for long
 # What a person who was told of the incident should hear of, or see in the message.
 NEWS = frozenset(
     {
@@ -37,6 +39,16 @@ NEWS = frozenset(
         Taken.FALSE_POSITIVE,
     }
 )
+
+
+class Depth(StrEnum):
+    """How much of the regressions of an incident is read."""
+
+    WHOLE = "whole"
+    BRIEF = "brief"
+    """Without evidence: enough to name them, not to store them."""
+    ALONE = "alone"
+    """None of them."""
 
 
 def unread() -> IncidentMeters:
@@ -268,12 +280,26 @@ class Incidents:
         )
         return [row.domain() for row in rows]
 
+    def all_members(
+        self, session: Session, ids: Collection[str], depth: Depth
+    ) -> dict[str, list[Regression]]:
+        """The regressions of each of these incidents, oldest first."""
+        found: dict[str, list[Regression]] = {id_: [] for id_ in ids}
+        for some in batched(ids) if depth is not Depth.ALONE else ():
+            mine = col(RegressionRow.incident_id).in_(some)
+            for one in whole(session, mine) if depth is Depth.WHOLE else brief(session, mine):
+                found[one.incident_id].append(one)
+        for members in found.values():
+            members.sort(key=lambda one: (one.opened_ms, one.id))
+        return found
+
     def findings(self, session: Session, ids: Collection[str]) -> dict[str, Finding]:
         """What is found out about these incidents."""
-        if not ids:
-            return {}
-        rows = session.exec(select(FindingRow).where(col(FindingRow.incident_id).in_(ids)))
-        return {row.incident_id: row.domain() for row in rows}
+        found: dict[str, Finding] = {}
+        for some in batched(ids):
+            rows = session.exec(select(FindingRow).where(col(FindingRow.incident_id).in_(some)))
+            found |= {row.incident_id: row.domain() for row in rows}
+        return found
 
     def steps(self, session: Session, incident_id: str) -> list[IncidentStep]:
         """The steps of one incident, oldest first."""
@@ -334,3 +360,15 @@ def link(row: IncidentRow, finding: Finding) -> bool:
         return False
     row.deployment_id = best.deployment_id
     return True
+
+
+def batched(ids: Collection[str]) -> Iterator[list[str]]:
+    """The same ids, no more at once than a statement takes."""
+    known = list(ids)
+    for start in range(0, len(known), IDS_AT_ONCE):
+        yield known[start : start + IDS_AT_ONCE]
+
+
+def whole(session: Session, condition: ColumnElement[bool]) -> Iterator[Regression]:
+    """Regressions that meet a condition."""
+    return (row.domain() for row in session.exec(select(RegressionRow).where(condition)))

@@ -1,9 +1,20 @@
 """The detector's tables, and the way between a row and what it stands for."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+import sqlalchemy
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    Select,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, Session, SQLModel
 
 from detector.regression import (
     Deployment,
@@ -31,6 +42,14 @@ def document() -> Any:
 
 
 UNTOLD = text("announced < version")
+LIVE = text("open_key IS NOT NULL")
+# The order of pages, then all that a filter can ask for: a filter is tested without reading rows.
+ENTRY = ("opened_ms", "id", "kind", "severity", "phase", "signal", "rule", "target")
+
+
+def led(name: str) -> tuple[str, ...]:
+    """An entry that this column leads."""
+    return name, *(one for one in ENTRY if one != name)
 
 
 class IncidentRow(SQLModel, table=True):
@@ -38,6 +57,10 @@ class IncidentRow(SQLModel, table=True):
 
     __tablename__ = "incident"
     __table_args__ = (
+        Index("ix_incident_page", "opened_ms", "id"),
+        Index("ix_incident_phase_page", "phase", "opened_ms", "id"),
+        Index("ix_incident_severity_page", "severity", "opened_ms", "id"),
+        Index("ix_incident_phase_severity_page", "phase", "severity", "opened_ms", "id"),
         # The few that somebody must still tell, found without reading the many that are told.
         Index(
             "ix_incident_untold", "opened_ms", "id", sqlite_where=UNTOLD, postgresql_where=UNTOLD
@@ -46,9 +69,9 @@ class IncidentRow(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     labels: dict[str, str] = document()
-    phase: str = Field(index=True)
+    phase: str
     severity: str
-    opened_ms: int = milliseconds(index=True)
+    opened_ms: int = milliseconds()
     resolved_ms: int | None = milliseconds(nullable=True)
     version: int
     announced: int = 0
@@ -79,10 +102,13 @@ class RegressionRow(SQLModel, table=True):
 
     __tablename__ = "regression"
     __table_args__ = (
-        Index("ix_regression_page", "opened_ms", "id"),
-        Index("ix_regression_signal_page", "signal", "opened_ms", "id"),
+        Index("ix_regression_page", *ENTRY),
+        Index("ix_regression_signal_page", *led("signal")),
+        Index("ix_regression_rule_page", *led("rule")),
+        Index("ix_regression_target_page", *led("target")),
+        # What is not over, among a million that are.
+        Index("ix_regression_live", *ENTRY, sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_regression_resolved_ms", "resolved_ms"),
-        Index("ix_regression_kind_page", "kind", "opened_ms", "id"),
     )
 
     id: str = Field(primary_key=True)
@@ -94,6 +120,7 @@ class RegressionRow(SQLModel, table=True):
     title: str
     unit: str
     labels: dict[str, str] = document()
+    target: str = ""
     worse: str
     severity: str
     phase: str = Field(index=True)
@@ -134,6 +161,7 @@ class RegressionRow(SQLModel, table=True):
             tags=[str(one) for one in regression.tags],
             unit=str(regression.unit),
             labels=regression.labels.as_dict(),
+            target=regression.labels.as_dict().get("target", ""),
             severity=str(regression.severity),
             phase=str(regression.phase),
             evidence=dict(regression.evidence),
@@ -141,19 +169,7 @@ class RegressionRow(SQLModel, table=True):
 
     def domain(self) -> Regression:
         """What the row stands for."""
-        values = {name: getattr(self, name) for name in SAME}
-        return Regression(
-            **values,
-            incident_id=self.incident_id or "",
-            kind=Kind(self.kind),
-            earlier=tuple((lo, hi) for lo, hi in self.earlier),
-            tags=tuple(map(Tag, self.tags)),
-            unit=Unit(self.unit),
-            labels=Labels.of(self.labels),
-            severity=Severity(self.severity),
-            phase=Phase(self.phase),
-            evidence=self.evidence,
-        )
+        return domain(self, self.evidence)
 
 
 # Members that are the same in the row and in the domain.
@@ -165,6 +181,34 @@ SAME = (
 )  # fmt: skip
 
 
+# What a regression is without its evidence, which is most of what is read and parsed of it.
+BRIEF = (*SAME, "incident_id", "kind", "earlier", "tags", "unit", "labels", "severity", "phase")
+
+
+def brief(session: Session, condition: ColumnElement[bool]) -> Iterator[Regression]:
+    """Regressions that meet a condition, without their evidence: to be shown, never stored."""
+    columns = [getattr(RegressionRow, name) for name in BRIEF]
+    chosen: Select[Any] = sqlalchemy.select(*columns).where(condition)
+    return (domain(row, {}) for row in session.execute(chosen))
+
+
+def domain(row: Any, evidence: dict[str, Any]) -> Regression:
+    """The regression that a row stands for; `row` has the columns as members."""
+    values = {name: getattr(row, name) for name in SAME}
+    return Regression(
+        **values,
+        incident_id=row.incident_id or "",
+        kind=Kind(row.kind),
+        earlier=tuple((lo, hi) for lo, hi in row.earlier),
+        tags=tuple(map(Tag, row.tags)),
+        unit=Unit(row.unit),
+        labels=Labels.of(row.labels),
+        severity=Severity(row.severity),
+        phase=Phase(row.phase),
+        evidence=evidence,
+    )
+
+
 class TransitionRow(SQLModel, table=True):
     """One step in the life of a regression."""
 
@@ -173,6 +217,7 @@ class TransitionRow(SQLModel, table=True):
         Index("ix_transition_page", "at_ms", "id"),
         Index("ix_transition_step_page", "step", "at_ms", "id"),
         Index("ix_transition_actor_page", "actor", "at_ms", "id"),
+        Index("ix_transition_actor_step_page", "actor", "step", "at_ms", "id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -12,15 +12,15 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, Subquery, or_
 from sqlmodel import Session, col, select
 
-from detector.book import BadCursorError
 from detector.incident_tables import IncidentStepRow
+from detector.paging import BadCursorError
 from detector.tables import RegressionRow, TransitionRow
 
 WRITTEN = re.compile(r"(\d{1,15})\.([ir])(\d{1,18})", re.ASCII)
-Row = type[TransitionRow] | type[IncidentStepRow]
+ALL = 1_000_000_000
 
 
 class About(StrEnum):
@@ -105,20 +105,38 @@ def of_regressions(
 ) -> list[Event]:
     """Steps of regressions, one more than a page holds."""
     row = TransitionRow
-    conditions = shared(row, About.REGRESSION, wanted, before)
-    if wanted.regression_id is not None:
-        conditions.append(col(row.regression_id) == wanted.regression_id)
-    if wanted.incident_id is not None:
-        mine = select(RegressionRow.id).where(RegressionRow.incident_id == wanted.incident_id)
-        conditions.append(col(row.regression_id).in_(mine))
+    entry: Any = row
+    if wanted.regression_id is not None or wanted.incident_id is not None:
+        entry = theirs(wanted).c
+    ids = session.exec(
+        select(entry.id)
+        .where(*shared(entry, About.REGRESSION, wanted, before))
+        .order_by(entry.at_ms.desc(), entry.id.desc())
+        .limit(wanted.limit + 1)
+    ).all()
     rows = session.exec(
         select(row, RegressionRow.incident_id, RegressionRow.signal, RegressionRow.rule)
         .join(RegressionRow, col(RegressionRow.id) == row.regression_id)
-        .where(*conditions)
+        .where(col(row.id).in_(ids))
         .order_by(col(row.at_ms).desc(), col(row.id).desc())
-        .limit(wanted.limit + 1)
     )
     return [of_transition(one, *its) for one, *its in rows]
+
+
+def theirs(wanted: Wanted) -> Subquery:
+    """The steps of one regression, or of those of one incident: few, whatever else is asked.
+
+    The limit is beyond what there can be. It keeps a planner from entering by an index of all
+    steps instead, in which it would read on until it met as many as a page holds.
+    """
+    row = TransitionRow
+    chosen = select(row.id, row.at_ms, row.step, row.actor)
+    if wanted.regression_id is not None:
+        chosen = chosen.where(row.regression_id == wanted.regression_id)
+    if wanted.incident_id is not None:
+        mine = select(RegressionRow.id).where(RegressionRow.incident_id == wanted.incident_id)
+        chosen = chosen.where(col(row.regression_id).in_(mine))
+    return chosen.limit(ALL).subquery()
 
 
 def of_transition(row: TransitionRow, incident_id: str | None, signal: str, rule: str) -> Event:
@@ -172,26 +190,26 @@ def of_step(row: IncidentStepRow) -> Event:
 
 
 def shared(
-    row: Row, about: About, wanted: Wanted, before: tuple[int, str, int] | None
+    row: Any, about: About, wanted: Wanted, before: tuple[int, str, int] | None
 ) -> list[ColumnElement[bool]]:
-    """The conditions that both tables have columns for."""
+    """The conditions that both tables have columns for; `row` has them as members."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.step is not None:
-        conditions.append(col(row.step) == wanted.step)
+        conditions.append(row.step == wanted.step)
     if wanted.actor is not None:
-        conditions.append(col(row.actor) == wanted.actor)
+        conditions.append(row.actor == wanted.actor)
     if wanted.since_ms is not None:
-        conditions.append(col(row.at_ms) >= wanted.since_ms)
+        conditions.append(row.at_ms >= wanted.since_ms)
     if wanted.until_ms is not None:
-        conditions.append(col(row.at_ms) <= wanted.until_ms)
+        conditions.append(row.at_ms <= wanted.until_ms)
     if before is not None:
         at_ms, letter, number = before
         # The bound on the time alone is what an index is entered at.
-        conditions.append(col(row.at_ms) <= at_ms)
+        conditions.append(row.at_ms <= at_ms)
         if letter == about.letter:
-            conditions.append(or_(col(row.at_ms) < at_ms, col(row.id) < number))
+            conditions.append(or_(row.at_ms < at_ms, row.id < number))
         elif letter < about.letter:
-            conditions.append(col(row.at_ms) < at_ms)
+            conditions.append(row.at_ms < at_ms)
     return conditions
 
 

@@ -11,8 +11,8 @@ from api.moments import Moment, at, maybe_milliseconds
 from api.rooms import Limited, Rooms
 from api.routes.router import router
 from api.shapes import Shape
-from detector.book import BadCursorError
 from detector.incident_tables import Step as OfIncident
+from detector.paging import BadCursorError
 from detector.regression import Step as OfRegression
 from detector.timeline import About, Event, Wanted, page
 

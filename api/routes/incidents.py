@@ -16,7 +16,8 @@ from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
 from api.routes.router import router
 from api.shapes import Shape
-from detector.book import BadCursorError, read, written
+from detector.incidents import Depth
+from detector.paging import BadCursorError, read, written
 from detector.regression import Incident, Phase, Severity
 from detector.tables import IncidentRow
 
@@ -70,7 +71,7 @@ def find(house: Rooms, asked: IncidentsAsked) -> tuple[list[Incident], str | Non
             ) from None
         shown = rows[: asked.limit]
         ids = [id_ for id_, _ in shown]
-        found = house.book.incidents(session, col(IncidentRow.id).in_(ids)) if ids else []
+        found = house.book.incidents(session, col(IncidentRow.id).in_(ids), depth=Depth.BRIEF)
     place = {id_: i for i, id_ in enumerate(ids)}
     found.sort(key=lambda one: place[one.id])
     more = len(rows) > len(shown)
@@ -91,8 +92,9 @@ def chosen(session: Session, asked: IncidentsAsked) -> list[tuple[str, int]]:
         conditions.append(col(row.opened_ms) <= until_ms)
     if asked.cursor is not None:
         at_ms, id_ = read(asked.cursor)
-        same = (col(row.opened_ms) == at_ms) & (col(row.id) < id_)
-        conditions.append(or_(col(row.opened_ms) < at_ms, same))
+        # The bound on the time alone is what an index is entered at.
+        conditions.append(col(row.opened_ms) <= at_ms)
+        conditions.append(or_(col(row.opened_ms) < at_ms, col(row.id) < id_))
     rows = session.exec(
         select(row.id, row.opened_ms)
         .where(*conditions)

@@ -13,7 +13,7 @@ from api.rooms import Limited, Rooms
 from api.routes.router import router
 from api.routes.silences import bad_cursor, place
 from api.shapes import Shape
-from detector.book import written
+from detector.paging import written
 
 routes = router("notifications")
 

@@ -16,8 +16,9 @@ from api.routes.texts import Text
 from api.shapes import RegressionShape, Shape, TransitionShape, WholeRegression
 from api.told import Told, told
 from detector.actions import MOST_TEXT, Action, IllegalActionError, Wish
-from detector.book import BadCursorError
-from detector.book import Query as Wanted
+from detector.incidents import Depth
+from detector.paging import BadCursorError
+from detector.paging import Query as Wanted
 from detector.regression import HOLDING, Kind, Phase, Severity
 from storage.duration import Seconds
 
@@ -105,7 +106,8 @@ class RegressionsPage(Shape):
     items: list[RegressionShape]
     """The regressions."""
     next_cursor: str | None
-    """Pass it as `cursor` for the next page; null on the last."""
+    """Pass it as `cursor` for the next page; null on the last. While there is one a page can hold
+    fewer than `limit`, even none: the look for what filters meet is bounded, and goes on there."""
 
 
 def find(house: Rooms, asked: RegressionsAsked) -> tuple[list[Told], str | None]:
@@ -168,7 +170,7 @@ def find_whole(house: Rooms, regression_id: str) -> WholeRegression:
         regression = house.book.regression(session, regression_id)
         if regression is None:
             raise missing(f"regression {regression_id}")
-        (one,) = told(house, session, [regression])
+        (one,) = told(house, session, [regression], Depth.WHOLE)
         steps = house.book.transitions(session, regression_id)
     now_ms = milliseconds(house.now())
     return WholeRegression.whole(one, steps, house.detector.definitions, now_ms)

@@ -17,7 +17,7 @@ from api.rooms import Asked, Limited, Rooms
 from api.routes.router import router
 from api.routes.texts import Text
 from api.shapes import Shape
-from detector.book import BadCursorError, read, written
+from detector.paging import BadCursorError, read, written
 from storage.duration import Seconds
 from storage.series import Match, Matcher
 

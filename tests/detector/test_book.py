@@ -12,9 +12,20 @@ import pytest
 import sqlalchemy
 from sqlmodel import Session
 
+from detector import paging
 from detector.actions import Action, Wish
-from detector.book import BadCursorError, Book, Page, Query, read, written
-from detector.regression import Deployment, Incident, Kind, Phase, Regression, Severity, Step
+from detector.book import Book
+from detector.paging import BadCursorError, Page, Query, read, written
+from detector.regression import (
+    HOLDING,
+    Deployment,
+    Incident,
+    Kind,
+    Phase,
+    Regression,
+    Severity,
+    Step,
+)
 from detector.units import Unit
 from storage.series import Labels
 from storage.state import State
@@ -308,7 +319,28 @@ def test_a_bad_minute_opens_many_without_reading_all_of_them_each_time(state: St
         (lambda session: BOOK.open_regressions(session), "ix_regression_phase"),
         (lambda session: BOOK.spans(session, NOON_MS), "ix_regression_resolved_ms"),
         (lambda session: BOOK.page(session, Query()), "ix_regression_page"),
-        (lambda session: BOOK.page(session, Query(signal="s")), "ix_regression_signal_page"),
+        (
+            lambda session: BOOK.page(session, Query(signal="s")),
+            "COVERING INDEX ix_regression_signal_page",
+        ),
+        (
+            lambda session: BOOK.page(session, Query(rule="r", severity=Severity.CRITICAL)),
+            "COVERING INDEX ix_regression_rule_page",
+        ),
+        (
+            lambda session: BOOK.page(session, Query(target="t", until_ms=9)),
+            "COVERING INDEX ix_regression_target_page",
+        ),
+        (
+            lambda session: BOOK.page(session, Query(phases=HOLDING)),
+            "USING INDEX ix_regression_live",
+        ),
+        (
+            lambda session: BOOK.page(
+                session, Query(phases=(Phase.RESOLVED,), cursor=written(9, "reg_1"))
+            ),
+            "COVERING INDEX ix_regression_page",
+        ),
     ],
 )
 def test_what_is_asked_every_minute_does_not_read_years_of_history(
@@ -321,9 +353,13 @@ def test_what_is_asked_every_minute_does_not_read_years_of_history(
     listen(state.engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
     with state.reading() as session:
         ask(session)
-        statement, values = asked[-1]
-        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-        steps = [str(row[-1]) for row in plan]
+        steps = [
+            str(row[-1])
+            for statement, values in list(asked)
+            for row in session.connection().exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {statement}", values
+            )
+        ]
     state.close()
     assert any(index in one for one in steps), steps
 
@@ -373,6 +409,39 @@ def test_what_opens_while_somebody_pages_moves_nothing(state: State) -> None:
     second = page(state, limit=50, cursor=first.next_cursor)
     rest = [one for one in second.regressions if one.labels.get("route") != "/late"]
     assert [*first.regressions, *rest] == expected
+
+
+@pytest.mark.parametrize("look", [1, 2, 5, 12])
+@pytest.mark.parametrize("query", [{}, {"rule": "a_rule"}, {"rule": "b_rule", "signal": "api_p95"}])
+def test_a_page_that_looked_far_enough_says_where_to_go_on(
+    state: State, monkeypatch: pytest.MonkeyPatch, look: int, query: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(paging, "LOOK", look)
+    every = filled(state)
+    expected = [one for one in every if one.rule == query.get("rule", one.rule)]
+    found: list[Regression] = []
+    pages = 0
+    cursor = None
+    while pages == 0 or cursor is not None:
+        one = page(state, limit=5, cursor=cursor, severity=expected[0].severity, **query)
+        assert len(one.regressions) <= min(5, look)
+        found += one.regressions
+        cursor = one.next_cursor
+        pages += 1
+    assert found == expected
+    assert pages >= len(expected) // min(5, look)
+
+
+def test_what_nothing_meets_is_looked_for_only_so_far(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = filled(state)
+    monkeypatch.setattr(paging, "LOOK", 4)
+    one = page(state, severity=Severity.CRITICAL)
+    assert (one.regressions, read(one.next_cursor or "")) == (
+        (),
+        (expected[3].opened_ms, expected[3].id),
+    )
 
 
 def test_an_empty_book_has_an_empty_page(state: State) -> None:
