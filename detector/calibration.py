@@ -124,14 +124,13 @@ def thresholds(
     guard = strictness.guard * spread
     counted = np.where(np.isfinite(middles), largest, -np.inf)
     beyond = np.full(centre.shape, np.inf)
-    for block in np.flatnonzero(np.isfinite(centre).any(axis=0)).tolist():
-        end = block - memory.left_out
-        most = counted[:, max(end - memory.blocks, 0) : end].max(axis=1)
-        with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
+        for block in np.flatnonzero(np.isfinite(centre).any(axis=0)).tolist():
+            end = block - memory.left_out
+            most = counted[:, max(end - memory.blocks, 0) : end].max(axis=1)
             limit = np.maximum(room[:, block] * (most - centre[:, block]), guard[:, block])
-        limit = limit * (1.0 + strictness.doubt * limit)
-        beyond[:, block] = np.where(np.isfinite(limit), limit, np.inf)
-        with np.errstate(invalid="ignore"):
+            limit = limit * (1.0 + strictness.doubt * limit)
+            beyond[:, block] = np.where(np.isfinite(limit), limit, np.inf)
             cap = centre[:, block] + memory.creep * np.maximum(beyond[:, block], floors)
-        counted[:, block] = np.fmin(counted[:, block], cap)
+            counted[:, block] = np.fmin(counted[:, block], cap)
     return centre, beyond

@@ -134,10 +134,11 @@ class Method:
             least[number] = best[..., None]
             for share, part in zip(shares, (1.0, self.suspicion), strict=True):
                 limit = np.where(chosen, centre + part * beyond, np.inf)
-                agreeing = (seen > limit[..., None]).sum(axis=0)
-                share[number] = np.where(
-                    agreeing >= few, agreeing / count, np.minimum(agreeing / count, TOO_FEW)
-                )
+                agreeing = np.zeros(seen.shape[1:], np.int8)
+                for one, bound in zip(seen, limit, strict=True):
+                    agreeing += one > bound[..., None]
+                part_of = agreeing / count
+                share[number] = np.where(agreeing >= few, part_of, np.minimum(part_of, TOO_FEW))
             suspected = shares[1, number] >= self.agreement
             which = np.nonzero(suspected)[:-1]
             usually = np.where(chosen, centre, np.nan)
@@ -155,8 +156,10 @@ class Method:
         blocks = -(-(lead + windows) // memory.block)
         result = np.full((rows[-1].stop, blocks * memory.block), np.nan)
         into = result[:, lead : lead + windows]
+        about = None
         for season in (0, 1):
-            residual = values - same_hours(values, self.per_day, self.around) if season else values
+            same = same_hours(values, self.per_day, self.around, about) if season else 0.0
+            residual = values - same
             day = level(residual, first_slot, self.per_day, self.day_every)
             quartiles, hour = [], None
             for span in self.spans:
@@ -164,6 +167,7 @@ class Method:
                 hour = middle(in_order) if span.windows == self.hour else hour
                 quartile = lower_quartile(in_order, span)
                 quartiles.append(held(quartile, first_slot, span.piece, windows))
+            about = hour if self.hour == 2 * self.around else None
             for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
                 row = rows[number].start + season * self.levels(number)
                 known = masked(quartile, learnt)
