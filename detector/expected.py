@@ -49,9 +49,7 @@ def shifted(values: Floats, slots: int) -> Floats:
     return result
 
 
-def same_hours(
-    values: Floats, per_day: int, around: int, about: Floats | None = None
-) -> Floats:
+def same_hours(values: Floats, per_day: int, around: int, about: Floats | None = None) -> Floats:
     """The median of the last seven days, each the median of the windows about that time of day.
 
     `around` windows before and after (none: the window of that time itself). A day that is missing

@@ -1,10 +1,10 @@
 """Detection, whole: from windows to the evidence that a series changed for the worse. Pure.
 
-For each of several spans (20 minutes to a day) and references (the same time of the last
-days or none; the level of the week, of the day, of the hour before) there is one statistic: the
-lower quartile of the span minus the reference (`evidence`). Its threshold comes from the series'
-own last two weeks (`calibration`). References whose threshold is far above the best of the span
-cannot see as much and are left aside; of the others at least half must be beyond theirs. One alone
+For each of several spans (20 minutes to a day) and references (the same time of the last days or
+none; the level of the week, of the day, of the hour before) there is one statistic: what most of
+the span lies above, minus the reference (`evidence`). Its threshold comes from the series' own last
+two weeks (`calibration`). References whose threshold is far above the best of the span cannot see
+as much and are left aside; of the others at least half must be beyond theirs, and two. One alone
 would not do: the best of several is partly the luckiest.
 
 Values are oriented so that larger is worse, and on a scale on which a change adds (`transform`).
