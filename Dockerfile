@@ -10,7 +10,7 @@ FROM python:3.13-slim
 RUN useradd --system --create-home --home-dir /var/lib/plimsoll --uid 8750 plimsoll
 COPY --from=made /opt/plimsoll /opt/plimsoll
 ENV PATH="/opt/plimsoll/.venv/bin:${PATH}"
-USER plimsoll
+USER 8750
 WORKDIR /var/lib/plimsoll
 VOLUME /var/lib/plimsoll
 ENTRYPOINT ["plimsoll"]

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -9,7 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from api import errors
+from api import contract, errors
 from api.access.gate import Access, Gate
 from api.feed import Feed
 from api.guard import Guard, allowed_hosts
@@ -29,17 +30,21 @@ from api.pages import (
     whynot,
 )
 from api.repeating import Repeating
+from api.resources import Resources
 from api.routes import access as access_routes
 from api.routes import (
     backup,
     beacon,
+    databases,
     deployments,
+    document,
     events,
     explain,
     exports,
     health,
     judgements,
     notifications,
+    recommendations,
     replay,
     rules,
     silences,
@@ -54,9 +59,9 @@ from api.routes import incidents as incidents_routes
 from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
 from api.routes import signals as signals_routes
-from api.shapes import API
 from api.sharing import Sharing
 from api.tagging import Tagging
+from api.timing import Timing
 from collector.rum.asgi import PATHS, Endpoint
 from collector.rum.meters import RumHistograms, RumMetrics
 from plimsoll_client.exposition import metrics_app
@@ -81,12 +86,15 @@ ROUTERS = (
     silences.routes,
     rules.routes,
     queries_routes.routes,
+    databases.routes,
+    recommendations.routes,
     targets.routes,
     vitals.routes,
     source.routes,
     backup.routes,
     slack.routes,
     beacon.routes,
+    document.routes,
     health.routes,
     overview.routes,
     regressions.routes,
@@ -116,6 +124,12 @@ class Application(FastAPI):
 
     beacons: Endpoint
 
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = contract.completed(super().openapi())
+        return self.openapi_schema
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and scope["path"] in PATHS:
@@ -130,7 +144,8 @@ def create_app(house: House) -> Application:
         title="Plimsoll",
         version=version("plimsoll"),
         description="What got slower, since when, by how much and after which deployment.",
-        openapi_url=f"{API}/openapi.json",
+        # What it says of tokens changes with the first one: `routes.document` answers it.
+        openapi_url=None,
         # Both load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -157,13 +172,16 @@ def create_app(house: House) -> Application:
     app.add_route("/metrics/rum", metrics_app(vitals), methods=["GET", "HEAD"])
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
+    within = [one for router in ROUTERS for one in router.routes]
+    app.state.resources = Resources([*within, *app.routes])
     app.add_middleware(Tagging)
     app.add_middleware(Repeating, state=house.state, clock=access.clock, registry=house.registry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
     app.add_middleware(Sharing, registry=house.registry)  # behind the gate: it knows who asks
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, resources=app.state.resources)
+    app.add_middleware(Timing)
     # Added last, so outermost: what the guard refuses is measured too.
     app.add_middleware(Measured, registry=house.registry)
     return app

@@ -12,7 +12,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from api.letters import TOLD
 from api.pages.render import render
+from api.resources import Resources
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +106,19 @@ def invalid(pointer: str, detail: str) -> ProblemError:
     return ProblemError(422, f"{pointer}: {detail}", errors=[fault])
 
 
+def bad_cursor() -> ProblemError:
+    """A cursor that is none of ours."""
+    told = "This cursor was not handed out by this API; begin again without one."
+    fault = FaultShape(pointer="?cursor", detail="is not `next_cursor` of a page")
+    return ProblemError(400, told, type_=ProblemType.BAD_CURSOR, errors=[fault])
+
+
+def wrong_method(method: str, allowed: Iterable[str]) -> ProblemError:
+    """A path that is there, and a method that it does not have (RFC 9110, 15.5.6)."""
+    headers = {"allow": ", ".join(sorted(allowed))}
+    return ProblemError(405, f"{method} is not allowed here.", headers=headers)
+
+
 def answer(request: Request, problem: ProblemError) -> Response:
     """The response for a problem: JSON, but a page for a browser outside of the API."""
     title = HTTPStatus(problem.status).phrase
@@ -152,11 +167,13 @@ async def on_http(request: Request, error: Exception) -> Response:
     """One of the framework: an unknown path, a method that is not allowed, an unreadable body."""
     if not isinstance(error, HTTPException):
         raise error
-    details = {
-        404: f"There is nothing at {request.url.path}.",
-        405: f"{request.method} is not allowed here.",
-    }
-    detail = details.get(error.status_code, str(error.detail))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework names the methods of one route; a path may have several.
+        resources: Resources = request.app.state.resources
+        allowed = resources.methods(request.url.path)
+        return answer(request, wrong_method(request.method, allowed))
+    nothing = f"There is nothing at {request.url.path}."
+    detail = nothing if error.status_code == HTTPStatus.NOT_FOUND else str(error.detail)
     return answer(request, ProblemError(error.status_code, detail, headers=error.headers))
 
 
@@ -194,5 +211,7 @@ def said(fault: Mapping[str, Any]) -> str:
             return "the body is no JSON"
         case "model_attributes_type":
             return "the body must be a JSON object"
+        case "string_pattern_mismatch" if fault["ctx"]["pattern"] in TOLD:
+            return TOLD[fault["ctx"]["pattern"]]
     message = str(fault["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

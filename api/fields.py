@@ -6,7 +6,7 @@ the API has it without a line of its own. It comes before the tag of the answer 
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
@@ -17,25 +17,45 @@ from starlette.responses import Response
 from api.errors import invalid
 
 PARAMETER, MOST_CHARACTERS = "fields", 1000
+FREE_NAME = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+"""What is free to have any name, and what is in it, is documented with names of this form."""
 JSON = "application/json"
-AROUND_ITEMS = frozenset({"items", "next_cursor"})
-"""A shape with no other members is a list: its items are meant, and the cursor stays."""
+AROUND_ITEMS = frozenset({"items", "next_cursor", "total"})
+"""A shape with no other members is a list: its items are meant, and what is around them stays."""
 
 Chosen = dict[str, "Chosen"]
 """Names, each with what is wanted inside of it; nothing there means all of it."""
 
 
-def documented(
-    fields: Annotated[
-        str | None,
-        Query(
-            max_length=MOST_CHARACTERS,
-            description="Only these members of the answer, or of each item of a list, separated "
-            "by commas; `links.page` for one inside of another.",
-        ),
-    ] = None,
-) -> None:
-    """For the readers of the OpenAPI document; `Selecting` has read it already."""
+def documented(model: type[BaseModel]) -> Callable[[str | None], None]:
+    """The parameter for the readers of the OpenAPI document; `Selecting` has read it already."""
+    path = path_of(item_of(model), ())
+    known = Query(
+        max_length=MOST_CHARACTERS,
+        pattern=f"^ *{path} *(?:, *{path} *)*$",
+        description="Only these members of the answer, or of each item of a list, separated "
+        "by commas; `links.page` for one inside of another. The others are left out then, although "
+        "the schema of the answer requires them.",
+    )
+
+    def parameter(fields: str | None = None) -> None:
+        """Nothing is done with it here."""
+
+    # Built here, so no annotation of the function could name it.
+    parameter.__annotations__["fields"] = Annotated[str | None, known]
+    return parameter
+
+
+def path_of(shape: Any, above: tuple[Any, ...]) -> str:
+    """A pattern of the names inside of a shape, and of the names inside of these."""
+    if not is_model(shape) or shape in above:
+        return FREE_NAME
+    parts = []
+    for name, annotation in sorted(members(shape).items()):
+        inner = model_in(annotation)
+        below = "" if inner is None else rf"(?:\.{path_of(inner, (*above, shape))})?"
+        parts.append(f"{name}{below}")
+    return f"(?:{'|'.join(parts)})"
 
 
 class Selecting(APIRoute):
@@ -46,7 +66,8 @@ class Selecting(APIRoute):
         given = more.get("response_model")
         answer = get_type_hints(endpoint).get("return") if not is_model(given) else given
         if is_model(answer):
-            more["dependencies"] = [*(more.get("dependencies") or ()), Depends(documented)]
+            said = Depends(documented(cast(type[BaseModel], answer)))
+            more["dependencies"] = [*(more.get("dependencies") or ()), said]
         super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -86,7 +107,7 @@ def parsed(text: str, model: type[BaseModel]) -> Chosen:
     """What is asked for, checked against the shape; a 422 problem names what there is."""
     inner = item_of(model)
     wanted: Chosen = {}
-    for name in (one.strip() for one in text.split(",")):
+    for name in (one.strip(" ") for one in text.split(",")):
         shape: Any = inner
         here, told = wanted, ""
         parts = name.split(".")

@@ -8,7 +8,7 @@ form cannot send JSON; and nothing here can be framed.
 import logging
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ProblemError, answer
+from api.resources import Resources
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ STATIC = "/static/"
 FORMS = frozenset({"/sign-in", "/sign-out", "/slack/actions"})
 """What comes without a script; these look at where it comes from, or who signed it, themselves."""
 FORM = "application/x-www-form-urlencoded"
+OWN_SITES = ("same-origin", "none")
+NUL = b"\x00"
+"""PostgreSQL holds no text with it, and SQLite ends some at it."""
 
 
 def allowed_hosts(configured: str, public_url: str) -> frozenset[str]:
@@ -56,8 +60,8 @@ def allowed_hosts(configured: str, public_url: str) -> frozenset[str]:
 class Guard:
     """Refuses what must not come in, adds security headers, and hides what went wrong inside."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], resources: Resources) -> None:
+        self.app, self.resources = app, resources
         self.hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +103,13 @@ class Guard:
                 f"This server is not {found[1]}. Ask for it by its configured address, or set "
                 "`alerts.public_url` to the address that a proxy in front is reached at.",
             )
-        if request.method not in WITH_BODY:
+        if NUL in unquote_to_bytes(request.scope.get("raw_path") or b"") + unquote_to_bytes(
+            request.scope["query_string"]
+        ):
+            return ProblemError(400, "The address holds a NUL, which stands for nothing here.")
+        # What no route takes is a 405 behind the gate, whatever its body is.
+        refused = self.resources.refuses(request.method, request.url.path)
+        if request.method not in WITH_BODY or refused:
             return None
         length = request.headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length) > MOST_BODY_BYTES:
@@ -107,9 +117,32 @@ class Guard:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.url.path in FORMS and kind == FORM:
             return None
+        if not kind and is_empty(request):
+            if comes_from_elsewhere(request):
+                return ProblemError(403, "A page of another site may not change anything here.")
+            return None
         if kind != "application/json":
             return ProblemError(415, "Send the body with Content-Type: application/json.")
         return None
+
+
+def is_empty(request: Request) -> bool:
+    """Whether nothing is sent beside the address and the headers."""
+    headers = request.headers
+    return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+
+
+def comes_from_elsewhere(request: Request) -> bool:
+    """Whether a browser says that a page of another site asks; programs say nothing of the kind.
+
+    Every browser names the origin of a page that posts, and newer ones how it relates to us
+    (https://fetch.spec.whatwg.org/#origin-header).
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in OWN_SITES
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers["host"]
 
 
 TOO_LARGE = f"A body may have {MOST_BODY_BYTES // 1024} KiB at most."

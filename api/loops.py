@@ -2,8 +2,8 @@
 
 `collect` starts what is due, `judge` writes what came and runs the ticks, `backfill` reads the past
 from a source, `deliver` sends messages, `draw` their charts, `listen` takes presses of buttons,
-`watch` looks at the others, `retain` forgets what is old. A loop survives a failed round: it is
-logged, counted, and the next round finds everything as it was.
+`watch` looks at the others, `annotate` tells a Grafana, `retain` forgets what is old. A loop
+survives a failed round: it is logged, counted, and the next round finds everything as it was.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from api.access import book as access
+from api.annotating import AnnotationMeters, Annotator
 from api.house import House
 from api.watching import Watcher
 from collector.run import TargetStatus
@@ -58,6 +59,7 @@ class LoopMeters:
             buckets=(0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30),
             registry=registry,
         )
+        self.annotations = AnnotationMeters(registry)
 
 
 class Loops:
@@ -67,6 +69,10 @@ class Loops:
         self.house = house
         self.meters = meters
         self.watcher = Watcher(house, platform.node())
+        grafana = house.settings.dashboards.grafana
+        self.annotator: Annotator | None = None
+        if grafana is not None and grafana.annotations:
+            self.annotator = Annotator(house, grafana, meters.annotations)
         self.stopping = asyncio.Event()
         self.news = asyncio.Event()
 
@@ -84,6 +90,8 @@ class Loops:
             group.create_task(self.repeat("draw", self.draw))
             if house.alerts.listens:
                 group.create_task(self.repeat("listen", self.listen))
+            if self.annotator is not None:
+                group.create_task(self.repeat("annotate", self.annotate))
             group.create_task(self.repeat("retain", self.retain))
         await asyncio.to_thread(house.alerts.close)
         await house.collector.stop()
@@ -94,6 +102,8 @@ class Loops:
         self.news.set()
         if self.house.source is not None:
             self.house.source.stop()
+        if self.annotator is not None:
+            self.annotator.stop()
 
     async def repeat(self, name: str, round_: Callable[[], Awaitable[float]]) -> None:
         """One loop: a round gives the seconds to the next one."""
@@ -195,6 +205,12 @@ class Loops:
         alerts = self.house.alerts
         alerts.watch(self.watcher.symptoms(targets), now, self.watcher.reporter)
         return bool(alerts.announce(now))
+
+    async def annotate(self) -> float:
+        """Keep the annotations of a Grafana right."""
+        if self.annotator is None:
+            return RETAIN_SECONDS
+        return await asyncio.to_thread(self.annotator.round, self.house.now())
 
     async def retain(self) -> float:
         """Forget what is older than the configuration keeps."""

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.who import CURRENT
-from api.errors import ProblemError, ProblemType, answer
+from api.errors import FaultShape, ProblemError, ProblemType, answer
 from api.repeats import Repeat, RepeatRow, claim, finish, release
 from api.shapes import API
 from storage.state import State
@@ -71,7 +71,8 @@ class Repeating:
         try:
             found = KEY.fullmatch(keys[0]) if len(keys) == 1 else None
             if found is None:
-                raise ProblemError(400, "Idempotency-Key is one text of 1 to 255 characters.")
+                told = "Idempotency-Key is one text of 1 to 255 characters of ASCII."
+                raise ProblemError(400, told)
             body = await request.body()
             taken = await self.taken(request, found[1] or found[2], body)
         except HTTPException as error:  # the body is too large
@@ -96,7 +97,9 @@ class Repeating:
         self.counted.labels(kind).inc()
         match kind:
             case Repeat.OTHER:
-                raise ProblemError(422, "This Idempotency-Key was used for another request.")
+                told = "was used for another request"
+                fault = FaultShape(pointer="Idempotency-Key", detail=told)
+                raise ProblemError(422, f"This Idempotency-Key {told}.", errors=[fault])
             case Repeat.IN_FLIGHT:
                 told = "The request with this Idempotency-Key is still under way."
                 retry = {"retry-after": "1"}

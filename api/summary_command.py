@@ -53,9 +53,16 @@ def lines(body: Mapping[str, Any]) -> Iterator[str]:
         f"{percentiles(data)}; buffers {text(data['buffer_hit_ratio'], Unit.RATIO)}, "
         f"connections {text(data['connections_ratio'], Unit.RATIO)}",
     )
-    yield row("cache", f"hit rate {text(body['cache_hit_ratio'], Unit.RATIO)}")
+    keys = body["cache"]["keys"]
+    yield row(
+        "cache",
+        f"hit rate {text(body['cache']['hit_ratio'], Unit.RATIO)}, "
+        f"{'-' if keys is None else f'{keys:,}'} keys",
+    )
     yield row("cpu", busiest(body["cpu"]))
     yield row("memory", busiest(body["memory"]))
+    for one in body["web_vitals"]:
+        yield row("vitals", f"{one['app']} {one['metric']} p75 {one['p75_text']} of {one['n']:,}")
 
 
 def row(name: str, told: str) -> str:

@@ -14,7 +14,7 @@ from detector.readings import Reading
 from detector.signal import Mean, Quantile, Rate, Ratio
 from detector.units import Unit
 from detector.window import Span, merge
-from storage.series import Labels
+from storage.series import Labels, Match, Matcher, Selector
 
 LATE_MS = 15 * 60_000
 """A reading that is older says nothing of now."""
@@ -43,6 +43,19 @@ def total_rate(house: House, signal: str, readings: Sequence[Reading]) -> float 
     if found is None or not isinstance(found.form, Rate) or not readings:
         return None
     return float(sum(one.value for one in readings))
+
+
+def newest_total(
+    house: House, metrics: Sequence[str], now_ms: int, target: str | None
+) -> int | None:
+    """The newest samples of gauges that count things, added; None without any that is fresh."""
+    only = () if target is None else (Matcher("target", Match.EQUAL, target),)
+    selectors = [Selector(name, only) for name in metrics]
+    samples = house.history.samples(selectors, now_ms - LATE_MS, now_ms)
+    if not len(samples.index):
+        return None
+    last = np.append(np.diff(samples.index) != 0, True)  # samples come by series, then by time
+    return round(float(samples.values[last].sum()))
 
 
 def weighted(house: House, signal: str, readings: Sequence[Reading]) -> float | None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api import words
 from api.document import Document, Fault
 from api.house import House
+from api.letters import PLAIN
 from api.moments import at, maybe_at, milliseconds
 from api.settings import RULE, SettingsError, unfit_rules, unknown
 from api.settings import fault as found_fault
@@ -32,19 +33,24 @@ MOST_RULES = 100
 MOST_EPISODES = 100
 
 Gates = Literal["as_written", "off"]
+Named = Annotated[str, Field(max_length=200, pattern=PLAIN)]
 
 
 class ReplayPosted(BaseModel):
     """What to replay."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"days": 1, "rule_names": ["api_p95_high"]}]},
+    )
 
     days: float = Field(DEFAULT_DAYS, gt=0, le=MOST_DAYS, description="How many days back.")
     gates: Gates = Field("as_written", description="`off` judges the literal triggers.")
-    signals: list[str] = Field(
+    signals: list[Named] = Field(
         default_factory=list, max_length=MOST_RULES, description="Only rules on these signals."
     )
-    rule_names: list[str] = Field(
+    rule_names: list[Named] = Field(
         default_factory=list,
         max_length=MOST_RULES,
         description="Only these rules, whether they are enabled or not.",

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from collector.rum.vitals import LCP, SECONDS
 from storage.series import Labels
 
 START, STEP, COUNT = 1_772_431_200, 60, 360
@@ -61,6 +62,34 @@ def series() -> Iterator[tuple[str, dict[str, str], Values]]:
     regression = {"signal": "api_p95", "rule": rule, "severity": "warning"}
     opened: Values = [1.0 if at > 258 else None for at in range(COUNT)]
     yield "plimsoll_regression_open", {**regression, **CHOSEN}, opened
+    yield from browsers(rng)
+
+
+PAGES = {"/": 1.5, "/products/:id": 1.9, "/search": 2.2, "/checkout": 2.0}
+
+
+def browsers(rng: random.Random) -> Iterator[tuple[str, dict[str, str], Values]]:
+    """The largest paints that browsers tell of; one page is slower since the deployment."""
+    for route, median in PAGES.items():
+        labels = {"app": "shop", "route": route, "device": "mobile", "metric": LCP.name}
+        below = [0.0] * len(LCP.edges)
+        rows: list[Values] = [[] for _ in LCP.edges]
+        counts: Values = []
+        views = 0.0
+        for at in range(COUNT):
+            slow = 1.5 if route == SLOW and START + STEP * at >= DEPLOYED else 1.0
+            came = rng.uniform(24, 36)
+            middle = median * slow * (1 + 0.04 * math.sin(at / 40) + rng.gauss(0, 0.03))
+            views += came
+            counts.append(views)
+            for place, edge in enumerate(LCP.edges):
+                z = math.log(edge / middle) / 0.5
+                below[place] += came * 0.5 * (1 + math.erf(z / math.sqrt(2)))
+                rows[place].append(below[place])
+        for edge, row in zip(LCP.edges, rows, strict=True):
+            yield f"{SECONDS}_bucket", {**labels, "le": repr(edge)}, row
+        yield f"{SECONDS}_bucket", {**labels, "le": "+Inf"}, counts
+        yield f"{SECONDS}_count", labels, counts
 
 
 def judged(
@@ -86,18 +115,25 @@ def judged(
     yield "plimsoll_signal_score", named, [side * (one - level) / deviation for one in values]
 
 
-def frames(address: str, target: Mapping[str, Any], expr: str) -> list[dict[str, Any]]:
-    """What a query finds, in the frames that Grafana's Prometheus data source makes of it."""
+def frames(
+    address: str, target: Mapping[str, Any], expr: str, *, alone: bool = False
+) -> list[dict[str, Any]]:
+    """What a query finds, in the frames that Grafana's Prometheus data source makes of it.
+
+    `alone` is for the only query of a panel: its values are named without its letter.
+    """
     with httpx.Client(base_url=f"{address}/api/v1", trust_env=False, timeout=20) as client:
         if target["instant"]:
             found = client.get("/query", params={"query": expr, "time": END}).json()
-            return instant(target, found["data"]["result"])
+            return instant(target, found["data"]["result"], alone=alone)
         span = {"start": START, "end": END, "step": STEP}
         found = client.get("/query_range", params={"query": expr, **span}).json()
     return [curve(target, one["metric"], one["values"]) for one in found["data"]["result"]]
 
 
-def instant(target: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def instant(
+    target: Mapping[str, Any], found: list[dict[str, Any]], *, alone: bool
+) -> list[dict[str, Any]]:
     """A table of labels and values, or one frame for each series."""
     if target["format"] != "table":
         return [curve(target, one["metric"], [one["value"]]) for one in found]
@@ -107,7 +143,8 @@ def instant(target: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict
         for name in names
     ]
     values = [float(one["value"][1]) for one in found]
-    value = {"name": f"Value #{target['refId']}", "type": "number", "values": values}
+    shown = "Value" if alone else f"Value #{target['refId']}"
+    value = {"name": shown, "type": "number", "values": values}
     times = {"name": "Time", "type": "time", "values": [END * 1000] * len(found)}
     return [{"refId": target["refId"], "fields": [times, *columns, value]}]
 

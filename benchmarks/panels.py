@@ -43,6 +43,10 @@ SHELVES: dict[str, tuple[int, tuple[tuple[str, str], ...]]] = {
     "bars": (330, (("plimsoll-errors", "API p95: the worst now"),
                    ("plimsoll-errors", "API p95: times the average of 7 days"))),
     "table": (330, (("plimsoll-api", "API p95: every series"),)),
+    "vitals": (330, (("plimsoll-web-vitals", "LCP: shares of views"),
+                     ("plimsoll-web-vitals", "LCP p75 by route, from the buckets"))),
+    "history": (110, (("plimsoll-regressions", "Regressions in the range, one by one"),)),
+    "quiet": (110, (("plimsoll-cache", "Open now"),)),
 }  # fmt: skip
 
 
@@ -121,7 +125,12 @@ def filled(address: str, panel: Json, beside: int, height: int) -> Json:
     found = [
         frame
         for target in panel["targets"]
-        for frame in frames(address, target, replaced(target["expr"], target))
+        for frame in frames(
+            address,
+            target,
+            replaced(target["expr"], target),
+            alone=len(panel["targets"]) == 1,
+        )
     ]
     return {
         **panel,

@@ -62,6 +62,11 @@ class GrafanaConfig(BaseModel):
         None, description="Certificates that are trusted in place of the system's."
     )
     timeout: Seconds = Field(10.0, le=60, description="How long one answer may take.")
+    annotations: bool = Field(
+        True,
+        description="Whether the running process keeps deployments and regressions of the last "
+        "seven days as annotations there, all with the tag `plimsoll`.",
+    )
 
     @model_validator(mode="after")
     def _one_token_on_a_safe_way(self) -> Self:

@@ -24,6 +24,7 @@ from dashboards.panels import (
     table,
     timeline,
 )
+from dashboards.quiet import NOUGHT, or_none
 from dashboards.signals import SignalPanel, Threshold
 from dashboards.steps import one_is_too_many, steps_of
 from detector.regression import Severity
@@ -36,9 +37,8 @@ STATES = {
     2: ("warning", "orange"),
     3: ("critical", "red"),
 }
+OPEN_WORDS = {word: (word, colour) for word, colour in STATES.values()}
 UNUSUAL = (Threshold(2, Severity.INFO), Threshold(4, Severity.WARNING))
-# None open is no series at all, so nought is said only while Plimsoll is scraped.
-NOUGHT = "max(plimsoll_collector_up) * 0"
 
 
 def among(signals: Sequence[SignalPanel], *more: str) -> str:
@@ -112,13 +112,14 @@ def open_now(labels: Sequence[str], *which: str) -> Viz:
     return table(
         About(
             "Open now",
-            "The regressions open at the end of the time range, and the series each is on.",
+            "The regressions open at the end of the time range, and the series each is on. One row "
+            "that says so when none is open.",
             link=history_of("${__data.fields.signal}"),
         ),
-        query(f"{open_regressions(labels, *which)} > 0", shape=Shape.TABLE),
+        query(or_none(f"{open_regressions(labels, *which)} > 0", "severity"), shape=Shape.TABLE),
         columns,
-        words={"severity": {word: (word, colour) for word, colour in STATES.values()}},
-        empty="No regression is open.",
+        words={"severity": {**OPEN_WORDS, "none": ("none open", "green")}},
+        empty="Plimsoll is not scraped.",
     )
 
 

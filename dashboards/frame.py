@@ -15,6 +15,8 @@ from dashboards.panels import SOURCE
 from dashboards.signals import SignalPanel, labels_of
 
 TAG = "plimsoll"
+RECORDS = "plimsoll-records"
+"""The tag of those on another data source: what is chosen there must not be carried on."""
 URL = "http://127.0.0.1:8750"
 # `.+` would leave out the series that do not have the label at all.
 ANY_OR_NONE = ".*"
@@ -46,8 +48,17 @@ class Sheet:
     since: str = "now-6h"
 
 
-def dashboard(sheet: Sheet, signals: Sequence[SignalPanel], plimsoll_url: str = URL) -> Dashboard:
-    """The sheet as a dashboard; clicks lead to Plimsoll at `plimsoll_url`."""
+def dashboard(
+    sheet: Sheet,
+    signals: Sequence[SignalPanel],
+    plimsoll_url: str = URL,
+    *,
+    with_records: bool = False,
+) -> Dashboard:
+    """The sheet as a dashboard; clicks lead to Plimsoll at `plimsoll_url`.
+
+    `with_records` adds the list of the dashboards of records to the top.
+    """
     panels = layout(sheet.sections)
     inner = [one for panel in panels for one in (panel, *getattr(panel, "panels", []))]
     ids: dict[str, list[int]] = {}
@@ -63,12 +74,22 @@ def dashboard(sheet: Sheet, signals: Sequence[SignalPanel], plimsoll_url: str = 
         time=Time(sheet.since, "now"),
         templating=Templating(list=[data_source(), *sheet.variables, home(plimsoll_url)]),
         annotations=Annotations(list=annotations(sheet.spans, labels_of(signals), ids)),
-        links=[
-            DashboardLink(
-                title="Plimsoll", tags=[TAG], asDropdown=True, includeVars=True, keepTime=True
-            )
-        ],
+        links=[others(), *([records()] if with_records else [])],
         panels=panels,
+    )
+
+
+def others(*, carry: bool = True) -> DashboardLink:
+    """The list of all dashboards; `carry` takes along what is chosen, the data source too."""
+    return DashboardLink(
+        title="Plimsoll", tags=[TAG], asDropdown=True, includeVars=carry, keepTime=True
+    )
+
+
+def records() -> DashboardLink:
+    """The list of the dashboards of records."""
+    return DashboardLink(
+        title="Records", tags=[RECORDS], asDropdown=True, includeVars=False, keepTime=True
     )
 
 
@@ -76,7 +97,7 @@ def data_source() -> Template:
     """Which Prometheus is asked."""
     return Template(
         name="datasource",
-        label="Data Source",
+        label="Data source",
         type="datasource",
         query="prometheus",
         default="default",

@@ -36,6 +36,7 @@ class Refusal(StrEnum):
     BUSY = "busy"
     SERVER = "server"
     NOT_GRAFANA = "not_grafana"
+    TOO_MANY = "too_many"
 
 
 HINTS = {
@@ -49,6 +50,8 @@ HINTS = {
     Refusal.INVALID: "this Grafana does not take it as it is",
     Refusal.BUSY: "it answers too many requests; push again later",
     Refusal.SERVER: "see Grafana's log, and push again later",
+    Refusal.TOO_MANY: "what is there already could not be told, so nothing was written; delete "
+    "annotations with the tag `plimsoll` that nobody needs",
     Refusal.NOT_GRAFANA: "`dashboards.grafana.url` leads to a login page or to another program",
 }
 NAME_EXISTS = "name-exists"

@@ -1,6 +1,7 @@
 """Panels about Plimsoll at work: whether it gets its data, and whether it keeps up."""
 
 from dashboards.panels import About, Viz, curves, query, timeline
+from dashboards.quiet import or_none
 
 TARGET_STATES = {0: ("down", "red"), 1: ("up", "green")}
 # Names that other programs expose too; the variable says which job is Plimsoll.
@@ -29,8 +30,11 @@ def collection() -> list[Viz]:
             About("Failed collections", "Collections that failed, by reason.", "cps"),
             [
                 query(
-                    "sum by (target, reason)"
-                    " (rate(plimsoll_collector_failures_total[$__rate_interval]))",
+                    or_none(
+                        "sum by (target, reason)"
+                        " (rate(plimsoll_collector_failures_total[$__rate_interval]))",
+                        "reason",
+                    ),
                     "{{target}} {{reason}}",
                 )
             ],
@@ -70,8 +74,11 @@ def telling() -> list[Viz]:
             About("Messages", "What was sent, and what became of it.", "cps"),
             [
                 query(
-                    "sum by (receiver, action, outcome)"
-                    " (rate(plimsoll_notifications_total[$__rate_interval]))",
+                    or_none(
+                        "sum by (receiver, action, outcome)"
+                        " (rate(plimsoll_notifications_total[$__rate_interval]))",
+                        "outcome",
+                    ),
                     "{{receiver}} {{action}} {{outcome}}",
                     min_step=RARE,
                 )
@@ -98,10 +105,17 @@ def storage_and_source() -> list[Viz]:
         curves(
             About(
                 "Past that is read",
-                "How much of the past of a Prometheus source has been read; none without a source.",
+                "How much of the past of a Prometheus source has been read; all of it where there "
+                "is no source.",
                 "percentunit",
             ),
-            [query("max by (instance) (plimsoll_source_read_ratio)", "{{instance}}")],
+            [
+                query(
+                    "max by (instance) (plimsoll_source_read_ratio)\n"
+                    "  or max by (instance) (plimsoll_history_bytes) * 0 + 1",
+                    "{{instance}}",
+                )
+            ],
         ),
     ]
 

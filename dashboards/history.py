@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from dashboards.figures import NOUGHT, STATES, legend_of, open_count, open_now, states
+from dashboards.figures import STATES, legend_of, open_count, open_now, states
 from dashboards.frame import Sheet, Spans, open_regressions
 from dashboards.grid import Section, Shelf
 from dashboards.links import history_of
 from dashboards.panels import About, Column, Shape, Viz, bars, curves, ledger, query, stat, timeline
+from dashboards.quiet import NOUGHT, or_none
 from dashboards.signals import SignalPanel, labels_of
 from dashboards.steps import one_is_too_many, steps_of
 
@@ -68,8 +69,10 @@ def by_severity(labels: Sequence[str]) -> Viz:
             "Open regressions by severity", "How many were open at each moment.", link=history_of()
         ),
         [
-            query(f"sum by (severity) ({open_regressions(labels)})", "{{severity}}"),
-            query(NOUGHT, "none", ref="B"),
+            query(
+                or_none(f"sum by (severity) ({open_regressions(labels)})", "severity"),
+                "{{severity}}",
+            )
         ],
     )
 
@@ -88,13 +91,14 @@ def spans(labels: Sequence[str]) -> Viz:
             "Each regression while it was open, in the colour of its severity.",
             link=EVERY,
         ),
-        query(severities, legend_of(("rule", *labels))),
+        query(or_none(severities, "rule"), legend_of(("rule", *labels))),
         STATES,
     )
 
 
 def longest(labels: Sequence[str]) -> Viz:
     """Which signals were regressed longest."""
+    longest_ones = f"topk(15, sum by (signal) ({seconds_open(labels)}))"
     return bars(
         About(
             "Longest open, by signal",
@@ -103,7 +107,7 @@ def longest(labels: Sequence[str]) -> Viz:
             EVERY,
         ),
         query(
-            f"sort_desc(topk(15, sum by (signal) ({seconds_open(labels)})))",
+            f"sort_desc({or_none(longest_ones, 'signal')})",
             "{{signal}}",
             shape=Shape.NOW,
         ),
@@ -122,8 +126,8 @@ def every(labels: Sequence[str]) -> Viz:
             history_of("${__data.fields.signal}"),
         ),
         ("severity", "signal", "rule", *labels),
-        [Column("open for", seconds_open(labels), "s")],
-        empty="Nothing regressed in this time range.",
+        [Column("open for", or_none(seconds_open(labels), "severity"), "s")],
+        empty="Plimsoll is not scraped.",
     )
 
 
@@ -151,8 +155,11 @@ def refused() -> Viz:
         ),
         [
             query(
-                'sum by (reason) (rate(plimsoll_judgements_total{verdict="rejected"}'
-                "[$__rate_interval]))",
+                or_none(
+                    'sum by (reason) (rate(plimsoll_judgements_total{verdict="rejected"}'
+                    "[$__rate_interval]))",
+                    "reason",
+                ),
                 "{{reason}}",
                 min_step="1m",
             )

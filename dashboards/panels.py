@@ -284,7 +284,10 @@ class Column:
 def ledger(about: About, labels: Sequence[str], columns: Sequence[Column], *, empty: str) -> Viz:
     """One row for each set of labels, with a number of each column, the first one largest first."""
     refs = [chr(ord("A") + at) for at in range(len(columns))]
-    titles = {f"Value #{ref}": one.title for ref, one in zip(refs, columns, strict=True)}
+    # Grafana numbers the values only where more than one query was answered.
+    titles = {"Value": columns[0].title} | {
+        f"Value #{ref}": one.title for ref, one in zip(refs, columns, strict=True)
+    }
     return viz(
         "table",
         about,

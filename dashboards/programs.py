@@ -6,6 +6,7 @@ scrapes only Plimsoll, it shows Plimsoll's own API.
 
 from dashboards.grid import Section, shelves
 from dashboards.panels import About, Viz, curves, query
+from dashboards.quiet import or_none
 
 CHOSEN = 'job=~"$job",instance=~"$instance"'
 DURATION = "http_server_request_duration_seconds"
@@ -44,9 +45,12 @@ def failures() -> Viz:
         ),
         [
             query(
-                "topk(10, sum by (status, route) (\n"
-                f'  rate(http_server_requests_total{{status=~"4..|5..",{CHOSEN}}}'
-                "[$__rate_interval])\n))",
+                or_none(
+                    "topk(10, sum by (status, route) (\n"
+                    f'  rate(http_server_requests_total{{status=~"4..|5..",{CHOSEN}}}'
+                    "[$__rate_interval])\n))",
+                    "status",
+                ),
                 "{{status}} {{route}}",
             )
         ],

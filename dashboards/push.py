@@ -20,19 +20,25 @@ class Fate(StrEnum):
     CREATED = "created"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
+    REMOVED = "removed"
     WOULD_CREATE = "would create"
     WOULD_CHANGE = "would change"
+    WOULD_REMOVE = "would remove"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """One thing and its fate; `diff` is what changes, `why` is what Grafana said."""
+    """One thing and its fate; `diff` is what changes, `why` is what Grafana said.
+
+    `refusal` is the reason of what was refused, as far as it is counted.
+    """
 
     what: str
     fate: Fate
     diff: tuple[str, ...] = ()
     why: str = ""
+    refusal: Refusal | None = None
 
 
 def push(

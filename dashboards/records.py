@@ -11,7 +11,7 @@ from typing import Any
 
 from grafanalib.core import Dashboard, Template, Templating, Time
 
-from dashboards.frame import TAG, home
+from dashboards.frame import RECORDS, home, others
 from dashboards.grid import Section, Shelf, layout
 from dashboards.panels import PLIMSOLL, TABLE_CUSTOM, TABLE_OPTIONS, Viz, override
 from dashboards.steps import worded
@@ -117,27 +117,29 @@ def dashboard(kind: Records, plimsoll_url: str) -> Dashboard:
         title=f"Plimsoll: records ({'PostgreSQL' if kind is Records.POSTGRESQL else 'Infinity'})",
         uid=f"plimsoll-records-{kind}",
         description="Every regression of the time range with its numbers, and every deployment.",
-        tags=[TAG],
+        tags=[RECORDS],
         timezone="browser",
+        refresh="5m",  # grafanalib's 10 s would ask for every row six times a minute
         time=Time("now-30d", "now"),
         templating=Templating(
             list=[
                 Template(
-                    name="records",
-                    label="Data Source",
+                    name="datasource",
+                    label="Data source",
                     type="datasource",
                     query=KINDS[kind],
                 ),
                 home(plimsoll_url),
             ]
         ),
+        links=[others(carry=False)],
         panels=layout([Section("", [Shelf(14, [first]), Shelf(10, rest)])]),
     )
 
 
 def source_of(kind: Records) -> Json:
     """The data source that was chosen."""
-    return {"type": KINDS[kind], "uid": "${records}"}
+    return {"type": KINDS[kind], "uid": "${datasource}"}
 
 
 def sql_targets() -> dict[str, Json]:
@@ -207,7 +209,11 @@ def rows(kind: Records, title: str, target: Json) -> Viz:
             "type": "table",
             "options": TABLE_OPTIONS,
             "fieldConfig": {
-                "defaults": {"custom": TABLE_CUSTOM, "noValue": "Nothing in this time range."},
+                "defaults": {
+                    "custom": TABLE_CUSTOM,
+                    "noValue": "Nothing in this time range.",
+                    "unit": "short",  # each row is of another signal, so the numbers have none
+                },
                 "overrides": list(overrides),
             },
             "targets": [target],

@@ -92,24 +92,29 @@ def source(prometheus_url: str) -> str:
 
 
 def scrape_job(plimsoll_url: str) -> str:
-    """The job with which Prometheus scrapes Plimsoll."""
+    """The jobs with which Prometheus scrapes Plimsoll; the second is about web vitals."""
     url = urlsplit(plimsoll_url)
+    common = {
+        "honor_labels": True,
+        "scheme": url.scheme,
+        "scrape_interval": "15s",
+        "static_configs": [{"targets": [host_and_port(url.netloc, url.scheme)]}],
+    }
     return commented(
         """
-        Put under scrape_config_files in prometheus.yml, or copy the job into its scrape_configs.
+        Put under scrape_config_files in prometheus.yml, or copy the jobs into its scrape_configs.
         honor_labels keeps the labels of the judged series (job, instance, ...) as Plimsoll names
-        them; without it they become exported_job and so on, and the dashboards miss them.
+        them; without it they become exported_job and so on, and the dashboards miss them. The
+        second job is for the histograms of web vitals; without web vitals it may go.
         """,
         {
             "scrape_configs": [
+                {"job_name": "plimsoll", "metrics_path": f"{url.path}/metrics", **common},
                 {
-                    "job_name": "plimsoll",
-                    "honor_labels": True,
-                    "scheme": url.scheme,
-                    "metrics_path": f"{url.path}/metrics",
-                    "scrape_interval": "15s",
-                    "static_configs": [{"targets": [host_and_port(url.netloc, url.scheme)]}],
-                }
+                    "job_name": "plimsoll-web-vitals",
+                    "metrics_path": f"{url.path}/metrics/rum",
+                    **common,
+                },
             ]
         },
     )

@@ -71,7 +71,7 @@ def dashboards(signals: Sequence[SignalPanel], config: DashboardsConfig) -> list
     """The dashboards of these signals."""
     return [
         *(
-            dashboard(one, signals, config.plimsoll_url)
+            dashboard(one, signals, config.plimsoll_url, with_records=bool(config.records))
             for one in sheets(signals, config.objective)
         ),
         *(records.dashboard(Records(kind), config.plimsoll_url) for kind in config.records),

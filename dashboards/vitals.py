@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dashboards.browsers import from_browsers
 from dashboards.family import family
 from dashboards.frame import Sheet
-from dashboards.signals import SignalPanel, Threshold, of_kinds
+from dashboards.signals import SignalPanel, Threshold, labels_of, of_kinds
 from detector.regression import Severity
 from detector.signal import Direction
 from detector.units import Unit
@@ -33,6 +34,7 @@ def sheet(signals: Sequence[SignalPanel]) -> Sheet | None:
         "Web vitals",
         "What visitors felt, by page and device: good, in need of improvement, or poor.",
         sorted(mine, key=place),
+        extra=from_browsers(labels_of(mine)),
     )
 
 

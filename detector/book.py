@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
 from detector.finding import Finding
-from detector.incidents import Depth, Incidents
+from detector.incidents import Depth, Incidents, whole
 from detector.lifecycle import Taken
 from detector.paging import Page, Query, page
 from detector.regression import (
@@ -31,7 +31,6 @@ from detector.tables import (
     ProgressRow,
     RegressionRow,
     TransitionRow,
-    brief,
 )
 
 EVERYTHING = 10_000
@@ -85,16 +84,13 @@ class Book:
         return row.domain() if row else None
 
     def accepted(self, session: Session, since_ms: int) -> list[Regression]:
-        """What was accepted as the new normal since: baselines of its series begin anew there.
-
-        Without evidence, as `spans`: both are asked for at every tick, and never stored.
-        """
-        return list(brief(session, col(RegressionRow.accepted_from_ms) > since_ms))
+        """What was accepted as the new normal since: baselines of its series begin anew there."""
+        return list(whole(session, col(RegressionRow.accepted_from_ms) > since_ms))
 
     def spans(self, session: Session, since_ms: int) -> list[Regression]:
         """The regressions that were open at some time after `since`: no baseline may hold them."""
         lasting = col(RegressionRow.resolved_ms).is_(None)
-        return list(brief(session, or_(lasting, col(RegressionRow.resolved_ms) > since_ms)))
+        return list(whole(session, or_(lasting, col(RegressionRow.resolved_ms) > since_ms)))
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store one new regression, in the incident it belongs to, if to any."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from detector.judgement import REASONS, VERDICTS, Judgement, Reason, Verdict, Verdicts
 from storage.catalogue import Catalogue, read_labels
+from storage.cost import Part, counted
 from storage.duckfile import Connection, DuckFile, transaction
 from storage.history import Flags, Ints
 from storage.series import Labels
@@ -198,6 +199,7 @@ class Ledger:
         )
         return sorted(self.read(wanted), key=lambda one: one.rule)
 
+    @counted(Part.HISTORY)
     def read(self, wanted: Wanted) -> list[Judgement]:
         """Judgements, newest first."""
         conditions, values = ["at_ms >= ?", "at_ms <= ?"], [wanted.since_ms, wanted.until_ms]

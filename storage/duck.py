@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from storage import settle
 from storage.catalogue import Catalogue
+from storage.cost import Part, counted
 from storage.duckfile import Connection, DuckFile, HistoryError, advice, transaction
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
@@ -88,6 +89,7 @@ class DuckHistory:
                     insert_samples(cursor, rows)
         self.journal.note(SAMPLES, int(at_ms.min()), int(at_ms.max()))
 
+    @counted(Part.HISTORY)
     def samples(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Samples:
         """The samples of the chosen series in `(start, end]`."""
         wanted = np.concatenate([np.empty(0, np.int64), *map(self.series.among, selectors)])
@@ -153,6 +155,7 @@ class DuckHistory:
             ids.append(self.layouts[bounds])
         return np.array([*ids, NO_LAYOUT], np.int64)
 
+    @counted(Part.HISTORY)
     def windows(
         self,
         signal: str,

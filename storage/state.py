@@ -20,6 +20,7 @@ from sqlalchemy import URL, Engine, event
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
+from storage.cost import Part, spent
 from storage.sizes import size_bytes
 
 BUSY_SECONDS = 10.0
@@ -60,13 +61,17 @@ class State:
     @contextmanager
     def unit(self) -> Iterator[Session]:
         """One unit of work: committed as a whole at the end, or not at all."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with (
+            spent(Part.STATE),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A consistent view that never makes a writer wait; what it changes is thrown away."""
-        with Session(self.readers, expire_on_commit=False) as session:
+        with spent(Part.STATE), Session(self.readers, expire_on_commit=False) as session:
             yield session
             session.rollback()
 

@@ -50,6 +50,7 @@ class FakeGrafana:
         self.annotations: dict[int, Json] = {}
         self.calls: list[str] = []
         self.meanwhile: Callable[[], object] | None = None  # somebody acts before the next save
+        self.done: Callable[[str], object] | None = None  # after a call, before its answer
         self._planned: dict[str, deque[Answer]] = defaultdict(deque)
         self._ids = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -107,6 +108,8 @@ class FakeGrafana:
         if method != "GET" and token == VIEWER:
             return Answer(403, {"message": "You'll need additional permissions to perform this."})
         answer = self.answer(method, path, parse_qs(parts.query), body)
+        if self.done is not None:
+            self.done(call)
         return planned or answer
 
     def answer(self, method: str, path: str, asked: Mapping[str, list[str]], body: Json) -> Answer:
@@ -124,6 +127,9 @@ class FakeGrafana:
         if found := re.fullmatch(r"/annotations/(\d+)", path):
             if int(found[1]) not in self.annotations:
                 return Answer(404, {"message": "Could not find annotation to update"})
+            if method == "DELETE":
+                del self.annotations[int(found[1])]
+                return Answer(200, {"message": "Annotation deleted"})
             self.annotations[int(found[1])] |= body
             return Answer(200, {"message": "Annotation patched"})
         return Answer(404, {"message": "Not found"})
@@ -217,4 +223,4 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    do_GET = do_POST = do_PATCH = do  # noqa: N815  # the names that http.server calls
+    do_GET = do_POST = do_PATCH = do_DELETE = do  # noqa: N815  # the names that http.server calls

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -64,10 +64,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], *, ready: str, log: Path) -> Iterator[None]:
-    """A process that answers 200 at the URL `ready`; it is stopped, and waited for, at the end."""
+def running(
+    command: Sequence[str], *, ready: str, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """A process that answers 200 at the URL `ready`; it is stopped, and waited for, at the end.
+
+    `environment` is what it has beside the environment of this process.
+    """
+    known = {**os.environ, **environment} if environment else None
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=known)
     try:
         wait_until_ready(process, ready, log)
         yield
@@ -131,8 +137,11 @@ def prometheus(directory: Path, config: str = "", *options: str) -> Iterator[str
 
 
 @contextmanager
-def victoriametrics(directory: Path) -> Iterator[str]:
-    """A single-node VictoriaMetrics with its data in `directory / "vm"`; yields its address."""
+def victoriametrics(directory: Path, *options: str) -> Iterator[str]:
+    """A single-node VictoriaMetrics with its data in `directory / "vm"`; yields its address.
+
+    `options` are more of its command line.
+    """
     binary = program("victoria-metrics", package="victoria-metrics")
     for attempt in range(1, ATTEMPTS + 1):
         port = free_port()
@@ -144,6 +153,7 @@ def victoriametrics(directory: Path) -> Iterator[str]:
             "-retentionPeriod=100y",
             "-memory.allowedPercent=10",
             "-loggerLevel=WARN",
+            *options,
         ]
         started = False
         try:

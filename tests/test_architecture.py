@@ -38,6 +38,7 @@ ADAPTERS = {
         "api/explain.py",
         "api/replaying.py",
         f"{CLIENT}/api.py",
+        f"{CLIENT}/api_async.py",
         f"{CLIENT}/conversation.py",
         f"{CLIENT}/deployments.py",
     },
@@ -45,7 +46,7 @@ ADAPTERS = {
     "matplotlib": {"alerts/chart.py"},  # and only in a process that ends
     "psutil": {"collector/host.py"},
     # SQLAlchemy loads it by the address.
-    "psycopg": {"collector/postgres/connection.py"},
+    "psycopg": {"api/demo/stores.py", "collector/postgres/connection.py"},
     "rich": {
         "api/acting.py",
         "api/collecting.py",

@@ -3,20 +3,33 @@
 What is not checked is that the images of others exist and do what their documentation says.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner
 
+from api.demo.stores import InPostgres, InRedis
 from api.main import app
 from api.settings import load
-from tests.postgres import Postgres
+from benchmarks._demo import psql
+from collector.addresses import SystemResolver
+from collector.config import CollectorConfig
+from collector.postgres.config import PostgresTarget
+from collector.postgres.source import Postgres as PostgresSource
+from collector.source import Collected
+from dashboards.config import DashboardsConfig
+from dashboards.run import write
+from tests.caches import redis_server
+from tests.postgres import postgres
 from tests.servers import promtool
 
 ROOT = Path(__file__).parents[1]
@@ -147,8 +160,45 @@ def test_plimsoll_takes_its_configuration_and_watches_what_runs() -> None:
     for target in settings.collector.targets:
         port = target.url.rpartition(":")[2].split("/")[0]
         assert port in said
+    [server] = settings.collector.postgres
+    [cache] = settings.collector.redis
+    assert f"'port={server.port}'" in said
+    assert f"'--port', '{cache.address.rpartition(':')[2]}'" in said
     assert ":15432/" in settings.storage.url()
     assert settings.dashboards.prometheus_url == "http://127.0.0.1:19090"
+
+
+def test_the_command_check_takes_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", "any-text")
+    done = CliRunner().invoke(app, ["check", "--config", str(ROOT / "compose/plimsoll.yaml")])
+    assert done.exit_code == 0, done.output
+    assert "3 targets" in done.output
+
+
+def test_the_shop_uses_the_servers_that_are_watched() -> None:
+    given = SERVICES["shop"]["environment"]
+    settings = load(ROOT / "compose/plimsoll.yaml", ENVIRONMENT)
+    [server] = settings.collector.postgres
+    asked = conninfo_to_dict(given["SHOP_POSTGRES"].partition(" password=")[0])
+    assert (asked["port"], asked["dbname"]) == (str(server.port), server.database)
+    assert given["SHOP_REDIS"] == settings.collector.redis[0].address
+
+
+def test_what_redis_is_started_with_is_taken_and_tells_of_the_groups_of_keys(
+    tmp_path: Path,
+) -> None:
+    command = SERVICES["redis"]["command"]
+    with redis_server(tmp_path, *command[command.index("--save") :]) as server:
+        known = server.client.config_get("maxmemory*") | server.client.config_get("notify*")
+        assert known["maxmemory"] == str(2 * 2**20)
+        assert known["maxmemory-policy"] == "allkeys-lru"
+        assert set("Eexm") == set(known["notify-keyspace-events"])
+        groups = load(ROOT / "compose/plimsoll.yaml", ENVIRONMENT).collector.redis[0].key_groups
+        with closing(InRedis(server.address)) as pages:
+            for number in range(400):
+                pages.put(number, "page")
+        assert server.client.info("stats")["evicted_keys"] > 0
+        assert all(fnmatch(one, groups[0]) for one in server.client.keys("*"))
 
 
 def test_what_is_generated_is_what_prometheus_and_grafana_are_told_to_read(
@@ -181,17 +231,95 @@ def test_what_is_generated_is_what_prometheus_and_grafana_are_told_to_read(
     assert jobs["plimsoll"]["honor_labels"]
 
 
-def test_postgresql_takes_the_script_of_the_first_start(postgres_server: Postgres) -> None:
-    name = postgres_server.database().rpartition("/")[2]
-    port = postgres_server.port
-    with psycopg.connect(
-        host="127.0.0.1", port=port, user="plimsoll", dbname=name, autocommit=True
-    ) as connection:
-        connection.execute((ROOT / "compose/postgres.sql").read_bytes())
-        [[count]] = connection.execute(
-            "SELECT count(*) FROM pg_extension WHERE extname = 'pg_stat_statements'"
-        ).fetchall()
-    assert count == 1
+def test_psql_takes_the_script_of_the_first_start_and_plimsoll_may_watch() -> None:
+    """As the image runs it: by psql, as the superuser, the password in the environment."""
+    with postgres("shared_preload_libraries=pg_stat_statements") as server:
+        psql(server, ROOT / "compose/postgres.sql")
+        settings = load(ROOT / "compose/plimsoll.yaml", ENVIRONMENT)
+        [target] = settings.collector.postgres
+        shop = f"host=127.0.0.1 port={server.port} dbname=shop user=shop password=any-text"
+        with closing(InPostgres(shop)) as products:
+            assert products.ask("SELECT count(*) FROM product") == [(500,)]
+        collected = asyncio.run(
+            once(target.model_copy(update={"port": server.port}), settings.collector)
+        )
+    assert [part.name for part in collected.parts if part.failure is not None] == []
+    names = {labels.metric for labels in collected.samples.series}
+    assert {"pg_statement_calls_total", "pg_database_blocks_hit_total"} <= names
+
+
+async def once(target: PostgresTarget, config: CollectorConfig) -> Collected:
+    """One run of the collector."""
+    source = PostgresSource(target, config, SystemResolver())
+    try:
+        return await source.collect(1_772_452_800_000)
+    finally:
+        await source.close()
+
+
+PROVIDER: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name", "type", "options"],
+    "properties": {
+        "name": TEXT,
+        "type": {"const": "file"},
+        "folder": TEXT,
+        "allowUiUpdates": {"type": "boolean"},
+        "disableDeletion": {"type": "boolean"},
+        "updateIntervalSeconds": {"type": "integer", "minimum": 10},
+        "options": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["path"],
+            "properties": {"path": TEXT},
+        },
+    },
+}
+SOURCE: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name", "type", "access", "url"],
+    "properties": {
+        "name": TEXT,
+        "type": {"const": "prometheus"},
+        "access": {"enum": ["proxy", "direct"]},
+        "url": TEXT,
+        "jsonData": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"httpMethod": {"enum": ["POST", "GET"]}, "timeInterval": TEXT},
+        },
+    },
+}
+
+
+def provisioning(kind: str, item: dict[str, Any]) -> Draft202012Validator:
+    """A file of Grafana's provisioning: the keys of its documentation, of which we write these."""
+    return Draft202012Validator(
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["apiVersion", kind],
+            "properties": {
+                "apiVersion": {"const": 1},
+                kind: {"type": "array", "items": item, "minItems": 1},
+            },
+        }
+    )
+
+
+def test_the_provisioning_files_have_only_keys_that_grafana_documents(tmp_path: Path) -> None:
+    write(tmp_path, [], DashboardsConfig())
+    folder = tmp_path / "provisioning"
+    provided = yaml.safe_load((folder / "dashboards/plimsoll.yaml").read_text())
+    sources = yaml.safe_load((folder / "datasources/prometheus.yaml.example").read_text())
+    for kind, item, content in (
+        ("providers", PROVIDER, provided),
+        ("datasources", SOURCE, sources),
+    ):
+        faults = provisioning(kind, item).iter_errors(content)
+        assert [f"{one.json_path}: {one.message}" for one in faults] == []
 
 
 def test_the_image_is_made_of_files_that_are_there_and_that_it_is_sent() -> None:
@@ -208,7 +336,8 @@ def test_the_image_is_made_of_files_that_are_there_and_that_it_is_sent() -> None
     version = re.search(r"UV_VERSION=(\S+)", (ROOT / "scripts/environment").read_text())
     assert version is not None
     assert f"ARG UV_VERSION={version[1]}" in dockerfile
-    assert "USER plimsoll" in dockerfile
+    assert "--uid 8750 plimsoll" in dockerfile
+    assert "\nUSER 8750\n" in dockerfile  # a number, so that others can tell that it is not root
 
 
 def test_nobody_starts_with_an_empty_password() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from api.demo.shop import JITTER, QUERY_BUCKETS
+from api.demo.shop import FAILING, JITTER, QUERY_BUCKETS
 from api.demo.traffic import PER_SECOND
 from detector.buckets import Bounds, Buckets
 from detector.run import Definitions
@@ -116,7 +116,7 @@ def of_streams(
     if signal.name == "api_error_rate":
         labels = tuple(one.without("method") for one in labels)
     n = np.concatenate([buckets.totals() for _, buckets, _ in parts])
-    values = np.concatenate([value(signal, *part, times) for part in parts])
+    values = np.concatenate([value(signal, *part, rng) for part in parts])
     windows = Windows(
         signal.name,
         labels,
@@ -133,11 +133,15 @@ def of_streams(
     return with_buckets(windows, Buckets((bounds,), np.zeros(len(values), np.int64), cumulative))
 
 
-def value(signal: Signal, stream: Stream, buckets: Buckets, wobble: Floats, times: Ints) -> Floats:
+def value(
+    signal: Signal, stream: Stream, buckets: Buckets, wobble: Floats, rng: np.random.Generator
+) -> Floats:
     """The values of one stream for a signal."""
     match signal.name:
         case "api_error_rate":
-            return np.zeros(len(times))
+            failing = FAILING if stream.labels.get("route") == "/checkout" else 0.0
+            n = buckets.totals()
+            return rng.binomial(n.astype(np.int64), failing) / np.maximum(n, 1)
         case "api_requests":
             return buckets.totals() / signal.form.window
         case "api_mean":

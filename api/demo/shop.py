@@ -1,14 +1,14 @@
 """A small shop with a database, a cache and a slow partner; version 1.5.0 has a mistake.
 
-Run as a process of its own: `python -P -m api.demo.shop PORT SEED`. Every request runs a real query
-on SQLite; the time that a real shop spends waiting for others is waited for.
+Run as a process of its own: `python -P -m api.demo.shop PORT SEED`. Every request runs a real
+query, on SQLite or on the PostgreSQL that `api.demo.stores` tells of; the time that a real shop
+spends waiting for others is waited for.
 """
 
 import asyncio
 import math
 import os
 import random
-import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,27 +17,29 @@ from time import perf_counter, sleep
 from typing import Annotated
 
 import uvicorn
-from fastapi import Body, FastAPI
+from fastapi import Body, FastAPI, HTTPException
 from prometheus_client import CollectorRegistry, Histogram
 
+from api.demo import stores
 from plimsoll_client.cache import ObservedCache
 from plimsoll_client.exposition import metrics_app
 from plimsoll_client.middleware import RequestMetrics
 
 GOOD, SLOW = "1.4.2", "1.5.0"
 QUERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-PRODUCTS = 500
 JITTER = 0.12
+FAILING = 0.001
+"""Share of the checkouts that the bank does not answer: an API without any error is none."""
 
 
 class Shop:
-    """What the shop holds: products in SQLite, a cache of their pages, the version that runs."""
+    """What the shop holds: products in a database, a cache of their pages, the running version."""
 
     def __init__(self, seed: int, registry: CollectorRegistry) -> None:
         self.version = GOOD
         self.random = random.Random(seed)
         self.cache = ObservedCache("products", registry)
-        self.pages: dict[int, str] = {}
+        self.pages = stores.pages()
         self.queries = Histogram(
             "db_client_operation_duration_seconds",
             "Time of a query.",
@@ -45,16 +47,13 @@ class Shop:
             buckets=QUERY_BUCKETS,
             registry=registry,
         )
-        self.db = sqlite3.connect(":memory:", check_same_thread=False)
-        self.db.execute("CREATE TABLE product (id INTEGER PRIMARY KEY, name TEXT, price REAL)")
-        rows = [(i, f"product {i}", round(5 + i * 0.37, 2)) for i in range(PRODUCTS)]
-        self.db.executemany("INSERT INTO product VALUES (?, ?, ?)", rows)
+        self.products = stores.products()
 
     @contextmanager
-    def query(self, operation: str) -> Iterator[sqlite3.Cursor]:
+    def query(self, operation: str) -> Iterator[stores.Products]:
         """A query, timed under its class."""
         began = perf_counter()
-        yield self.db.cursor()
+        yield self.products
         self.queries.labels("shop", operation).observe(perf_counter() - began)
 
     async def partner(self, median_seconds: float) -> None:
@@ -75,35 +74,36 @@ def create_shop(seed: int) -> Callable[..., object]:
             shop.cache.hit()
             await shop.partner(0.02)
             return {"page": page}
-        with shop.cache.fetch(), shop.query("select product") as cursor:
-            row = cursor.execute("SELECT name FROM product WHERE id = ?", [product_id]).fetchone()
+        with shop.cache.fetch(), shop.query("select product") as products:
+            found = products.ask("SELECT name FROM product WHERE id = ?", [product_id])
         await shop.partner(0.05)
+        if not found:
+            raise HTTPException(404, "no such product")
+        page = str(found[0][0])
         if shop.random.random() < 0.9:  # a tenth of the pages is too personal to be kept
-            shop.pages[product_id] = row[0]
-        if len(shop.pages) > PRODUCTS // 2:
-            shop.pages.pop(next(iter(shop.pages)))
-        return {"page": row[0]}
+            shop.pages.put(product_id, page)
+        return {"page": page}
 
     @app.get("/search")
     async def search(q: str) -> dict[str, int]:
-        with shop.query("search") as cursor:
-            found = cursor.execute(
-                "SELECT id FROM product WHERE name LIKE ?", [f"%{q}%"]
-            ).fetchall()
+        with shop.query("search") as products:
+            found = products.ask("SELECT id FROM product WHERE name LIKE ?", [f"%{q}%"])
         await shop.partner(0.07)
         return {"found": len(found)}
 
     @app.post("/checkout")
     async def checkout(items: Annotated[list[int], Body(embed=True)]) -> dict[str, float]:
-        with shop.query("sum prices") as cursor:
+        with shop.query("sum prices") as products:
             marks = ", ".join("?" * len(items))
-            row = cursor.execute(f"SELECT sum(price) FROM product WHERE id IN ({marks})", items)
-            total = float(row.fetchone()[0] or 0)
+            [[found]] = products.ask(f"SELECT sum(price) FROM product WHERE id IN ({marks})", items)
+            total = float(str(found or 0))
         await shop.partner(0.11)
+        if shop.random.random() < FAILING:
+            raise HTTPException(503, "the bank does not answer")
         if shop.version == SLOW:
             for item in items:  # the mistake: the tax service is asked once for each item
-                with shop.query("select tax class") as cursor:
-                    cursor.execute("SELECT price FROM product WHERE id = ?", [item]).fetchone()
+                with shop.query("select tax class") as products:
+                    products.ask("SELECT price FROM product WHERE id = ?", [item])
                 await shop.partner(0.02)
         return {"total": total}
 

@@ -14,12 +14,14 @@ import httpx
 
 PER_SECOND = {"product": 10.0, "search": 5.0, "checkout": 5.0}
 ITEMS = 3
+LINKED = 505
+"""Products that others link to; the shop has 500 of them."""
 Call = Callable[[httpx.AsyncClient, random.Random], Awaitable[httpx.Response]]
 
 
 async def product(client: httpx.AsyncClient, choice: random.Random) -> httpx.Response:
-    """Look at a product; some are looked at far more often than others."""
-    return await client.get(f"/products/{int(choice.paretovariate(0.6)) % 500}")
+    """Look at a product; some are looked at far more often than others, a few are gone."""
+    return await client.get(f"/products/{int(choice.paretovariate(0.6)) % LINKED}")
 
 
 async def search(client: httpx.AsyncClient, choice: random.Random) -> httpx.Response:

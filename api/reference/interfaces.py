@@ -21,7 +21,6 @@ from api.loops import LoopMeters
 from api.main import app as commands
 from api.reference.declared import PLAIN
 from api.reference.tables import code, codes, table
-from api.shapes import API
 from collector.rum.receiver import COUNTER_LABELS
 from storage.config import StorageConfig
 
@@ -64,7 +63,6 @@ PAGES = {
     "/signals/{name}/series/{series}": "One series and why its rules fire or not, for people.",
     "/metrics": "Metrics in the Prometheus text format.",
     "/metrics/rum": "The histograms of web vitals in the Prometheus text format.",
-    f"{API}/openapi.json": "The OpenAPI document of all addresses above.",
 }
 
 
@@ -150,6 +148,7 @@ def endpoint(method: str, path: str, operation: Schema) -> str:
             one.get("description", ""),
         ]
         for one in operation.get("parameters", ())
+        if "$ref" not in one  # those of all, told of once above
     ]
     if parameters:
         parts.append(table(("parameter", "in", "type", "default", "meaning"), parameters))

@@ -15,11 +15,14 @@ from api.errors import invalid, missing
 from api.house import House
 from api.moments import at, maybe_at, milliseconds
 from api.rooms import Asked, Limited, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, router
+from api.routes.texts import Id, Length, Words
 from api.shapes import Shape
-from storage.duration import Seconds
 
 routes = router("access")
+
+MOST_ID = 2**53 - 1
+"""What every reader of JSON can tell from its neighbours."""
 
 
 def door_of(request: Request) -> Door:
@@ -29,8 +32,6 @@ def door_of(request: Request) -> Door:
 
 
 DoorOf = Annotated[Door, Depends(door_of)]
-
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class TokenShape(Shape):
@@ -87,13 +88,15 @@ class TokenPosted(BaseModel):
         json_schema_extra={"examples": [{"name": "ci", "scopes": ["ingest"], "expires_in": "90d"}]},
     )
 
-    name: Name = Field(description="What it is called in the audit log.")
+    name: Words = Field(
+        min_length=1, max_length=100, description="What it is called in the audit log."
+    )
     scopes: list[Scope] = Field(
         min_length=1,
         max_length=len(Scope),
         description="What it may do.",
     )
-    expires_in: Seconds | None = Field(None, description="How long it lasts; for good if left out.")
+    expires_in: Length | None = Field(None, description="How long it lasts; for good if left out.")
     expires_at: AwareDatetime | None = Field(None, description="The same as a time.")
 
 
@@ -128,7 +131,9 @@ class AuditPage(Shape):
 class AuditAsked(Limited):
     """Which page."""
 
-    cursor: int | None = Field(None, ge=1, description="`next_cursor` of the page before.")
+    cursor: int | None = Field(
+        None, ge=1, le=MOST_ID, description="`next_cursor` of the page before."
+    )
 
 
 class WhoShape(Shape):
@@ -158,7 +163,17 @@ def tokens(house: Rooms, asked: Annotated[Asked, Query()]) -> TokensList:
         return TokensList(items=[TokenShape.of(one) for one in book.tokens(session)])
 
 
-@routes.post("/tokens", summary="Make a token", status_code=201)
+@routes.post(
+    "/tokens",
+    summary="Make a token",
+    status_code=201,
+    openapi_extra=beyond(
+        {
+            "#/expires_in": "is given beside `expires_at`",
+            "#/expires_at": "is not in the future",
+        }
+    ),
+)
 def make_token(
     house: Rooms, door: DoorOf, posted: TokenPosted, asked: Annotated[Asked, Query()]
 ) -> NewToken:
@@ -179,7 +194,7 @@ def make_token(
 
 @routes.delete("/tokens/{token_id}", summary="Revoke a token")
 def revoke_token(
-    house: Rooms, door: DoorOf, token_id: str, asked: Annotated[Asked, Query()]
+    house: Rooms, door: DoorOf, token_id: Id, asked: Annotated[Asked, Query()]
 ) -> TokenShape:
     """Sessions that were opened with it end too. Sending it twice is safe."""
     return TokenShape.of(revoked(house, door, token_id))

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import problems, router
 from storage.archive import BackupError
 from storage.backup import Prepared, prepare
 from storage.duckfile import DuckFile, HistoryError
@@ -50,7 +50,10 @@ class Handed(StreamingResponse):
     "/backup",
     summary="A backup of history and state",
     response_class=Response,
-    responses={200: {"description": "The archive.", "content": {MEDIA_TYPE: {}}}},
+    responses={
+        200: {"description": "The archive.", "content": {MEDIA_TYPE: {}}},
+        **problems({409: "A backup is being made.", 507: "There is no space to make it."}),
+    },
 )
 async def make_backup(
     house: Rooms,

@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from api.errors import invalid
 from api.moments import Moment, milliseconds
 from api.rooms import Asked, Limited, Rooms
-from api.routes.router import router
-from api.routes.texts import Text
+from api.routes.router import beyond, router
+from api.routes.texts import Name, Text, Words
 from api.shapes import DeploymentShape, Shape
 from detector.lifecycle import identity
 from detector.regression import Deployment
@@ -60,12 +60,12 @@ class DeploymentPosted(BaseModel):
         },
     )
 
-    service: Text = Field(
+    service: Words = Field(
         min_length=1,
         max_length=100,
         description="What was deployed; a target's name (or its label `service`) ties it closest.",
     )
-    version: Text = Field(min_length=1, max_length=200, description="Which version of it.")
+    version: Words = Field(min_length=1, max_length=200, description="Which version of it.")
     at: Moment | None = Field(
         None, description="When it went live, RFC 3339; now if left out. Give it, to repeat safely."
     )
@@ -79,7 +79,7 @@ class DeploymentPosted(BaseModel):
 class DeploymentsAsked(Limited):
     """Which deployments."""
 
-    service: str | None = Field(None, max_length=100, description="Of this service.")
+    service: Name | None = Field(None, description="Of this service.")
     since: Moment | None = Field(None, description="At this time or later; 35 days ago.")
     until: Moment | None = Field(None, description="At this time or earlier.")
 
@@ -96,6 +96,12 @@ class DeploymentsList(Shape):
     status_code=201,
     summary="Tell of a deployment",
     responses={200: {"model": DeploymentShape, "description": "It was known already."}},
+    openapi_extra=beyond(
+        {
+            "#/at": f"is more than a day ahead or {BACK.days} days ago",
+            "#/url": "is no address of a page, or holds a user or password",
+        }
+    ),
 )
 def post_deployment(
     house: Rooms,

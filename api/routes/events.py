@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import Field
 
-from api.errors import ProblemError, ProblemType
+from api.errors import bad_cursor
 from api.moments import Moment, at, maybe_milliseconds
 from api.rooms import Limited, Rooms
 from api.routes.router import router
+from api.routes.texts import Cursor, Name
 from api.shapes import Shape
 from detector.incident_tables import Step as OfIncident
 from detector.paging import BadCursorError
@@ -26,16 +27,16 @@ class EventsAsked(Limited):
         None, description="`regression` or `incident`: steps of one kind only."
     )
     step: OfRegression | OfIncident | None = Field(None, description="What happened.")
-    actor: str | None = Field(
-        None, min_length=1, max_length=200, description="Who took it; `detector` for Plimsoll."
+    actor: Name | None = Field(
+        None, min_length=1, description="Who took it; `detector` for Plimsoll."
     )
-    regression: str | None = Field(None, max_length=100, description="Id of a regression.")
-    incident: str | None = Field(
-        None, max_length=100, description="Id of an incident: its steps and its regressions'."
+    regression: Name | None = Field(None, description="Id of a regression.")
+    incident: Name | None = Field(
+        None, description="Id of an incident: its steps and its regressions'."
     )
     since: Moment | None = Field(None, description="At this time or later, RFC 3339.")
     until: Moment | None = Field(None, description="At this time or earlier, RFC 3339.")
-    cursor: str | None = Field(None, max_length=50, description="`next_cursor` of a page.")
+    cursor: Cursor | None = Field(None, max_length=50, description="`next_cursor` of a page.")
 
     def wanted(self) -> Wanted:
         """The same for the book."""
@@ -123,9 +124,5 @@ def history(house: Rooms, asked: Annotated[EventsAsked, Query()]) -> EventsPage:
         try:
             found, cursor = page(session, asked.wanted())
         except (BadCursorError, OverflowError):
-            raise ProblemError(
-                400,
-                "This cursor was not handed out by this API; begin again without one.",
-                type_=ProblemType.BAD_CURSOR,
-            ) from None
+            raise bad_cursor() from None
     return EventsPage(items=[EventShape.of(one) for one in found], next_cursor=cursor)

@@ -8,8 +8,9 @@ from pydantic import Field
 from api.errors import invalid, missing
 from api.moments import Moment, milliseconds
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, router
 from api.routes.signals import known_signal
+from api.routes.texts import Id
 from api.standing import known_series
 from api.why_shapes import WhyShape, why_of
 from detector.run import TICK
@@ -25,9 +26,13 @@ class ExplainAsked(Asked):
     at: Moment | None = Field(None, description="RFC 3339; the newest tick when left out.")
 
 
-@routes.get("/signals/{name}/series/{series}/explain", summary="Why its rules fire, or why not")
+@routes.get(
+    "/signals/{name}/series/{series}/explain",
+    summary="Why its rules fire, or why not",
+    openapi_extra=beyond({"?at": "is in the future, or before 1970"}),
+)
 def explain_series(
-    house: Rooms, name: str, series: str, asked: Annotated[ExplainAsked, Query()]
+    house: Rooms, name: Id, series: Id, asked: Annotated[ExplainAsked, Query()]
 ) -> WhyShape:
     """Each rule gate by gate: what was seen, what is needed, passed, refused or not reached."""
     signal = known_signal(house, name)

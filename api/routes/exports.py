@@ -18,8 +18,9 @@ from api.exporting import REGRESSIONS, WINDOWS, ExportError, Format, Parquet, re
 from api.moments import Moment, milliseconds
 from api.rooms import Asked, Rooms
 from api.routes.regressions import RegressionsFiltered
-from api.routes.router import router
+from api.routes.router import beyond, problems, router
 from api.routes.signals import LONGEST, known_signal
+from api.routes.texts import Id, Name
 from api.standing import known_series
 from storage.history import HOUR_SECONDS
 
@@ -34,6 +35,10 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {one.media_type: {"schema": {"type": "string"}} for one in Format},
     }
 }
+
+PROBLEMS = problems(
+    {409: "Another export is under way.", 507: "There is no space to make the file."}
+)
 
 
 class Outcome(StrEnum):
@@ -158,7 +163,7 @@ class WindowsExport(Asked):
     """Which windows, and as what."""
 
     format: Format = Field(Format.NDJSON, description="`ndjson`, or `parquet`.")
-    series: list[str] = Field(
+    series: list[Name] = Field(
         default_factory=list,
         max_length=MOST_NAMED,
         description="Ids of series; repeat it for several. All when left out.",
@@ -174,7 +179,7 @@ class WindowsExport(Asked):
     "/regressions/export",
     summary="Regressions as a file",
     response_class=Response,
-    responses=ANSWERS,
+    responses={**ANSWERS, **PROBLEMS},
 )
 def export_regressions(
     house: Rooms, exports: ExportsOf, asked: Annotated[RegressionsExport, Query()]
@@ -189,10 +194,16 @@ def export_regressions(
     "/signals/{name}/windows/export",
     summary="Windows of a signal as a file",
     response_class=Response,
-    responses=ANSWERS,
+    responses={**ANSWERS, **PROBLEMS},
+    openapi_extra=beyond(
+        {
+            "?since": f"must be before `until`, by {LONGEST.days} days at most",
+            "?seconds": "is no length that windows of this signal are kept with",
+        }
+    ),
 )
 def export_windows(
-    house: Rooms, exports: ExportsOf, name: str, asked: Annotated[WindowsExport, Query()]
+    house: Rooms, exports: ExportsOf, name: Id, asked: Annotated[WindowsExport, Query()]
 ) -> Response:
     """Stored windows of one length, of any number of series: lines of JSON or Parquet."""
     signal = known_signal(house, name)

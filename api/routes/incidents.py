@@ -10,11 +10,12 @@ from sqlmodel import Session, col, or_, select
 from alerts.studio import NotDrawnError, drawn
 from alerts.wording import in_order
 from api.album import Album
-from api.errors import ProblemError, ProblemType, missing
+from api.errors import ProblemError, bad_cursor, missing
 from api.incident_shapes import IncidentSummary, WholeIncident
 from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
-from api.routes.router import router
+from api.routes.router import problems, router
+from api.routes.texts import Cursor, Id, Name
 from api.shapes import Shape
 from detector.incidents import Depth
 from detector.paging import BadCursorError, read, written
@@ -38,15 +39,13 @@ class IncidentsAsked(Limited):
     severity: Severity | None = Field(None, description="`info`, `warning` or `critical`.")
     since: Moment | None = Field(None, description="Found at this time or later, RFC 3339.")
     until: Moment | None = Field(None, description="Found at this time or earlier, RFC 3339.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of a page.")
 
 
 class ChartAsked(Asked):
     """Which chart."""
 
-    regression: str = Field(
-        "", max_length=100, description="One of its regressions; the first one if left out."
-    )
+    regression: Name = Field("", description="One of its regressions; the first one if left out.")
 
 
 class IncidentsPage(Shape):
@@ -64,11 +63,7 @@ def find(house: Rooms, asked: IncidentsAsked) -> tuple[list[Incident], str | Non
         try:
             rows = chosen(session, asked)
         except (BadCursorError, OverflowError):
-            raise ProblemError(
-                400,
-                "This cursor was not handed out by this API; begin again without one.",
-                type_=ProblemType.BAD_CURSOR,
-            ) from None
+            raise bad_cursor() from None
         shown = rows[: asked.limit]
         ids = [id_ for id_, _ in shown]
         found = house.book.incidents(session, col(IncidentRow.id).in_(ids), depth=Depth.BRIEF)
@@ -121,7 +116,7 @@ def incidents(house: Rooms, asked: Annotated[IncidentsAsked, Query()]) -> Incide
 
 
 @routes.get("/incidents/{incident_id}", summary="One incident, whole")
-def incident(house: Rooms, incident_id: str, asked: Annotated[Asked, Query()]) -> WholeIncident:
+def incident(house: Rooms, incident_id: Id, asked: Annotated[Asked, Query()]) -> WholeIncident:
     """With its regressions in the order of change, its origin, deployments that fit, its steps."""
     return find_whole(house, incident_id)
 
@@ -130,9 +125,12 @@ def incident(house: Rooms, incident_id: str, asked: Annotated[Asked, Query()]) -
     "/incidents/{incident_id}/chart.png",
     summary="The chart of an incident",
     response_class=Response,
-    responses={200: {"description": "The picture.", "content": {PNG: {}}}},
+    responses={
+        200: {"description": "The picture.", "content": {PNG: {}}},
+        **problems({503: "Others are being drawn, or it could not be drawn."}),
+    },
 )
-def chart(house: Rooms, incident_id: str, asked: Annotated[ChartAsked, Query()]) -> Response:
+def chart(house: Rooms, incident_id: Id, asked: Annotated[ChartAsked, Query()]) -> Response:
     """As it is posted into Slack: one regression with its band, its change and the deployment.
 
     Drawn in a process of its own, one at a time; 503 when others are waiting for too long.

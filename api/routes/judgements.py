@@ -9,7 +9,8 @@ from pydantic import Field
 from api.errors import invalid, missing
 from api.moments import Moment, milliseconds
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, problems, router
+from api.routes.texts import Name
 from api.shapes import Shape
 from api.signal_shapes import JudgementShape
 from api.standing import known_series, series_id
@@ -22,9 +23,9 @@ routes = router("judgements")
 class JudgementsAsked(Asked):
     """Which judgements; each filter narrows the answer."""
 
-    rule: str | None = Field(None, max_length=200, description="Name of a rule.")
-    signal: str | None = Field(None, max_length=200, description="Name of a signal.")
-    series: str | None = Field(None, max_length=50, description="Id of a series; with `signal`.")
+    rule: Name | None = Field(None, description="Name of a rule.")
+    signal: Name | None = Field(None, description="Name of a signal.")
+    series: Name | None = Field(None, description="Id of a series; with `signal`.")
     verdict: Verdict | None = Field(None, description="unknown, steady, rejected or regressed.")
     reason: Reason | None = Field(None, description="Why it is unknown or rejected.")
     gate: Reason | None = Field(None, description="The same as `reason`, for rejected ones.")
@@ -40,7 +41,14 @@ class JudgementsList(Shape):
     """The judgements."""
 
 
-@routes.get("/judgements", summary="Judgements, newest first")
+@routes.get(
+    "/judgements",
+    summary="Judgements, newest first",
+    responses=problems({404: "There is no such series."}),
+    openapi_extra=beyond(
+        {"?gate": "says the same as `reason`", "?series": "is given without `signal`"}
+    ),
+)
 def judgements(house: Rooms, asked: Annotated[JudgementsAsked, Query()]) -> JudgementsList:
     """Why it fired, and why it did not: `?verdict=rejected&gate=min_delta`."""
     return JudgementsList(items=find(house, asked))

@@ -8,10 +8,12 @@ from pydantic import Field
 
 from alerts.alert import Action, Reason
 from alerts.decisions import Decision, DecisionQuery, Decisions
+from api.errors import bad_cursor
 from api.moments import Moment, at, maybe_at, maybe_milliseconds
 from api.rooms import Limited, Rooms
 from api.routes.router import router
-from api.routes.silences import bad_cursor, place
+from api.routes.silences import place
+from api.routes.texts import Cursor, Name
 from api.shapes import Shape
 from detector.paging import written
 
@@ -21,15 +23,15 @@ routes = router("notifications")
 class NotificationsAsked(Limited):
     """Which decisions; each filter narrows the answer."""
 
-    incident: str | None = Field(None, max_length=200, description="About this incident.")
-    receiver: str | None = Field(None, max_length=200, description="For this receiver.")
+    incident: Name | None = Field(None, description="About this incident.")
+    receiver: Name | None = Field(None, description="For this receiver.")
     action: Action | None = Field(
         None, description="`nothing` for what was not sent; `post` or `update` for what was."
     )
     reason: Reason | None = Field(None, description="Why, or why not.")
     since: Moment | None = Field(None, description="At this time or later, RFC 3339.")
     until: Moment | None = Field(None, description="At this time or earlier, RFC 3339.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of a page.")
 
 
 class NotificationShape(Shape):

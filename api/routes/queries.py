@@ -9,6 +9,7 @@ from pydantic import Field
 from api.query_shapes import QueryShape, queries
 from api.rooms import Limited, Rooms
 from api.routes.router import router
+from api.routes.texts import Name
 from api.shapes import Shape
 from api.statements import Span
 
@@ -36,8 +37,8 @@ class Sort(StrEnum):
 class QueriesAsked(Limited):
     """Which statements; each filter narrows the answer."""
 
-    target: str | None = Field(None, max_length=200, description="Name of a target.")
-    datname: str | None = Field(None, max_length=200, description="Name of a database.")
+    target: Name | None = Field(None, description="Name of a target.")
+    datname: Name | None = Field(None, description="Name of a database.")
     sort: Sort = Field(Sort.TOTAL_TIME, description="What the first one has most of.")
     span: Span = Field(Span.DAY, description="How far back executions are added up.")
 

@@ -8,11 +8,11 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.who import signed
-from api.errors import ProblemError, ProblemType, invalid, missing
+from api.errors import ProblemError, ProblemType, bad_cursor, invalid, missing
 from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
-from api.routes.router import router
-from api.routes.texts import Text
+from api.routes.router import beyond, router
+from api.routes.texts import Cursor, Id, Length, Name, Text, Words
 from api.shapes import RegressionShape, Shape, TransitionShape, WholeRegression
 from api.told import Told, told
 from detector.actions import MOST_TEXT, Action, IllegalActionError, Wish
@@ -20,7 +20,6 @@ from detector.incidents import Depth
 from detector.paging import BadCursorError
 from detector.paging import Query as Wanted
 from detector.regression import HOLDING, Kind, Phase, Severity
-from storage.duration import Seconds
 
 routes = router("regressions")
 
@@ -70,9 +69,9 @@ class RegressionsFiltered(Asked):
         Which.REGRESSION, description="`regression`, `improvement`, or `any` for both."
     )
     severity: Severity | None = Field(None, description="`info`, `warning` or `critical`.")
-    signal: str | None = Field(None, max_length=200, description="Name of a signal.")
-    rule: str | None = Field(None, max_length=200, description="Name of a rule.")
-    target: str | None = Field(None, max_length=200, description="Name of a target.")
+    signal: Name | None = Field(None, description="Name of a signal.")
+    rule: Name | None = Field(None, description="Name of a rule.")
+    target: Name | None = Field(None, description="Name of a target.")
     since: Moment | None = Field(None, description="Found at this time or later, RFC 3339.")
     until: Moment | None = Field(None, description="Found at this time or earlier, RFC 3339.")
 
@@ -93,7 +92,7 @@ class RegressionsFiltered(Asked):
 class RegressionsAsked(RegressionsFiltered, Limited):
     """Which regressions, and which page of them."""
 
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of a page.")
 
     def wanted(self) -> Wanted:
         """The same for the book."""
@@ -116,11 +115,7 @@ def find(house: Rooms, asked: RegressionsAsked) -> tuple[list[Told], str | None]
         try:
             page = house.book.page(session, asked.wanted())
         except (BadCursorError, OverflowError):
-            raise ProblemError(
-                400,
-                "This cursor was not handed out by this API; begin again without one.",
-                type_=ProblemType.BAD_CURSOR,
-            ) from None
+            raise bad_cursor() from None
         return told(house, session, page.regressions), page.next_cursor
 
 
@@ -136,7 +131,7 @@ class ActionPosted(BaseModel):
         },
     )
 
-    actor: Text = Field(min_length=1, max_length=100, description="Who decides: a name.")
+    actor: Words = Field(min_length=1, max_length=100, description="Who decides: a name.")
     reason: Text = Field("", max_length=MOST_TEXT, description="Why, for those who read it later.")
 
 
@@ -146,7 +141,7 @@ class MutePosted(ActionPosted):
     until: Moment | None = Field(
         None, description="When the mute ends, RFC 3339; until it is resolved if left out."
     )
-    for_: Seconds | None = Field(
+    for_: Length | None = Field(
         None, alias="for", description="The same as a length from now, like `4h`."
     )
 
@@ -154,7 +149,7 @@ class MutePosted(ActionPosted):
 class CommentPosted(ActionPosted):
     """Who says what."""
 
-    reason: Text = Field(min_length=1, max_length=MOST_TEXT, description="The comment.")
+    reason: Words = Field(min_length=1, max_length=MOST_TEXT, description="The comment.")
 
 
 class EventsList(Shape):
@@ -209,21 +204,21 @@ def regressions(house: Rooms, asked: Annotated[RegressionsAsked, Query()]) -> Re
 
 @routes.get("/regressions/{regression_id}", summary="One regression, whole")
 def regression(
-    house: Rooms, regression_id: str, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """With its evidence, its steps, its incident and the deployment that fits in time."""
     return find_whole(house, regression_id)
 
 
 @routes.get("/regressions/{regression_id}/events", summary="The life of a regression")
-def events(house: Rooms, regression_id: str, asked: Annotated[Asked, Query()]) -> EventsList:
+def events(house: Rooms, regression_id: Id, asked: Annotated[Asked, Query()]) -> EventsList:
     """Every step with its time, who took it, why, and what it rested on; oldest first."""
     return EventsList(items=find_whole(house, regression_id).transitions)
 
 
 @routes.post("/regressions/{regression_id}/acknowledge", summary="Say that somebody is at it")
 def acknowledge(
-    house: Rooms, regression_id: str, posted: ActionPosted, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, posted: ActionPosted, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """It stays open; when it gets worse it asks again. Sending any action twice is safe."""
     return act(house, regression_id, Action.ACKNOWLEDGE, posted)
@@ -231,7 +226,7 @@ def acknowledge(
 
 @routes.post("/regressions/{regression_id}/resolve", summary="Close it by hand")
 def resolve(
-    house: Rooms, regression_id: str, posted: ActionPosted, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, posted: ActionPosted, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """For half an hour it stays closed whatever is measured; what is still there reopens it."""
     return act(house, regression_id, Action.RESOLVE, posted)
@@ -239,15 +234,19 @@ def resolve(
 
 @routes.post("/regressions/{regression_id}/accept", summary="Accept it as the new normal")
 def accept(
-    house: Rooms, regression_id: str, posted: ActionPosted, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, posted: ActionPosted, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """The baseline of the series begins anew where the change set in; rules wait a day for it."""
     return act(house, regression_id, Action.ACCEPT, posted)
 
 
-@routes.post("/regressions/{regression_id}/mute", summary="Tell nobody of it for a while")
+@routes.post(
+    "/regressions/{regression_id}/mute",
+    summary="Tell nobody of it for a while",
+    openapi_extra=beyond({"#/for": "is given beside `until`", "#/until": "is not in the future"}),
+)
 def mute(
-    house: Rooms, regression_id: str, posted: MutePosted, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, posted: MutePosted, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """It is still judged and shown. Give `until`, and not `for`, to repeat it safely."""
     now_ms, until_ms = milliseconds(house.now()), maybe_milliseconds(posted.until)
@@ -262,7 +261,7 @@ def mute(
 
 @routes.post("/regressions/{regression_id}/unmute", summary="End its mute")
 def unmute(
-    house: Rooms, regression_id: str, posted: ActionPosted, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, posted: ActionPosted, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """It is open again, and told as it is then."""
     return act(house, regression_id, Action.UNMUTE, posted)
@@ -270,7 +269,7 @@ def unmute(
 
 @routes.post("/regressions/{regression_id}/false-positive", summary="Say that it is none")
 def false_positive(
-    house: Rooms, regression_id: str, posted: ActionPosted, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, posted: ActionPosted, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """It is over, its windows count as normal, and the same breach stays quiet while it lasts."""
     return act(house, regression_id, Action.FALSE_POSITIVE, posted)
@@ -278,7 +277,7 @@ def false_positive(
 
 @routes.post("/regressions/{regression_id}/comment", summary="Note something on it")
 def comment(
-    house: Rooms, regression_id: str, posted: CommentPosted, asked: Annotated[Asked, Query()]
+    house: Rooms, regression_id: Id, posted: CommentPosted, asked: Annotated[Asked, Query()]
 ) -> WholeRegression:
     """It stands in the life of the regression; nothing else changes."""
     return act(house, regression_id, Action.COMMENT, posted)

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import FaultShape, ProblemError
 from api.rooms import Rooms
-from api.routes.router import router
+from api.routes.router import beyond, problems, router
 from api.settings import SettingsError
 from api.trial import ReplayLine, ReplayPosted, ReplayShape, planned, work
 from detector.replay import Replay
@@ -91,13 +91,33 @@ class Told(StreamingResponse):
             self.replays.count(self.outcome)
 
 
+class Lines(Response):
+    """What an answer is called in the document."""
+
+    media_type = MEDIA_TYPE
+
+
 def line(one: ReplayLine) -> str:
     """One line of JSON."""
     return one.model_dump_json(exclude_defaults=True) + "\n"
 
 
 @routes.post(
-    "/replay", summary="What rules would have fired in the past", response_model=ReplayLine
+    "/replay",
+    summary="What rules would have fired in the past",
+    response_class=Lines,
+    responses={
+        200: {"model": ReplayLine, "description": "Lines, each one of these."},
+        **problems({409: "Another replay is under way."}),
+    },
+    openapi_extra=beyond(
+        {
+            "#/days": "are too many for these rules",
+            "#/rule_names": "name a rule that is not there",
+            "#/signals": "name a signal that is not there",
+            "#/rules": "are none, or not as rules are written in plimsoll.yaml",
+        }
+    ),
 )
 def replay(
     house: Rooms, asked: ReplayPosted, replays: Annotated[Replays, Depends(replays_of)]
@@ -118,7 +138,9 @@ def replay(
         made = planned(house, asked)
         if work(house, made) > MOST_JUDGEMENTS:
             replays.count(Outcome.TOO_LARGE)
-            raise ProblemError(422, "Too much at once: ask for fewer days, one signal or one rule.")
+            told = "Too much at once: ask for fewer days, one signal or one rule."
+            fault = FaultShape(pointer="#/days", detail="are too many for these rules")
+            raise ProblemError(422, told, errors=[fault])
         return Told(replays, made, asked)
     except SettingsError as error:
         replays.running.release()

@@ -1,11 +1,12 @@
-"""How a router of the API is made: below one prefix, with problem details documented."""
+"""How a router of the API is made: below one prefix, and how an operation says how it may fail."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.security import HTTPBearer
 
-from api.errors import MEDIA_TYPE, ProblemShape
+from api.contract import BEYOND
 from api.fields import Selecting
 from api.shapes import API
 
@@ -18,18 +19,24 @@ BEARER = HTTPBearer(
 
 
 def router(tag: str, prefix: str = API) -> APIRouter:
-    """A router, below `/api/v1` unless told otherwise, whose endpoints document how they fail."""
-    schema = ProblemShape.model_json_schema()
-    # OpenAPI does not look for definitions inside of a schema.
-    schema["properties"]["errors"]["items"] = schema.pop("$defs")["FaultShape"]
-    problem: dict[str, Any] = {
-        "description": "Problem details (RFC 9457).",
-        "content": {MEDIA_TYPE: {"schema": schema}},
-    }
+    """A router, below `/api/v1` unless told otherwise; `api.contract` documents how it fails."""
     return APIRouter(
         prefix=prefix,
         tags=[tag],
-        responses={"4XX": problem, "5XX": problem},
         dependencies=[Depends(BEARER)],
         route_class=Selecting,
     )
+
+
+def problems(told: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an operation that has these problems beside those that all have."""
+    return {status: {"description": why} for status, why in told.items()}
+
+
+def beyond(rules: Mapping[str, str]) -> dict[str, Any]:
+    """The `openapi_extra` of an operation that refuses what fits its schema: where, and why.
+
+    The places are the pointers of the problem: `?since`, `#/ends_at`. A test insists that nothing
+    else that fits the schema is refused.
+    """
+    return {BEYOND: dict(rules)}

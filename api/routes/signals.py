@@ -10,7 +10,8 @@ from api.curves import Curve, curves, stretch
 from api.errors import invalid, missing
 from api.moments import Moment, at, milliseconds
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, router
+from api.routes.texts import Id, Name
 from api.shapes import DeploymentShape, Shape
 from api.signal_shapes import SignalShape
 from api.standing import all_standing, band_of, known_series, series_id, standing
@@ -39,7 +40,7 @@ class SignalsList(Shape):
 class WindowsAsked(Asked):
     """Which windows."""
 
-    series: list[str] = Field(
+    series: list[Name] = Field(
         default_factory=list,
         max_length=MOST_SERIES,
         description=f"Ids of series, as `/signals/{{name}}` has them; repeat it for several. "
@@ -118,7 +119,7 @@ def signals(house: Rooms, asked: Annotated[Asked, Query()]) -> SignalsList:
 
 
 @routes.get("/signals/{name}", summary="One signal")
-def signal(house: Rooms, name: str, asked: Annotated[Asked, Query()]) -> SignalShape:
+def signal(house: Rooms, name: Id, asked: Annotated[Asked, Query()]) -> SignalShape:
     """With its rules and series."""
     found = known_signal(house, name)
     with house.state.reading() as session:
@@ -126,8 +127,17 @@ def signal(house: Rooms, name: str, asked: Annotated[Asked, Query()]) -> SignalS
     return SignalShape.of(standing(house, found, open_))
 
 
-@routes.get("/signals/{name}/windows", summary="The windows of a signal over time")
-def windows(house: Rooms, name: str, asked: Annotated[WindowsAsked, Query()]) -> WindowsShape:
+@routes.get(
+    "/signals/{name}/windows",
+    summary="The windows of a signal over time",
+    openapi_extra=beyond(
+        {
+            "?since": f"must be before `until`, by {LONGEST.days} days at most",
+            "?series": "are more than a span of that length may have",
+        }
+    ),
+)
+def windows(house: Rooms, name: Id, asked: Annotated[WindowsAsked, Query()]) -> WindowsShape:
     """Short windows for short spans, longer ones, merged where needed, for long spans."""
     found = known_signal(house, name)
     until_ms = milliseconds(asked.until or house.now())

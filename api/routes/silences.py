@@ -10,15 +10,14 @@ from alerts.matchers import MatcherError, parse
 from alerts.silence import Silence, SilenceKind, SilenceState, UnfitSilenceError
 from alerts.silences import SilenceQuery, Silences
 from api.access.who import signed
-from api.errors import ProblemError, ProblemType, invalid, missing
+from api.errors import ProblemError, ProblemType, bad_cursor, invalid, missing
 from api.house import House
 from api.moments import Moment, at, milliseconds
 from api.rooms import Asked, Limited, Rooms
-from api.routes.router import router
-from api.routes.texts import Text
+from api.routes.router import beyond, problems, router
+from api.routes.texts import Cursor, Id, Length, Text, Words
 from api.shapes import Shape
 from detector.paging import BadCursorError, read, written
-from storage.duration import Seconds
 from storage.series import Match, Matcher
 
 routes = router("silences")
@@ -26,6 +25,11 @@ routes = router("silences")
 BOOK = Silences()
 MOST_MATCHERS = 20
 MOST_COMMENT = 2000
+SILENCE_RULES = {
+    "#/": "must have one of `ends_at` and `for`",
+    "#/ends_at": "is in the past, before the start, or too far",
+    "#/matchers": "cannot be read, or would silence everything",
+}
 
 
 def readable(text: str) -> str:
@@ -38,7 +42,7 @@ def readable(text: str) -> str:
 
 
 Conditions = Annotated[
-    list[Annotated[Text, Field(max_length=1000), AfterValidator(readable)]],
+    list[Annotated[Text, Field(min_length=1, max_length=1000), AfterValidator(readable)]],
     Field(max_length=MOST_MATCHERS),
 ]
 
@@ -52,8 +56,8 @@ class Span(BaseModel):
 
     starts_at: Moment | None = Field(None, description="From this time on; now if left out.")
     ends_at: Moment | None = Field(None, description="Until this time; give it, or `for`.")
-    for_: Seconds | None = Field(None, alias="for", description="How long from its start: `4h`.")
-    created_by: Text = Field(min_length=1, max_length=100, description="Who wants it: a name.")
+    for_: Length | None = Field(None, alias="for", description="How long from its start: `4h`.")
+    created_by: Words = Field(min_length=1, max_length=100, description="Who wants it: a name.")
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -101,7 +105,7 @@ class SilencePosted(Span):
     matchers: Conditions = Field(
         min_length=1, description='All must hold: `service="shop"`, `severity!~"crit.*"`.'
     )
-    comment: Text = Field(
+    comment: Words = Field(
         min_length=1, max_length=MOST_COMMENT, description="Why, for those who wonder."
     )
 
@@ -123,10 +127,17 @@ class MaintenancePosted(Span):
 class SilenceChanged(BaseModel):
     """Another end, another comment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        str_strip_whitespace=True,
+        json_schema_extra={
+            "examples": [{"ends_at": "2026-03-02T18:00:00Z", "comment": "it takes longer"}]
+        },
+    )
 
     ends_at: Moment | None = Field(None, description="Until this time.")
-    comment: Text | None = Field(
+    comment: Words | None = Field(
         None, min_length=1, max_length=MOST_COMMENT, description="Why, anew."
     )
 
@@ -177,7 +188,7 @@ class SilencesAsked(Limited):
 
     state: SilenceState | None = Field(None, description="`pending`, `active` or `expired`.")
     kind: SilenceKind | None = Field(None, description="`silence` or `maintenance`.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of a page.")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of a page.")
 
 
 class SilencesPage(Shape):
@@ -220,23 +231,19 @@ def place(cursor: str | None) -> tuple[int, str] | None:
         raise bad_cursor() from None
 
 
-def bad_cursor() -> ProblemError:
-    """A 400 problem."""
-    return ProblemError(
-        400,
-        "This cursor was not handed out by this API; begin again without one.",
-        type_=ProblemType.BAD_CURSOR,
-    )
-
-
 @routes.get("/silences/{silence_id}", summary="One silence")
-def silence(house: Rooms, silence_id: str, asked: Annotated[Asked, Query()]) -> SilenceShape:
+def silence(house: Rooms, silence_id: Id, asked: Annotated[Asked, Query()]) -> SilenceShape:
     """A maintenance window is one too."""
     with house.state.reading() as session:
         return SilenceShape.of(found(house, silence_id, BOOK.get(session, silence_id)), now(house))
 
 
-@routes.post("/silences", status_code=201, summary="Silence alerts")
+@routes.post(
+    "/silences",
+    status_code=201,
+    summary="Silence alerts",
+    openapi_extra=beyond(SILENCE_RULES),
+)
 def post_silence(
     house: Rooms, posted: SilencePosted, asked: Annotated[Asked, Query()]
 ) -> SilenceShape:
@@ -245,7 +252,12 @@ def post_silence(
     return store(house, posted.made(SilenceKind.SILENCE, matchers, posted.comment, house.now()))
 
 
-@routes.post("/maintenance", status_code=201, summary="Begin a maintenance window")
+@routes.post(
+    "/maintenance",
+    status_code=201,
+    summary="Begin a maintenance window",
+    openapi_extra=beyond(SILENCE_RULES),
+)
 def post_maintenance(
     house: Rooms, posted: MaintenancePosted, asked: Annotated[Asked, Query()]
 ) -> SilenceShape:
@@ -257,9 +269,14 @@ def post_maintenance(
     return store(house, posted.made(kind, tuple(matchers), posted.comment, house.now()))
 
 
-@routes.patch("/silences/{silence_id}", summary="Change the end or the comment of a silence")
+@routes.patch(
+    "/silences/{silence_id}",
+    summary="Change the end or the comment of a silence",
+    responses=problems({409: "It has expired, or somebody else changed it a moment ago."}),
+    openapi_extra=beyond({"#/ends_at": "is not in the future, or too far"}),
+)
 def patch_silence(
-    house: Rooms, silence_id: str, posted: SilenceChanged, asked: Annotated[Asked, Query()]
+    house: Rooms, silence_id: Id, posted: SilenceChanged, asked: Annotated[Asked, Query()]
 ) -> SilenceShape:
     """One that has expired stays as it is: make a new one."""
     ends_ms = None if posted.ends_at is None else milliseconds(posted.ends_at)
@@ -269,7 +286,7 @@ def patch_silence(
 
 
 @routes.post("/silences/{silence_id}/expire", summary="End a silence now")
-def expire_silence(house: Rooms, silence_id: str, asked: Annotated[Asked, Query()]) -> SilenceShape:
+def expire_silence(house: Rooms, silence_id: Id, asked: Annotated[Asked, Query()]) -> SilenceShape:
     """What it kept quiet and lasts is told then. Expiring it again changes nothing."""
     with house.state.reading() as session:
         before = found(house, silence_id, BOOK.get(session, silence_id))

@@ -11,11 +11,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError
-from api.feed import MOST_LISTENERS, Ending, Feed, Listener, Note, Place
+from api.feed import MOST_LISTENERS, Ending, Feed, Kind, Listener, Note, Place
+from api.letters import PLAIN
 from api.moments import at
 from api.rooms import Asked
 from api.routes.events import EventShape
-from api.routes.router import router
+from api.routes.router import problems, router
+from api.routes.texts import MOST_NAME
 from api.shapes import API
 
 routes = router("stream")
@@ -27,8 +29,19 @@ LONGEST_SECONDS = 900.0
 """Then the listener is sent away to come back, which asks anew whether he still may."""
 RETRY_MS = 3000
 PLACE = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
+EVENT = {
+    "type": "object",
+    "description": "One event; an answer is one after the other until it ends.",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]{1,18}[.][0-9]{1,18}$"},
+        "event": {"type": "string", "enum": [one.value for one in Kind]},
+        "data": {"type": "string", "description": "JSON: an `EventShape`, `{at}`, or `{}`."},
+        "retry": {"type": "integer"},
+    },
+}
 ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Events.", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+    200: {"description": "Events.", "content": {MEDIA_TYPE: {"schema": EVENT}}},
+    **problems({503: f"{MOST_LISTENERS} listen already, or Plimsoll stops."}),
 }
 
 
@@ -106,7 +119,12 @@ async def stream(
     feed: Annotated[Feed, Depends(feed_of)],
     asked: Annotated[Asked, Query()],
     last_event_id: Annotated[
-        str | None, Header(description="The `id` of the last event that was seen.")
+        str | None,
+        Header(
+            max_length=MOST_NAME,
+            pattern=PLAIN,
+            description="The `id` of the last event that was seen; another text is as none.",
+        ),
     ] = None,
 ) -> Response:
     """Server-sent events: `regression` and `incident` for each step, `tick` for each tick.

@@ -14,25 +14,33 @@ from api.house import House
 from api.moments import at, milliseconds
 from api.rooms import Asked, Rooms, Targets
 from api.routes.router import router
+from api.routes.texts import Name
 from api.shapes import Shape
-from api.totals import fresh, highest, quantiles, total_rate, weighted
+from api.totals import fresh, highest, newest_total, quantiles, total_rate, weighted
+from api.vital_shapes import DistributionShape, MetricName, distribution, unit_of
+from api.vitals import Hours, Key, counts
+from collector.rum.cells import Cut
 from collector.run import TargetState, TargetStatus
 from detector.readings import Reading
 from detector.regression import Phase, Severity
 from detector.run import TICK
 from detector.tables import IncidentRow
+from detector.units import Unit
+from storage.series import Labels
 
 routes = router("summary")
 
 Q = (0.5, 0.95, 0.99)
 MOST_NAMES = 20
+DAY_MS = 86_400_000
+KEYS = ("redis_db_keys", "memcached_current_items")
 
 
 class SummaryAsked(Asked):
     """What is summed up."""
 
-    target: str | None = Field(
-        None, max_length=200, description="Only series of this target; of all when left out."
+    target: Name | None = Field(
+        None, description="Only series of this target; of all when left out."
     )
 
 
@@ -81,6 +89,26 @@ class HighestShape(Shape):
     """0 to 1."""
     target: str
     """The target it is of."""
+
+
+class CacheShape(Shape):
+    """All caches together."""
+
+    hit_ratio: float | None
+    """Hits as a share of lookups; the same as `cache_hit_ratio`."""
+    keys: int | None
+    """Keys in Redis and Valkey, all databases, and items in memcached."""
+
+
+class VitalOfApp(DistributionShape):
+    """One metric of one app, all routes and devices together, of the last 24 hours."""
+
+    app: str
+    """The app."""
+    metric: MetricName
+    """The metric."""
+    unit: Unit
+    """Base unit of its values."""
 
 
 class OpenCounts(Shape):
@@ -132,10 +160,14 @@ class SummaryShape(Shape):
     """Databases."""
     cache_hit_ratio: float | None
     """Hits as a share of lookups, over all caches."""
+    cache: CacheShape
+    """Caches."""
     cpu: HighestShape | None
     """The busiest machine."""
     memory: HighestShape | None
     """The fullest machine."""
+    web_vitals: list[VitalOfApp]
+    """What browsers measured, by app and metric; empty where no app is configured."""
 
 
 @routes.get("/summary", summary="The whole state in one small answer")
@@ -156,6 +188,7 @@ def summary(
             select(func.count()).select_from(IncidentRow).where(IncidentRow.phase == Phase.OPEN)
         ).one()
     hits = fresh(house, "cache_hit_rate", now_ms, asked.target)
+    hit_ratio = weighted(house, "cache_hit_rate", hits)
     return SummaryShape(
         version=version("plimsoll"),
         started_at=started,
@@ -171,9 +204,11 @@ def summary(
         targets=counted(known),
         requests=requests(house, now_ms, asked.target),
         database=database(house, now_ms, asked.target),
-        cache_hit_ratio=weighted(house, "cache_hit_rate", hits),
+        cache_hit_ratio=hit_ratio,
+        cache=CacheShape(hit_ratio=hit_ratio, keys=newest_total(house, KEYS, now_ms, asked.target)),
         cpu=machine(house, "host_cpu_usage", now_ms, asked.target),
         memory=machine(house, "host_memory_usage", now_ms, asked.target),
+        web_vitals=web_vitals(house, now_ms, asked.target),
     )
 
 
@@ -224,6 +259,30 @@ def database(house: House, now_ms: int, target: str | None) -> DatabaseShape:
         buffer_hit_ratio=weighted(house, "db_buffer_hit_rate", newest("db_buffer_hit_rate")),
         connections_ratio=None if fullest is None else fullest.value,
     )
+
+
+def web_vitals(house: House, now_ms: int, target: str | None) -> list[VitalOfApp]:
+    """What browsers measured in 24 hours, of the apps of a target if one is asked for."""
+    apps = {one.name for one in house.settings.collector.rum.apps if target in (None, one.target)}
+    if not apps:
+        return []
+
+    def project(labels: Labels) -> Key | None:
+        app = labels.get("app")
+        return (app, labels.get("metric")) if app in apps else None
+
+    found = counts(house, Cut.MIX, Hours.around(now_ms - DAY_MS, now_ms), project)
+    return [
+        VitalOfApp.model_validate(
+            {
+                "app": app,
+                "metric": metric,
+                "unit": unit_of(metric),
+                **distribution(metric, observed).model_dump(),
+            }
+        )
+        for (app, metric), observed in sorted(found.items())
+    ]
 
 
 def machine(house: House, signal: str, now_ms: int, target: str | None) -> HighestShape | None:

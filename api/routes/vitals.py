@@ -11,7 +11,8 @@ from api import vitals
 from api.errors import invalid, missing
 from api.moments import Moment, at, milliseconds
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, problems, router
+from api.routes.texts import Name
 from api.vital_shapes import (
     ElementShape,
     ElementsShape,
@@ -40,6 +41,7 @@ LONGEST = timedelta(days=90)
 BASELINE = timedelta(days=7)
 MOST_ITEMS = 2000
 MOST_ELEMENTS = 20
+SPAN_RULES = {"?since": f"must be before `until`, by {LONGEST.days} days at most"}
 
 
 class SpanAsked(Asked):
@@ -47,8 +49,8 @@ class SpanAsked(Asked):
 
     since: Moment | None = Field(None, description="Begin; 24 h before `until` if left out.")
     until: Moment | None = Field(None, description="End; now if left out.")
-    app: str | None = Field(None, description="Only this app.")
-    route: str | None = Field(None, description="Only this route.")
+    app: Name | None = Field(None, description="Only this app.")
+    route: Name | None = Field(None, description="Only this route.")
     device: Literal["mobile", "tablet", "desktop"] | None = Field(
         None, description="Only this class of devices."
     )
@@ -66,26 +68,28 @@ class VitalsAsked(SpanAsked):
 class MetricAsked(SpanAsked):
     """One metric of one app."""
 
-    app: str = Field(description="The app.")
+    app: Name = Field(description="The app.")
     metric: MetricName = Field("LCP", description="The metric.")
 
 
 class ReleasesAsked(MetricAsked):
     """Which releases are compared."""
 
-    before: str | None = Field(None, description="The older release; the last but one if left out.")
-    after: str | None = Field(None, description="The newer release; the newest if left out.")
+    before: Name | None = Field(
+        None, description="The older release; the last but one if left out."
+    )
+    after: Name | None = Field(None, description="The newer release; the newest if left out.")
 
 
 class ElementsAsked(MetricAsked):
     """Which elements."""
 
     metric: Literal["LCP", "INP"] = Field("LCP", description="LCP or INP.")
-    release: str | None = Field(None, description="Only page views of this release.")
-    before: str | None = Field(None, description="A release that it is compared with.")
+    release: Name | None = Field(None, description="Only page views of this release.")
+    before: Name | None = Field(None, description="A release that it is compared with.")
 
 
-@routes.get("/web-vitals", summary="What browsers measured")
+@routes.get("/web-vitals", summary="What browsers measured", openapi_extra=beyond(SPAN_RULES))
 def web_vitals(house: Rooms, asked: Annotated[VitalsAsked, Query()]) -> VitalsShape:
     """The p75 of each metric with its band, shares, number of values, and what was lost."""
     hours = hours_of(house, asked)
@@ -114,7 +118,12 @@ def web_vitals(house: Rooms, asked: Annotated[VitalsAsked, Query()]) -> VitalsSh
     )
 
 
-@routes.get("/web-vitals/releases", summary="One metric by release")
+@routes.get(
+    "/web-vitals/releases",
+    summary="One metric by release",
+    responses=problems({404: "No page view of such a release is known in the span."}),
+    openapi_extra=beyond(SPAN_RULES),
+)
 def releases(house: Rooms, asked: Annotated[ReleasesAsked, Query()]) -> ReleasesShape:
     """Each release by what its own beacons told, whenever they came, and two of them compared."""
     hours = hours_of(house, asked)
@@ -150,7 +159,11 @@ def releases(house: Rooms, asked: Annotated[ReleasesAsked, Query()]) -> Releases
     )
 
 
-@routes.get("/web-vitals/elements", summary="LCP elements and INP targets")
+@routes.get(
+    "/web-vitals/elements",
+    summary="LCP elements and INP targets",
+    openapi_extra=beyond(SPAN_RULES),
+)
 def elements(house: Rooms, asked: Annotated[ElementsAsked, Query()]) -> ElementsShape:
     """What the values are about, where beacons carry attribution, and which of them grew."""
     hours = hours_of(house, asked)
@@ -171,7 +184,11 @@ def elements(house: Rooms, asked: Annotated[ElementsAsked, Query()]) -> Elements
     return ElementsShape(metric=asked.metric, items=items[:MOST_ELEMENTS])
 
 
-@routes.get("/web-vitals/shift", summary="Is it slower, or are they other visitors")
+@routes.get(
+    "/web-vitals/shift",
+    summary="Is it slower, or are they other visitors",
+    openapi_extra=beyond(SPAN_RULES),
+)
 def shift(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> ShiftShape:
     """The span against the week before it, as measured and with the visitors made alike."""
     hours = hours_of(house, asked)

@@ -13,7 +13,8 @@ import shelves from './panels.json';
 
 const CUSTOM = [
   'align', 'axisPlacement', 'axisSoftMin', 'cellOptions', 'drawStyle', 'fillBelowTo', 'fillOpacity',
-  'hideFrom', 'inspect', 'lineStyle', 'lineWidth', 'showPoints', 'spanNulls', 'thresholdsStyle',
+  'hideFrom', 'inspect', 'lineStyle', 'lineWidth', 'showPoints', 'spanNulls', 'stacking',
+  'thresholdsStyle',
 ];
 const STANDARD = ['color', 'displayName', 'links', 'mappings', 'min', 'noValue', 'thresholds', 'unit'];
 

@@ -768,6 +768,15 @@ class DatabaseShape(TypedDict):
     """Connections in use as a share of the most that are allowed; of the fullest server."""
 
 
+class CacheShape(TypedDict):
+    """All caches together."""
+
+    hit_ratio: float | None
+    """Hits as a share of lookups; the same as `cache_hit_ratio`."""
+    keys: int | None
+    """Keys in Redis and Valkey, all databases, and items in memcached."""
+
+
 class HighestShape(TypedDict):
     """The machine on which something is highest."""
 
@@ -775,6 +784,35 @@ class HighestShape(TypedDict):
     """0 to 1."""
     target: str
     """The target it is of."""
+
+
+class VitalOfApp(TypedDict):
+    """One metric of one app, all routes and devices together, of the last 24 hours."""
+
+    n: int
+    """How many values were counted, never extrapolated."""
+    certainty: str
+    """How much that is worth."""
+    p75: float | None
+    """The 75th percentile, in the unit; null of fewer than 25 values."""
+    p75_low: float | None
+    """Lower edge of its 95 % band, by order statistics."""
+    p75_high: float | None
+    """Upper edge."""
+    p75_text: str
+    """The percentile for people."""
+    good: float | None
+    """Share of the values that are good; null of none."""
+    needs_improvement: float | None
+    """Share between good and poor."""
+    poor: float | None
+    """Share that is poor."""
+    app: str
+    """The app."""
+    metric: str
+    """The metric."""
+    unit: str
+    """Base unit of its values."""
 
 
 class Summary(TypedDict):
@@ -798,7 +836,68 @@ class Summary(TypedDict):
     """Databases."""
     cache_hit_ratio: float | None
     """Hits as a share of lookups, over all caches."""
+    cache: CacheShape
+    """Caches."""
     cpu: HighestShape | None
     """The busiest machine."""
     memory: HighestShape | None
     """The fullest machine."""
+    web_vitals: list[VitalOfApp]
+    """What browsers measured, by app and metric; empty where no app is configured."""
+
+
+class OpenSpan(TypedDict):
+    """A regression that was open at some time in the span."""
+
+    id: str
+    """The regression."""
+    rule: str
+    """Its rule."""
+    severity: str
+    """How bad."""
+    since: str
+    """When the change set in."""
+    until: str | None
+    """When it was over; null while it is open."""
+
+
+class CurveShape(TypedDict):
+    """One series over time, in columns of equal length. A gap has no entry."""
+
+    id: str
+    """The series."""
+    labels: dict[str, str]
+    """Its labels."""
+    end_ms: list[int]
+    """Ends of the windows, milliseconds since the epoch, oldest first."""
+    value: list[float | None]
+    """The values."""
+    n: list[float | None]
+    """How many observations are behind each."""
+    baseline: float | None
+    """The 7-day average as it is now; null until enough days have data."""
+    upper: float | None
+    """Average and two standard deviations."""
+    lower: float | None
+    """Average less two standard deviations, not below zero."""
+    regressions: list[OpenSpan]
+    """What was open on it in the span."""
+
+
+class Windows(TypedDict):
+    """The windows of a signal over a span of time."""
+
+    signal: str
+    """The signal."""
+    unit: str
+    """Base unit of the values."""
+    since: str
+    """Begin of the span."""
+    until: str
+    """End of the span."""
+    window_seconds: float
+    """Length of each window: the shortest that keeps to `points`."""
+    series: list[CurveShape]
+    """The series asked for."""
+    deployments: list[Deployment]
+    """What was deployed in the span."""

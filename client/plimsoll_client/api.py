@@ -11,13 +11,13 @@ token comes from `PLIMSOLL_TOKEN`, or from the file that `PLIMSOLL_TOKEN_FILE` n
 Needs httpx (the extra `rest`).
 """
 
-import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack, cast
-from urllib.parse import quote
+from typing import Any, Self, Unpack, cast
 
 try:
     import httpx
@@ -36,75 +36,44 @@ from plimsoll_client.answers import (
     Target,
     WholeIncident,
     WholeRegression,
+    Windows,
 )
+from plimsoll_client.api_async import AsyncPlimsoll
 from plimsoll_client.conversation import (
+    HERE,
+    PAGE,
+    REGRESSIONS_FILE,
     Again,
     Conversation,
     PlimsollError,
     ProblemError,
     UnreachableError,
     Value,
+    arriving,
+    safe,
     token_of,
+    windows_file,
 )
+from plimsoll_client.filters import (
+    DeploymentFilters,
+    EventFilters,
+    IncidentFilters,
+    JudgementFilters,
+    RegressionFilters,
+    RegressionRows,
+    WindowFilters,
+    WindowRows,
+)
+from plimsoll_client.listening import Listening, Update
 
-__all__ = ["AsyncPlimsoll", "Plimsoll", "PlimsollError", "ProblemError", "UnreachableError"]
-
-HERE = "http://127.0.0.1:8750"
-PAGE = 200
-Moment = datetime | str
-
-
-class Span(TypedDict, total=False):
-    """From when until when, RFC 3339 or an aware time; `limit` is the most items of a page."""
-
-    since: Moment
-    until: Moment
-    limit: int
-
-
-class RegressionFilters(Span, total=False):
-    """Which regressions: as the parameters of `GET /regressions`."""
-
-    state: str
-    kind: str
-    severity: str
-    signal: str
-    rule: str
-    target: str
-
-
-class IncidentFilters(Span, total=False):
-    """Which incidents: as the parameters of `GET /incidents`."""
-
-    state: str
-    severity: str
-
-
-class EventFilters(Span, total=False):
-    """Which events: as the parameters of `GET /events`."""
-
-    about: str
-    step: str
-    actor: str
-    regression: str
-    incident: str
-
-
-class DeploymentFilters(Span, total=False):
-    """Which deployments: as the parameters of `GET /deployments`."""
-
-    service: str
-
-
-class JudgementFilters(Span, total=False):
-    """Which judgements: as the parameters of `GET /judgements`."""
-
-    rule: str
-    signal: str
-    series: str
-    verdict: str
-    reason: str
-    gate: str
+__all__ = [
+    "AsyncPlimsoll",
+    "Plimsoll",
+    "PlimsollError",
+    "ProblemError",
+    "UnreachableError",
+    "Update",
+]
 
 
 class Plimsoll:
@@ -214,6 +183,85 @@ class Plimsoll:
         """One signal with its rules and series."""
         return cast(Signal, self.ask("GET", f"/signals/{safe(name)}"))
 
+    def windows(self, name: str, **filters: Unpack[WindowFilters]) -> Windows:
+        """The windows of a signal over a span of time, in columns: what a chart is drawn from."""
+        asked = cast(dict[str, Value], filters)
+        return cast(Windows, self.ask("GET", f"/signals/{safe(name)}/windows", asked))
+
+    def regression_rows(self, **filters: Unpack[RegressionRows]) -> Iterator[dict[str, Any]]:
+        """Whole history as flat rows, newest first, while they come."""
+        return self.rows(REGRESSIONS_FILE, filters)
+
+    def window_rows(self, name: str, **filters: Unpack[WindowRows]) -> Iterator[dict[str, Any]]:
+        """Stored windows of a signal as flat rows, while they come."""
+        return self.rows(windows_file(name), filters)
+
+    def save_regressions(self, to: str | Path, **filters: Unpack[RegressionRows]) -> Path:
+        """The whole history as a Parquet file; it is there once it is whole."""
+        return self.save(REGRESSIONS_FILE, to, filters)
+
+    def save_windows(self, name: str, to: str | Path, **filters: Unpack[WindowRows]) -> Path:
+        """Stored windows of a signal as a Parquet file; it is there once it is whole."""
+        return self.save(windows_file(name), to, filters)
+
+    def rows(self, path: str, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The rows of a file below `/api/v1`; an `UnreachableError` when it ends too early."""
+        with closing(self.opened(path, {**filters, "format": "ndjson"})) as answer:
+            try:
+                for line in answer.iter_lines():
+                    yield json.loads(line)
+            except httpx.HTTPError as error:
+                raise self.talk.cut_off(error) from error
+
+    def save(self, path: str, to: str | Path, filters: Mapping[str, Any]) -> Path:
+        """A file below `/api/v1` as Parquet, under a name of its own until it is whole."""
+        with (
+            closing(self.opened(path, {**filters, "format": "parquet"})) as answer,
+            arriving(Path(to)) as file,
+        ):
+            try:
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+            except httpx.HTTPError as error:
+                raise self.talk.cut_off(error) from error
+        return Path(to)
+
+    def opened(self, path: str, params: Mapping[str, Any]) -> httpx.Response:
+        """An answer whose body is still to come; a problem when it is none."""
+        request = self.talk.request("GET", path, params, None, kept=False)
+        try:
+            answer = self.http.send(request, stream=True)
+            if not answer.is_success:
+                answer.read()
+        except httpx.HTTPError as error:
+            raise self.talk.cut_off(error) from error
+        if not answer.is_success:
+            raise self.talk.problem(answer)
+        return answer
+
+    def stream(self, after: str = "") -> Iterator[Update]:
+        """Live updates, for as long as they are read; after a break it goes on where it was.
+
+        `after` is the `id` of the last update that was seen, in another run perhaps. When so many
+        connections in a row as `retries` brought nothing, an `UnreachableError` is raised.
+        """
+        heard = Listening(after)
+        while True:
+            request = self.talk.listen(heard)
+            try:
+                with closing(self.http.send(request, stream=True)) as answer:
+                    if answer.is_success:
+                        for line in answer.iter_lines():
+                            update = heard.take(line)
+                            if update is not None:
+                                yield update
+                    else:
+                        answer.read()
+                    wait = self.talk.ended(heard, answer)
+            except httpx.HTTPError as error:
+                wait = self.talk.broken(heard, error)
+            self.sleep(wait)
+
     def deployments(self, **filters: Unpack[DeploymentFilters]) -> list[Deployment]:
         """Deployments of a span, newest first."""
         answer = self.ask("GET", "/deployments", {"limit": PAGE, **cast(dict[str, Value], filters)})
@@ -233,130 +281,3 @@ class Plimsoll:
     def targets(self) -> list[Target]:
         """All targets and how they are doing."""
         return cast(list[Target], self.ask("GET", "/targets")["items"])
-
-
-class AsyncPlimsoll:
-    """The same for asyncio: methods are awaited, lists are read with `async for`."""
-
-    sleep = staticmethod(asyncio.sleep)
-
-    def __init__(
-        self,
-        url: str = HERE,
-        *,
-        token: str | None = None,
-        timeout_seconds: float = 10.0,
-        retries: int = 3,
-        http: httpx.AsyncClient | None = None,
-    ) -> None:
-        self.talk = Conversation(url, token_of() if token is None else token, retries)
-        self.owned = http is None
-        self.http = http or httpx.AsyncClient(timeout=timeout_seconds)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Give back the connections."""
-        if self.owned:
-            await self.http.aclose()
-
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Value] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """The JSON that `path`, below `/api/v1`, answers; for what has no method of its own."""
-        request = self.talk.request(method, path, params or {}, body)
-        tried = 0
-        while True:
-            try:
-                answer = await self.http.send(request)
-                found = self.talk.take(request, answer, tried)
-            except httpx.HTTPError as error:
-                found = self.talk.failed(request, error, tried)
-            if not isinstance(found, Again):
-                return found
-            tried += 1
-            await self.sleep(found.seconds)
-
-    async def pages(self, path: str, filters: Mapping[str, Any]) -> AsyncIterator[Any]:
-        """Every item of a list, page after page; right while new ones come in."""
-        asked: dict[str, Value] = {"limit": PAGE, **filters}
-        while True:
-            page = await self.ask("GET", path, asked)
-            for one in page["items"]:
-                yield one
-            if page.get("next_cursor") is None:
-                return
-            asked["cursor"] = page["next_cursor"]
-
-    async def summary(self, target: str | None = None) -> Summary:
-        """The whole state in one small answer."""
-        return cast(Summary, await self.ask("GET", "/summary", {"target": target}))
-
-    def regressions(self, **filters: Unpack[RegressionFilters]) -> AsyncIterator[Regression]:
-        """Regressions, newest first; all that ever were, unless filters say otherwise."""
-        return self.pages("/regressions", filters)
-
-    async def regression(self, regression_id: str) -> WholeRegression:
-        """One regression with all that is known of it."""
-        return cast(WholeRegression, await self.ask("GET", f"/regressions/{safe(regression_id)}"))
-
-    async def act(
-        self, regression_id: str, action: str, actor: str, reason: str = "", **more: str
-    ) -> WholeRegression:
-        """Acknowledge, resolve, accept, mute, ... a regression; it as it is then."""
-        path = f"/regressions/{safe(regression_id)}/{safe(action)}"
-        body = {"actor": actor, "reason": reason, **more}
-        return cast(WholeRegression, await self.ask("POST", path, body=body))
-
-    def incidents(self, **filters: Unpack[IncidentFilters]) -> AsyncIterator[Incident]:
-        """Incidents, newest first."""
-        return self.pages("/incidents", filters)
-
-    async def incident(self, incident_id: str) -> WholeIncident:
-        """One incident with all that is known of it."""
-        return cast(WholeIncident, await self.ask("GET", f"/incidents/{safe(incident_id)}"))
-
-    def events(self, **filters: Unpack[EventFilters]) -> AsyncIterator[Event]:
-        """What happened to regressions and incidents, newest first."""
-        return self.pages("/events", filters)
-
-    async def signals(self) -> list[Signal]:
-        """All signals and how they stand."""
-        return cast(list[Signal], (await self.ask("GET", "/signals"))["items"])
-
-    async def signal(self, name: str) -> Signal:
-        """One signal with its rules and series."""
-        return cast(Signal, await self.ask("GET", f"/signals/{safe(name)}"))
-
-    async def deployments(self, **filters: Unpack[DeploymentFilters]) -> list[Deployment]:
-        """Deployments of a span, newest first."""
-        asked = {"limit": PAGE, **cast(dict[str, Value], filters)}
-        return cast(list[Deployment], (await self.ask("GET", "/deployments", asked))["items"])
-
-    async def judgements(self, **filters: Unpack[JudgementFilters]) -> list[Judgement]:
-        """Judgements, newest first: why it fired, and why it did not."""
-        asked = cast(dict[str, Value], filters)
-        return cast(list[Judgement], (await self.ask("GET", "/judgements", asked))["items"])
-
-    async def rules(self) -> list[Rule]:
-        """All rules in words and as configured."""
-        return cast(list[Rule], (await self.ask("GET", "/rules"))["items"])
-
-    async def targets(self) -> list[Target]:
-        """All targets and how they are doing."""
-        return cast(list[Target], (await self.ask("GET", "/targets"))["items"])
-
-
-def safe(part: str) -> str:
-    """A part of a path, which may be any text."""
-    return quote(part, safe="")

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.house import House
+from api.routes import stream
 from plimsoll_client.api import AsyncPlimsoll, Plimsoll, ProblemError, UnreachableError
 from plimsoll_client.conversation import MOST_KEPT, token_of, wait_of
 from tests.api.asking import HERE
@@ -284,6 +285,7 @@ def test_the_examples_of_the_page_run(
     def asynchronous(**more: Any) -> httpx.AsyncClient:
         return live(**{"transport": httpx.ASGITransport(app=asked.app), **more})
 
+    monkeypatch.setattr(stream, "LONGEST_SECONDS", 0.0)  # answers come whole here
     monkeypatch.setattr(httpx, "Client", through)
     monkeypatch.setattr(httpx, "AsyncClient", asynchronous)
     exec(compile(program, "rest-client.md", "exec"), {})

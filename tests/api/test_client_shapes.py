@@ -24,6 +24,7 @@ NAMES = {
     "TargetShape": "Target",
     "EventShape": "Event",
     "SummaryShape": "Summary",
+    "WindowsShape": "Windows",
 }
 HEAD = '''"""What the API answers, as types. Written from its OpenAPI document; do not edit by hand.
 

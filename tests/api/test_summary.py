@@ -12,6 +12,8 @@ from api.house import House
 from api.summary_command import lines
 from api.totals import LATE_MS
 from plimsoll_client.families import BUCKETS
+from storage.history import Samples
+from storage.series import NAME, Labels
 from tests.api.asking import Client, problem
 from tests.api.shop import NOW, NOW_MS, Clock
 
@@ -89,10 +91,28 @@ def test_what_is_not_measured_is_null_and_never_zero(house: House, clock: Clock)
     assert set(found["requests"].values()) == set(found["database"].values()) == {None}
     assert [found[one] for one in ("cache_hit_ratio", "cpu", "memory", "judged_at")] == [None] * 4
     assert found["uptime_seconds"] == 300.0
+    assert found["cache"] == {"hit_ratio": None, "keys": None}
+    assert found["web_vitals"] == []
     assert found["open"] == dict.fromkeys(found["open"], 0)
     told = "\n".join(lines(found))
     assert "latency   mean -, p50 -, p95 -, p99 -" in told
     assert "up 5 min" in told
+    assert "cache     hit rate -, - keys" in told
+
+
+def test_keys_of_all_caches_are_added_from_their_newest_samples(house: House) -> None:
+    series = [
+        Labels.of({NAME: "redis_db_keys", "target": "sessions", "db": "db0"}),
+        Labels.of({NAME: "redis_db_keys", "target": "sessions", "db": "db3"}),
+        Labels.of({NAME: "memcached_current_items", "target": "pages"}),
+    ]
+    for ago_ms, values in ((120_000, (7.0, 1.0, 2.0)), (60_000, (1200.0, 30.0, 4.0))):
+        house.history.append(Samples.at(series, NOW_MS - ago_ms, values))
+    client = Client(create_app(house))
+    assert client.get("/api/v1/summary").json()["cache"]["keys"] == 1234
+    assert client.get("/api/v1/summary?target=pages").json()["cache"]["keys"] == 4
+    told = "\n".join(lines(client.get("/api/v1/summary").json()))
+    assert "1,234 keys" in told
 
 
 def test_old_readings_say_nothing_of_now(

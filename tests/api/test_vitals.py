@@ -17,6 +17,7 @@ from api.document import Document
 from api.house import House
 from api.serve import build
 from api.settings import build as settings_of
+from api.summary_command import lines
 from collector.rum.beacon import decode
 from collector.rum.cells import HOUR_MS, Cut
 from collector.rum.percentile import BOUNDS
@@ -300,3 +301,16 @@ def test_the_histograms_have_a_page_that_promtool_accepts(site: Site) -> None:
         [promtool_binary(), "check", "metrics"], input=page, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_summary_has_each_metric_of_each_app(site: Site) -> None:
+    site.views(150)
+    site.settle()
+    found = site.client.get("/api/v1/summary").json()["web_vitals"]
+    (lcp,) = [one for one in found if one["metric"] == "LCP"]
+    (listed,) = [one for one in site.get(by="app")["items"] if one["metric"] == "LCP"]
+    assert (lcp["app"], lcp["unit"], lcp["n"]) == ("shop", "seconds", 150)
+    assert lcp["p75"] == listed["p75"]
+    assert site.client.get("/api/v1/summary?target=nope").json()["web_vitals"] == []
+    told = "\n".join(lines(site.client.get("/api/v1/summary").json()))
+    assert f"vitals    shop LCP p75 {lcp['p75_text']} of 150" in told

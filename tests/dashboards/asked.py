@@ -24,8 +24,15 @@ Points = list[float]
 class Asked:
     """Runs the queries of panels and the choices of variables; times are the end of a range."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(
+        self,
+        address: str,
+        end: datetime = END,
+        look_back: timedelta = LOOK_BACK,
+        step_seconds: int = STEP_SECONDS,
+    ) -> None:
         self._client = httpx.Client(base_url=f"{address}/api/v1", trust_env=False, timeout=20)
+        self.end, self.look_back, self.step_seconds = end, look_back, step_seconds
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +56,8 @@ class Asked:
         parts = QUERY_RESULT.fullmatch(variable["query"])
         assert parts is not None
         pattern = re.compile(variable["regex"].strip("/"))
-        lines = [as_listed(labels, value) for labels, value in self.now(filled(parts[1], values))]
+        found = self.now(filled(parts[1], values))
+        lines = [as_listed(labels, value, self.end) for labels, value in found]
         return sorted(match[1] for line in lines if (match := pattern.search(line)))
 
     def chosen(self, dashboard: Json, **wanted: str) -> dict[str, str]:
@@ -70,12 +78,13 @@ class Asked:
         return values
 
     def drawn(
-        self, target: Json, values: Mapping[str, str], end: datetime = END
+        self, target: Json, values: Mapping[str, str], end: datetime | None = None
     ) -> list[tuple[str, Points]]:
         """The series of one query by their names in the legend; those that are all NaN are out."""
+        end = end or self.end
         known = {
             "__rate_interval": rate_interval(target.get("interval", "")),
-            "__range": f"{LOOK_BACK.total_seconds():.0f}s",
+            "__range": f"{self.look_back.total_seconds():.0f}s",
             **values,
         }
         expr = filled(target["expr"], known)
@@ -83,8 +92,8 @@ class Asked:
             found = self._get("query", {"query": expr, "time": end.timestamp()})["result"]
             series = [(one["metric"], [one["value"]]) for one in found]
         else:
-            span = {"start": (end - LOOK_BACK).timestamp(), "end": end.timestamp()}
-            asked = {"query": expr, "step": STEP_SECONDS, **span}
+            span = {"start": (end - self.look_back).timestamp(), "end": end.timestamp()}
+            asked = {"query": expr, "step": self.step_seconds, **span}
             found = self._get("query_range", asked)["result"]
             series = [(one["metric"], one["values"]) for one in found]
         return [
@@ -95,7 +104,7 @@ class Asked:
 
     def now(self, expr: str) -> list[tuple[dict[str, str], float]]:
         """Labels and value of everything an expression finds at the end."""
-        found = self._get("query", {"query": expr, "time": END.timestamp()})["result"]
+        found = self._get("query", {"query": expr, "time": self.end.timestamp()})["result"]
         return [(one["metric"], float(one["value"][1])) for one in found]
 
     def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
@@ -104,10 +113,10 @@ class Asked:
         return answer.json()["data"]
 
 
-def as_listed(labels: Mapping[str, str], value: float) -> str:
+def as_listed(labels: Mapping[str, str], value: float, end: datetime) -> str:
     """A result of query_result() as Grafana writes it before the regular expression is applied."""
     inner = ",".join(f'{name}="{text}"' for name, text in labels.items() if name != "__name__")
-    return f"{labels.get('__name__', '')}{{{inner}}} {value:g} {END.timestamp() * 1000:.0f}"
+    return f"{labels.get('__name__', '')}{{{inner}}} {value:g} {end.timestamp() * 1000:.0f}"
 
 
 def legend(form: str, labels: Mapping[str, str]) -> str:

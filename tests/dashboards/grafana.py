@@ -19,8 +19,9 @@ Json = dict[str, Any]
 
 @cache
 def written() -> dict[str, str]:
-    """The files of all dashboards of the shop, by uid."""
-    return {one.uid: text(one) for one in dashboards(SIGNALS, DashboardsConfig())}
+    """The files of all dashboards of the shop, by uid; those of records stand at the end."""
+    config = DashboardsConfig(records=("postgresql", "infinity"))
+    return {one.uid: text(one) for one in dashboards(SIGNALS, config)}
 
 
 def read(uid: str) -> Json:
@@ -47,10 +48,11 @@ def panel_titled(dashboard: Json, title: str) -> Json:
 
 
 def queries(dashboard: Json) -> Iterator[tuple[str, str]]:
-    """Every query, of panels and of annotations, with a name that tells where it stands."""
+    """Every PromQL query, of panels and of annotations, with a name that tells where it stands."""
     for panel in panels(dashboard):
         for target in panel["targets"]:
-            yield f"p{panel['id']}_{target['refId']}", target["expr"]
+            if target["datasource"]["type"] == "prometheus":
+                yield f"p{panel['id']}_{target['refId']}", target["expr"]
     for at, annotation in enumerate(dashboard["annotations"]["list"]):
         yield f"annotation{at}", annotation["target"]["expr"]
 

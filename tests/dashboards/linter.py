@@ -3,6 +3,11 @@
 The rules on the labels `job` and `instance` are read for what they are after: nobody may mix up two
 programs or two series. So metrics that other programs expose too are narrowed to Plimsoll's job,
 and what is asked of signals names a signal, or keeps them apart.
+
+Where the data source is another one than Prometheus, the linter (commit 4d0844b of 2026-06-18, its
+`lint/rule_*.go`) leaves out what is about PromQL, LogQL, `job` and `instance`. All others hold:
+the one data source variable, panels that use it, title and description, units, targets, and that
+nobody edits. It asks so of some types of panels; here all are asked.
 """
 
 import json
@@ -16,7 +21,12 @@ import yaml
 from tests.dashboards.grafana import Json, anything, filled, fills, panels, queries, variables
 from tests.servers import promtool
 
-SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+#: What a target asks, by the type of its data source.
+ASKED = {
+    "prometheus": "expr",
+    "grafana-postgresql-datasource": "rawSql",
+    "yesoreyeram-infinity-datasource": "url",
+}
 #: Of the ids that Grafana's unit registry knows, those that our units map to.
 UNITS = {"binBps", "bytes", "cps", "percentunit", "reqps", "s", "short"}
 COUNTER = re.compile(r"\b\w+_(?:total|bucket|sum|count)\b")
@@ -30,23 +40,30 @@ Rule = Callable[[Json], Iterator[str]]
 
 
 def template_datasource(dashboard: Json) -> Iterator[str]:
-    """Exactly one data source variable, for Prometheus."""
+    """Exactly one data source variable, called as the linter wants a single one."""
     found = [one for one in variables(dashboard) if one["type"] == "datasource"]
-    wanted = [("datasource", "Data Source", "prometheus")]
-    if [(one["name"], one["label"], one["query"]) for one in found] != wanted:
+    named = [(one["name"], one["label"]) for one in found]
+    if named != [("datasource", "Data source")] or found[0]["query"] not in ASKED:
         yield f"data source variables: {found}"
+
+
+def source_of(dashboard: Json) -> Json:
+    """How everything names the chosen data source."""
+    kinds = [one["query"] for one in variables(dashboard) if one["type"] == "datasource"]
+    return {"type": kinds[0], "uid": "${datasource}"}
 
 
 def template_job(dashboard: Json) -> Iterator[str]:
     """A variable chooses Plimsoll's job; all of them is all of these jobs, not any job at all."""
     by_name = {one["name"]: one for one in variables(dashboard)}
     asks = json.dumps([expr for _, expr in queries(dashboard)])
-    if "$job" in asks and not is_filter(by_name.get("job", {}), ".+"):
+    if "$job" in asks and not is_filter(dashboard, by_name.get("job", {}), ".+"):
         yield f"job: {by_name.get('job')}"
     if "$plimsoll_job" not in asks and "plimsoll_job" not in by_name:
         return
     job = by_name.get("plimsoll_job", {})
-    if not (job.get("multi") and job.get("includeAll") and job.get("datasource") == SOURCE):
+    source = source_of(dashboard)
+    if not (job.get("multi") and job.get("includeAll") and job.get("datasource") == source):
         yield f"plimsoll_job: {job}"
     if "allValue" in job:
         yield "plimsoll_job: an `allValue` would let in the processes of other programs"
@@ -67,20 +84,22 @@ def template_instance(dashboard: Json) -> Iterator[str]:
     for one in variables(dashboard):
         if "plimsoll_signal_value" in one["query"]:
             single = not one["multi"] and not one["includeAll"]
-            if one.get("datasource") != SOURCE or not (single or is_filter(one, ".*")):
+            mine = one.get("datasource") == source_of(dashboard)
+            if not mine or not (single or is_filter(dashboard, one, ".*")):
                 yield f"{one['name']}: must choose one value, or filter, from the data source"
             if one["name"] in banded and not single:
                 yield f"{one['name']}: a band needs exactly one"
     by_name = {one["name"]: one for one in variables(dashboard)}
     asks = json.dumps([expr for _, expr in queries(dashboard)])
-    if "$instance" in asks and not is_filter(by_name.get("instance", {}), ".+"):
+    if "$instance" in asks and not is_filter(dashboard, by_name.get("instance", {}), ".+"):
         yield f"instance: {by_name.get('instance')}"
 
 
-def is_filter(variable: Json, everything: str) -> bool:
+def is_filter(dashboard: Json, variable: Json, everything: str) -> bool:
     """Whether a variable takes one, several or all values of the data source."""
     many = variable.get("multi") and variable.get("includeAll")
-    known = variable.get("datasource") == SOURCE and variable.get("allValue") == everything
+    source = source_of(dashboard)
+    known = variable.get("datasource") == source and variable.get("allValue") == everything
     return bool(many and known and variable.get("type") == "query")
 
 
@@ -107,12 +126,13 @@ def template_on_time_change_reload(dashboard: Json) -> Iterator[str]:
 
 def panel_datasource(dashboard: Json) -> Iterator[str]:
     """Whatever asks, asks the chosen data source."""
+    source = source_of(dashboard)
     for panel in panels(dashboard):
         asked = [panel, *panel["targets"]]
-        if any(one.get("datasource") != SOURCE for one in asked):
+        if any(one.get("datasource") != source for one in asked):
             yield panel["title"]
     for annotation in dashboard["annotations"]["list"]:
-        if annotation["datasource"] != SOURCE:
+        if annotation["datasource"] != source:
             yield annotation["name"]
 
 
@@ -138,7 +158,8 @@ def panel_units(dashboard: Json) -> Iterator[str]:
 def panel_no_targets(dashboard: Json) -> Iterator[str]:
     """Every panel asks something."""
     for panel in panels(dashboard):
-        if not panel["targets"] or not all(target.get("expr") for target in panel["targets"]):
+        asked = [one.get(ASKED[source_of(dashboard)["type"]]) for one in panel["targets"]]
+        if not asked or not all(asked):
             yield panel["title"]
 
 

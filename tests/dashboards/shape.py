@@ -35,7 +35,13 @@ def closed(required: dict[str, Schema], **optional: Schema) -> Schema:
     }
 
 
-SOURCE = closed({"type": one_of("prometheus"), "uid": one_of("${datasource}")})
+def source(kind: str) -> Schema:
+    """The data source that the variable chooses, of this type."""
+    return closed({"type": one_of(kind), "uid": one_of("${datasource}")})
+
+
+POSTGRESQL, INFINITY = "grafana-postgresql-datasource", "yesoreyeram-infinity-datasource"
+SOURCE = source("prometheus")
 COLOUR = one_of("green", "orange", "red", "blue", "text")
 TARGET = closed(
     {
@@ -49,6 +55,32 @@ TARGET = closed(
     },
     interval=TEXT,
     legendFormat=TEXT,
+)
+SQL_TARGET = closed(
+    {
+        "datasource": source(POSTGRESQL),
+        "editorMode": one_of("code"),
+        "format": one_of("table"),
+        "rawQuery": one_of(True),
+        "rawSql": TEXT,
+        "refId": TEXT,
+    }
+)
+REST_TARGET = closed(
+    {
+        "columns": each(
+            closed({"selector": TEXT, "text": TEXT, "type": one_of("string", "timestamp")}), 1
+        ),
+        "datasource": source(INFINITY),
+        "format": one_of("table"),
+        "parser": one_of("backend"),
+        "refId": TEXT,
+        "root_selector": TEXT,
+        "source": one_of("url"),
+        "type": one_of("json"),
+        "url": TEXT,
+        "url_options": closed({"data": ANY_TEXT, "method": one_of("GET")}),
+    }
 )
 FIELD_COLOUR = closed({"mode": one_of("thresholds", "palette-classic", "fixed")}, fixedColor=COLOUR)
 THRESHOLDS = closed(
@@ -150,6 +182,7 @@ OPTIONS = {
         }
     ),
 }
+LINK = closed({"title": TEXT, "url": TEXT, "targetBlank": YES_NO})
 OVERRIDDEN: dict[str, Schema] = {
     "color": FIELD_COLOUR,
     "custom.cellOptions": closed({"type": one_of("color-text"), "wrapText": YES_NO}),
@@ -159,6 +192,8 @@ OVERRIDDEN: dict[str, Schema] = {
     "custom.lineStyle": closed({"fill": one_of("dash"), "dash": each(NATURAL, 2)}),
     "custom.lineWidth": NATURAL,
     "custom.showPoints": one_of("never"),
+    "custom.stacking": closed({"group": one_of("A"), "mode": one_of("normal")}),
+    "links": each(LINK, 1),
     "mappings": each(MAPPING, 1),
     "thresholds": THRESHOLDS,
     "unit": TEXT,
@@ -185,7 +220,6 @@ GRID = closed(
         "y": NATURAL,
     }
 )
-LINK = closed({"title": TEXT, "url": TEXT, "targetBlank": YES_NO})
 MERGE = closed({"id": one_of("merge"), "options": closed({})})
 ORGANIZE = closed(
     {
@@ -201,10 +235,11 @@ ORGANIZE = closed(
 )
 
 
-def panel(kind: str) -> Schema:
-    """A panel of one type."""
+def panel(kind: str, asked: Schema = SOURCE, target: Schema = TARGET) -> Schema:
+    """A panel of one type; one on Prometheus has links for all its values."""
+    links = {"links": each(LINK, 1)} if asked is SOURCE else {}
     defaults = closed(
-        {"unit": TEXT, "links": each(LINK, 1)},
+        {"unit": TEXT, **links},
         color=FIELD_COLOUR,
         custom=CUSTOM[kind],
         mappings=each(MAPPING, 1),
@@ -214,13 +249,13 @@ def panel(kind: str) -> Schema:
     )
     return closed(
         {
-            "datasource": SOURCE,
+            "datasource": asked,
             "description": TEXT,
             "fieldConfig": closed({"defaults": defaults, "overrides": each(OVERRIDE)}),
             "gridPos": GRID,
             "id": NATURAL,
             "options": OPTIONS[kind],
-            "targets": each(TARGET, 1),
+            "targets": each(target, 1),
             "title": TEXT,
             "type": one_of(kind),
         },
@@ -275,9 +310,9 @@ DASHBOARD_LINK = closed(
     {
         "asDropdown": one_of(True),
         "icon": one_of("external link"),
-        "includeVars": one_of(True),
+        "includeVars": YES_NO,
         "keepTime": one_of(True),
-        "tags": each(one_of("plimsoll"), 1),
+        "tags": each(one_of("plimsoll", "plimsoll-records"), 1),
         "targetBlank": YES_NO,
         "title": TEXT,
         "tooltip": ANY_TEXT,
@@ -285,26 +320,38 @@ DASHBOARD_LINK = closed(
         "url": ANY_TEXT,
     }
 )
-DASHBOARD = closed(
-    {
-        "annotations": closed({"list": each(ANNOTATION)}),
-        "description": TEXT,
-        "editable": one_of(False),
-        "fiscalYearStartMonth": one_of(0),
-        "graphTooltip": one_of(1),
-        "links": each(DASHBOARD_LINK, 1),
-        "liveNow": one_of(False),
-        "panels": each({"oneOf": [ROW, PANEL]}, 1),
-        "preload": one_of(False),
-        "refresh": TEXT,
-        "schemaVersion": one_of(42),
-        "tags": each(TEXT, 1),
-        "templating": closed({"list": each(VARIABLE)}),
-        "time": closed({"from": TEXT, "to": TEXT}),
-        "timepicker": closed({"refresh_intervals": each(TEXT), "hidden": YES_NO}),
-        "timezone": one_of("browser"),
-        "title": TEXT,
-        "uid": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,40}$"},
-        "weekStart": one_of(""),
-    }
-)
+
+
+def dashboard(panels: Schema) -> Schema:
+    """A dashboard with such panels."""
+    return closed(
+        {
+            "annotations": closed({"list": each(ANNOTATION)}),
+            "description": TEXT,
+            "editable": one_of(False),
+            "fiscalYearStartMonth": one_of(0),
+            "graphTooltip": one_of(1),
+            "links": each(DASHBOARD_LINK, 1),
+            "liveNow": one_of(False),
+            "panels": each(panels, 1),
+            "preload": one_of(False),
+            "refresh": one_of("1m", "5m"),
+            "schemaVersion": one_of(42),
+            "tags": each(TEXT, 1),
+            "templating": closed({"list": each(VARIABLE)}),
+            "time": closed({"from": TEXT, "to": TEXT}),
+            "timepicker": closed({"refresh_intervals": each(TEXT), "hidden": YES_NO}),
+            "timezone": one_of("browser"),
+            "title": TEXT,
+            "uid": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,40}$"},
+            "weekStart": one_of(""),
+        },
+    )
+
+
+DASHBOARD = dashboard({"oneOf": [ROW, PANEL]})
+#: The dashboards of records, by the type of their data source.
+OF_RECORDS = {
+    POSTGRESQL: dashboard(panel("table", source(POSTGRESQL), SQL_TARGET)),
+    INFINITY: dashboard(panel("table", source(INFINITY), REST_TARGET)),
+}

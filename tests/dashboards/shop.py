@@ -3,10 +3,12 @@
 The slow route became slow, and a regression was opened, in the second half of the hour.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
+from collector.rum.vitals import SECONDS, SHIFT, VITALS
 from dashboards.signals import SignalPanel, Threshold
 from detector.regression import Severity
 from detector.signal import Direction
@@ -166,6 +168,7 @@ def all_series() -> Iterator[Series]:
         yield "plimsoll_collector_scrape_duration_seconds", who, steady(0.012), START
     yield "plimsoll_collector_failures_total", {"reason": "refused"}, growing(1 / 15), START
     yield from own_series()
+    yield from browser_series()
 
 
 def signal_series() -> Iterator[Series]:
@@ -203,6 +206,28 @@ def own_series() -> Iterator[Series]:
     yield "http_server_active_requests", {"method": "GET"}, steady(3), START
     yield "process_cpu_seconds_total", {}, growing(0.04), START
     yield "process_resident_memory_bytes", {}, steady(140e6), START
+
+
+def browser_series() -> Iterator[Series]:
+    """What the receiver of beacons tells: the page `/metrics/rum`, and its counts."""
+    page = {"app": "shop", "route": "/checkout/:id", "device": "mobile"}
+    for vital in VITALS.values():
+        name = SECONDS if vital.is_time else SHIFT
+        labels = page | ({"metric": vital.name} if vital.is_time else {})
+        for edge in (*vital.edges, math.inf):
+            share = min(1.0, 0.6 if edge < vital.good else 0.8 if edge < vital.fair else 0.95)
+            le = "+Inf" if math.isinf(edge) else repr(edge)
+            share = 1.0 if edge > vital.fair else share
+            yield f"{name}_bucket", labels | {"le": le}, growing(share), START
+        yield f"{name}_count", labels, growing(1), START
+    yield "rum_page_loads_total", {"app": "shop", "route": "/checkout/:id"}, growing(1), START
+    for name, per_second in (("views", 1.0), ("views_unfinalised", 0.1)):
+        labels = {"app": "shop", "browser": "chrome"}
+        yield f"rum_{name}_total", labels, growing(per_second), START
+    for name, per_second in (("beacons", 1.9), ("beacons_lost", 0.1)):
+        yield f"rum_{name}_total", {"app": "shop"}, growing(per_second), START
+    yield "rum_beacons_dropped_total", {"reason": "malformed"}, growing(0.01), START
+    yield "rum_values_excluded_total", {"app": "shop", "reason": "network"}, growing(0), START
 
 
 def histogram(name: str, labels: dict[str, str], per_second: float) -> Iterator[Series]:

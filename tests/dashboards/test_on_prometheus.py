@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from collector.rum.vitals import VITALS
 from dashboards import overview
 from dashboards.panels import UNITS
+from dashboards.quiet import or_none
 from dashboards.sheets import UIDS
 from tests.dashboards.asked import Asked
 from tests.dashboards.grafana import overview_json, panel_titled, panels, read, variables
@@ -177,3 +179,39 @@ def test_annotations_find_the_deployment_in_milliseconds_and_the_regression(shop
     assert len(shop.drawn(target, values)) == 1
     assert shop.drawn(target, shop.chosen(OVERVIEW, signal="host_memory_usage")) == []
     assert len(shop.now(every["target"]["expr"])) == len(OPEN)
+
+
+def test_where_nothing_is_found_a_nought_says_so_and_where_something_is_it_is_silent(
+    shop: Asked, victoria: Asked
+) -> None:
+    for engine in (shop, victoria):
+        quiet = or_none('plimsoll_regression_open{signal="nothing"} > 0', "severity")
+        assert engine.now(quiet) == [({"severity": "none"}, 0.0)]
+        found = engine.now(or_none("plimsoll_regression_open > 0", "severity"))
+        assert "none" not in {labels["severity"] for labels, _ in found}
+        assert found
+        unscraped = quiet.replace("plimsoll_collector_up", "plimsoll_gone_up")
+        assert engine.now(unscraped) == []
+
+
+def test_good_fair_and_poor_are_all_views_and_the_percentile_is_that_of_the_buckets(
+    shop: Asked, victoria: Asked
+) -> None:
+    dashboard = read("plimsoll-web-vitals")
+    for engine in (shop, victoria):
+        values = engine.chosen(dashboard)
+        for vital in VITALS:
+            parts = {
+                name: points[-1]
+                for target in panel_titled(dashboard, f"{vital}: shares of views")["targets"]
+                for name, points in engine.drawn(target, values)
+            }
+            assert parts == pytest.approx({"good": 0.8, "needs improvement": 0.15, "poor": 0.05})
+            [target] = panel_titled(dashboard, f"{vital} p75 by route, from the buckets")["targets"]
+            [(route, points)] = engine.drawn(target, values)
+            assert route == "/checkout/:id"
+            assert points[-1] <= VITALS[vital].good
+        [target] = panel_titled(dashboard, "Lost beacons")["targets"]
+        [(app, points)] = engine.drawn(target, values)
+        assert app == "shop"
+        assert points[-1] == pytest.approx(0.05)

@@ -104,13 +104,14 @@ def test_what_happens_once_a_minute_is_averaged_over_several() -> None:
         assert target["interval"] == "1m"
 
 
-def test_the_table_says_in_words_that_nothing_is_open_and_colours_the_severity() -> None:
+def test_the_table_tells_nothing_open_from_nobody_scraped_and_colours_the_severity() -> None:
     config = panel_titled(overview_json(), "Open now")["fieldConfig"]
-    assert config["defaults"]["noValue"] == "No regression is open."
+    assert config["defaults"]["noValue"] == "Plimsoll is not scraped."
     [severity] = config["overrides"]
     assert severity["matcher"]["options"] == "severity"
     [mappings] = [one["value"] for one in severity["properties"] if one["id"] == "mappings"]
     assert mappings[0]["options"]["critical"]["color"] == "red"
+    assert mappings[0]["options"]["none"] == {"text": "none open", "color": "green", "index": 4}
 
 
 def test_a_label_that_plimsoll_uses_itself_is_asked_for_under_the_name_it_is_exposed_by() -> None:

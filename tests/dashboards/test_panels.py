@@ -1,6 +1,6 @@
 import pytest
 
-from dashboards.panels import UNITS, About, Shape, curves, query, stat
+from dashboards.panels import UNITS, About, Column, Shape, curves, ledger, query, stat
 from dashboards.signals import Threshold
 from dashboards.steps import lines_of, steps_of
 from detector.regression import Severity
@@ -70,3 +70,15 @@ def test_two_limits_of_one_level_are_one_line_of_the_worse_colour() -> None:
     limits = [Threshold(5, CRITICAL), Threshold(5, WARNING), Threshold(2, WARNING, DOWN)]
     lines = [(step["color"], step["value"]) for step in lines_of(limits)]
     assert lines == [("text", None), ("orange", 2), ("red", 5)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_columns_of_a_ledger_have_their_headings_however_many_queries_it_has(
+    count: int,
+) -> None:
+    """Grafana's data source says `Value` of the only answer, and `Value #A` of the first of two."""
+    columns = [Column("first", "a"), Column("second", "b")][:count]
+    panel = ledger(About("A", "What it shows."), ["route"], columns, empty="x").to_json_data()
+    renamed = panel["transformations"][1]["options"]["renameByName"]
+    assert renamed["Value"] == renamed["Value #A"] == "first"
+    assert ("Value #B" in renamed) is (count == 2)

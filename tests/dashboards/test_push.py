@@ -13,7 +13,7 @@ from api import grafana as command
 from api.main import app
 from dashboards.config import GrafanaConfig
 from dashboards.grafana import HINTS, Grafana, GrafanaError, Refusal
-from dashboards.marks import BY_ID, of_deployment, of_regression, push_marks
+from dashboards.marks import BY_ID, MOST, of_deployment, of_regression, push_marks
 from dashboards.push import Fate, Pushed, difference, holds, push
 from tests.dashboards.grafana import Json, read
 from tests.dashboards.shop import DEPLOYED
@@ -261,8 +261,20 @@ def test_nobody_there_is_told_after_three_attempts(waited: list[float]) -> None:
     assert len(waited) == 2
 
 
-def test_every_refusal_has_a_hint() -> None:
+def test_every_refusal_has_a_hint_and_is_documented() -> None:
     assert set(HINTS) == set(Refusal)
+    page = (Path(__file__).parents[2] / "docs" / "dashboards.md").read_text()
+    assert [one for one in Refusal if f"| `{one}` |" not in page] == []
+
+
+def test_a_grafana_full_of_annotations_is_not_written_to(there: FakeGrafana) -> None:
+    """What stands beyond the limit of an answer could not be told, and would be written again."""
+    for number in range(MOST):
+        there.annotations[number] = {"time": NOW_MS, "timeEnd": NOW_MS, "tags": ["plimsoll"]}
+    with pytest.raises(GrafanaError, match="5000 annotations carry the tag") as error:
+        marks(there)
+    assert error.value.refusal is Refusal.TOO_MANY
+    assert there.writes() == []
 
 
 def test_what_grafana_adds_of_its_own_is_no_difference() -> None:
@@ -281,7 +293,7 @@ REGRESSION = {
     "signal": "api_p95",
     "rule": "api_p95_high",
     "severity": "warning",
-    "summary": "API p95 +42 % on GET /cart",
+    "heading": "API p95 +42 % on GET /cart",
     "began_from": "2026-03-02T11:30:00Z",
     "resolved_at": None,
 }
@@ -302,7 +314,8 @@ def test_a_deployment_is_a_moment_and_a_regression_a_span_that_grows_until_it_is
     assert moment["time"] == moment["timeEnd"] == DEPLOYED.timestamp() * 1000
     assert span["timeEnd"] - span["time"] == NOW_MS - 1_772_451_000_000
     assert {"plimsoll", "regression", f"{BY_ID}reg_1", "signal:api_p95"} <= set(span["tags"])
-    assert marks(there, now_ms=NOW_MS + 60_000) == [Fate.UNCHANGED, Fate.CHANGED]
+    assert marks(there, now_ms=NOW_MS + 299_000) == [Fate.UNCHANGED, Fate.UNCHANGED]
+    assert marks(there, now_ms=NOW_MS + 300_000) == [Fate.UNCHANGED, Fate.CHANGED]
     over = "2026-03-02T12:10:00Z"
     assert marks(there, now_ms=NOW_MS + 9_000_000, resolved_at=over)[1] is Fate.CHANGED
     assert marks(there, now_ms=NOW_MS + 99_000_000, resolved_at=over)[1] is Fate.UNCHANGED

@@ -46,7 +46,7 @@ def test_every_panel_asks_the_chosen_source_and_nothing_of_prometheus(kind: Reco
     for panel in found["panels"]:
         [target] = panel["targets"]
         assert panel["datasource"] == target["datasource"]
-        assert target["datasource"] == {"type": source["query"], "uid": "${records}"}
+        assert target["datasource"] == {"type": source["query"], "uid": "${datasource}"}
         assert panel["title"]
         assert panel["description"]
     assert found["editable"] is False
@@ -69,6 +69,8 @@ def kept(postgres_server: Postgres) -> str:
         session.add(DeploymentRow(**asdict(deployment("shop", "2.7.1", NOW_MS))))
         session.add(RegressionRow.of(replace(CART, incident_id="")))
     state.close()
+    with postgres_server.connected() as connection:
+        connection.execute("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
     return address.rpartition("/")[2]
 
 
@@ -79,7 +81,7 @@ def test_the_sql_runs_on_the_state_and_has_the_columns_that_the_table_styles(
     at = datetime.fromtimestamp(CART.opened_ms / 1000, UTC)
     deployed = datetime.fromtimestamp(NOW_MS / 1000, UTC)
     with psycopg.connect(
-        host="127.0.0.1", port=postgres_server.port, user="plimsoll", dbname=kept
+        host="127.0.0.1", port=postgres_server.port, user="reader", dbname=kept
     ) as connection:
 
         def asked(since: datetime) -> list[dict[str, object]]:

@@ -121,10 +121,11 @@ def test_prometheus_takes_the_scrape_job(
     write(tmp_path, SIGNALS, DashboardsConfig(plimsoll_url=address))
     file = tmp_path / "prometheus" / "plimsoll.yml"
     promtool("check", "config", str(file))
-    [job] = yaml.safe_load(file.read_text())["scrape_configs"]
-    assert job["static_configs"] == [{"targets": [target]}]
-    assert job["metrics_path"] == path
-    assert job["honor_labels"]
+    jobs = yaml.safe_load(file.read_text())["scrape_configs"]
+    assert [job["metrics_path"] for job in jobs] == [path, f"{path}/rum"]
+    for job in jobs:
+        assert job["static_configs"] == [{"targets": [target]}]
+        assert job["honor_labels"]
 
 
 @pytest.mark.parametrize(

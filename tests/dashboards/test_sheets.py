@@ -31,19 +31,23 @@ from tests.dashboards.grafana import (
     variables,
     written,
 )
-from tests.dashboards.linter import RULES
-from tests.dashboards.shape import DASHBOARD
+from tests.dashboards.linter import RULES, source_of
+from tests.dashboards.model import faults as of_the_model
+from tests.dashboards.shape import DASHBOARD, OF_RECORDS
 from tests.dashboards.shop import SIGNALS, all_series
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "dashboards"
 DOCS = Path(__file__).parents[2] / "docs"
-WHOLE = ("plimsoll-overview", "plimsoll-route")
-PLIMSOLLS = re.compile(r"\b(?:plimsoll|http|process)_[a-z0-9_]+")
-ON_SCHEMA = Draft202012Validator(DASHBOARD)
+WHOLE = ("plimsoll-overview", "plimsoll-route", "plimsoll-records-postgresql")
+PLIMSOLLS = re.compile(r"\b(?:plimsoll|http|process|rum)_[a-z0-9_]+")
+SCHEMAS = {"prometheus": DASHBOARD, **OF_RECORDS}
+ON_SCHEMA = {kind: Draft202012Validator(one) for kind, one in SCHEMAS.items()}
+OF_RECORDS_UIDS = ("plimsoll-records-postgresql", "plimsoll-records-infinity")
+EVERY = (*UIDS, *OF_RECORDS_UIDS)
 
 
 def test_the_set_is_complete_and_its_uids_stay() -> None:
-    assert tuple(written()) == UIDS
+    assert tuple(written()) == EVERY
     assert set(UIDS) == {
         "plimsoll-overview",
         "plimsoll-api",
@@ -63,7 +67,7 @@ def test_the_set_is_complete_and_its_uids_stay() -> None:
 
 
 def test_the_dashboards_are_the_golden_files() -> None:
-    """Two whole, to be read; of all of them the hash, so that no change goes unseen."""
+    """Three whole, to be read; of all of them the hash, so that no change goes unseen."""
     hashes = "".join(
         f"{hashlib.sha256(one.encode()).hexdigest()}  {uid}.json\n"
         for uid, one in written().items()
@@ -78,14 +82,36 @@ def test_the_dashboards_are_the_golden_files() -> None:
 
 
 def test_twice_gives_the_same_bytes() -> None:
-    again = {one.uid: text(one) for one in dashboards(SIGNALS, DashboardsConfig())}
+    config = DashboardsConfig(records=("postgresql", "infinity"))
+    again = {one.uid: text(one) for one in dashboards(SIGNALS, config)}
     assert again == written()
 
 
-@pytest.mark.parametrize("uid", UIDS)
+@pytest.mark.parametrize("uid", EVERY)
 def test_every_key_and_value_is_one_that_grafana_knows(uid: str) -> None:
-    faults = ON_SCHEMA.iter_errors(read(uid))
+    dashboard = read(uid)
+    faults = ON_SCHEMA[source_of(dashboard)["type"]].iter_errors(dashboard)
     assert [f"{fault.json_path}: {fault.message[:300]}" for fault in faults] == []
+
+
+@pytest.mark.parametrize("uid", EVERY)
+def test_nothing_is_foreign_to_the_model_that_grafana_publishes(uid: str) -> None:
+    assert list(of_the_model(read(uid))) == []
+
+
+def test_what_is_chosen_for_records_is_not_carried_to_the_other_dashboards() -> None:
+    """Their data source is of another type, and has the same variable."""
+    for uid in OF_RECORDS_UIDS:
+        dashboard = read(uid)
+        assert dashboard["tags"] == ["plimsoll-records"]
+        assert [one["includeVars"] for one in dashboard["links"]] == [False]
+    both = read("plimsoll-api")["links"]
+    assert [(one["tags"], one["includeVars"]) for one in both] == [
+        (["plimsoll"], True),
+        (["plimsoll-records"], False),
+    ]
+    [alone] = [one for one in dashboards(SIGNALS, DashboardsConfig()) if one.uid == "plimsoll-api"]
+    assert [one.tags for one in alone.links] == [["plimsoll"]]
 
 
 @pytest.mark.parametrize(
@@ -102,16 +128,39 @@ def test_every_key_and_value_is_one_that_grafana_knows(uid: str) -> None:
 def test_a_key_that_grafana_does_not_know_is_seen(where: Callable[[Json], Json], key: str) -> None:
     spoiled = overview_json()
     where(spoiled)[key] = 1
-    assert not ON_SCHEMA.is_valid(spoiled)
+    assert not ON_SCHEMA["prometheus"].is_valid(spoiled)
 
 
-@pytest.mark.parametrize("uid", UIDS)
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda d: d.update(sharedCrosshair=True), "sharedCrosshair"),
+        (lambda d: d.update(graphTooltip="shared"), "graphTooltip"),
+        (lambda d: d["panels"][0].update(legned=1), "legned"),
+        (lambda d: d["panels"][0]["options"].update(graphMode="curve"), "curve"),
+        (lambda d: d["panels"][0]["options"].update(legned=1), "legned"),
+        (lambda d: d["panels"][0]["targets"][0].update(stepFactor=2), "stepFactor"),
+        (lambda d: panel_titled(d, "Tick")["fieldConfig"]["defaults"]["custom"].update(fill=1),
+         "'fill' was unexpected"),
+        (lambda d: d["templating"]["list"][0].update(useTags=False), "useTags"),
+        (lambda d: d["annotations"]["list"][0].update(titleFormt="x"), "titleFormt"),
+    ],
+)  # fmt: skip
+def test_the_published_model_refuses_what_grafana_does_not_know(
+    spoil: Callable[[Json], object], told: str
+) -> None:
+    spoiled = overview_json()
+    spoil(spoiled)
+    assert [one for one in of_the_model(spoiled) if told in one]
+
+
+@pytest.mark.parametrize("uid", EVERY)
 def test_the_dashboard_keeps_all_17_rules(uid: str) -> None:
     dashboard = read(uid)
     assert {name: found for name, rule in RULES.items() if (found := list(rule(dashboard)))} == {}
 
 
-@pytest.mark.parametrize("uid", UIDS)
+@pytest.mark.parametrize("uid", EVERY)
 def test_panels_neither_overlap_nor_leave_the_grid(uid: str) -> None:
     cells: set[tuple[int, int]] = set()
     dashboard = read(uid)
@@ -227,6 +276,7 @@ def test_without_signals_there_is_still_the_overview_the_history_and_plimsoll_it
 
 def test_every_metric_that_is_asked_for_is_documented_and_in_the_shop_of_the_tests() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "metrics.md").read_text(), re.MULTILINE)
+    rows += re.findall(r"`(rum_\w+)` \(histogram", (DOCS / "web-vitals.md").read_text())
     made = {name for name, *_ in all_series()}
     for uid in UIDS:
         for where, expr in queries(read(uid)):

@@ -1,0 +1,27 @@
+"""Which methods a path has: for 405 with a true `Allow`, and before the body is looked at."""
+
+import re
+from collections.abc import Iterable
+
+from starlette.routing import BaseRoute, Route
+
+
+class Resources:
+    """The paths of an application and the methods of each, over all routes that share a path."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self.known: list[tuple[re.Pattern[str], frozenset[str]]] = [
+            (one.path_regex, frozenset(one.methods or ()))
+            for one in routes
+            if isinstance(one, Route)
+        ]
+
+    def methods(self, path: str) -> frozenset[str]:
+        """The methods that a path can be asked with; empty for one that is not there."""
+        found = [methods for pattern, methods in self.known if pattern.match(path)]
+        return frozenset().union(*found)
+
+    def refuses(self, method: str, path: str) -> bool:
+        """Whether the path is there and the method is not."""
+        found = self.methods(path)
+        return bool(found) and method not in found
