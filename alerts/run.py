@@ -30,7 +30,7 @@ from alerts.routing_config import deliveries
 from alerts.silences import Silences
 from alerts.slack_config import SlackConfig
 from alerts.symptoms import own_symptoms
-from alerts.troubles import Symptom, TroubleKind
+from alerts.troubles import Symptom, TroubleKind, Troubles
 from detector.actions import Wish
 from detector.regression import Incident, Regression
 from storage.state import State
@@ -96,6 +96,21 @@ class Alerts:
         self._slacks = [way for _, way in config.ways() if isinstance(way, SlackConfig)]
         self._listeners: list[Listener] | None = None
         self._presses = Presses(state, book, self.notifiers, meters)
+
+    @property
+    def tree(self) -> Tree | None:
+        """The tree of routes in force; None where everybody is told everything."""
+        return self._announcer.tree
+
+    @property
+    def silences(self) -> Silences:
+        """The book of silences that decides; those of Alertmanagers are in it."""
+        return self._announcer.silences
+
+    @property
+    def troubles(self) -> Troubles:
+        """The book of the troubles of Plimsoll itself."""
+        return self._announcer.troubles
 
     def draw_with(self, draw: Draw) -> None:
         """From now on charts are drawn by this; what draws needs what is built after us."""

@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from alerts.matchers import MatcherError, matches, parse_one
+from alerts.matchers import MatcherError, matches
 from alerts.route import Route
 from alerts.routing_config import RoutingConfig, load
+from api.addressed import label_set
 from api.settings import FILE
 from api.settings import load as load_settings
-from storage.series import Match
 
 commands = typer.Typer(
     help="Who is told of what: the tree of routes, and tests of it.", no_args_is_help=True
@@ -90,17 +90,6 @@ def try_labels(
     out.print(escape(receivers))
     if expect and expect != receivers:
         raise fail(f"expected {expect}")
-
-
-def label_set(texts: list[str]) -> dict[str, str]:
-    """Labels from `name=value`; a MatcherError says which text is none."""
-    found = {}
-    for text in texts:
-        one = parse_one(text)
-        if one.op is not Match.EQUAL:
-            raise MatcherError(f"{text!r}: labels are given as name=value")
-        found[one.name] = one.value
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,36 +12,52 @@ from starlette.types import Receive, Scope, Send
 
 from api import contract, errors
 from api.access.gate import Access, Gate
+from api.changes import Changes
 from api.feed import Feed
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
 from api.moments import milliseconds
+from api.pages import alerts as alerts_pages
 from api.pages import (
+    caches,
     incidents,
     overview,
     queries,
     regressions,
+    resources,
     runbooks,
     series,
     signals,
     signin,
+    sso,
     troubles,
     whynot,
 )
+from api.pages import configuration as configuration_pages
+from api.pages import deployments as deployment_pages
+from api.pages import itself as itself_pages
+from api.pages import replay as replay_pages
+from api.pages import routing as routing_pages
+from api.pages import silences as silences_pages
+from api.pages import vitals as vitals_pages
 from api.repeating import Repeating
 from api.resources import Resources
 from api.routes import access as access_routes
 from api.routes import (
     backup,
     beacon,
+    configuration,
     databases,
+    deployment_changes,
     deployments,
     document,
     events,
     explain,
     exports,
+    figures,
     health,
+    itself,
     judgements,
     notifications,
     recommendations,
@@ -53,11 +69,13 @@ from api.routes import (
     stream,
     summary,
     targets,
+    vital_trends,
     vitals,
 )
 from api.routes import incidents as incidents_routes
 from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
+from api.routes import routing as routing_routes
 from api.routes import signals as signals_routes
 from api.sharing import Sharing
 from api.tagging import Tagging
@@ -80,16 +98,22 @@ ROUTERS = (
     signals_routes.routes,
     explain.routes,
     replay.routes,
+    configuration.routes,
+    itself.routes,
     deployments.routes,
+    deployment_changes.routes,
     judgements.routes,
     notifications.routes,
     silences.routes,
+    routing_routes.routes,
     rules.routes,
     queries_routes.routes,
     databases.routes,
     recommendations.routes,
     targets.routes,
+    figures.routes,
     vitals.routes,
+    vital_trends.routes,
     source.routes,
     backup.routes,
     slack.routes,
@@ -103,9 +127,20 @@ ROUTERS = (
     signals.routes,
     series.routes,
     queries.routes,
+    vitals_pages.routes,
+    deployment_pages.routes,
+    caches.routes,
+    resources.routes,
     whynot.routes,
+    alerts_pages.routes,
+    silences_pages.routes,
+    routing_pages.routes,
+    replay_pages.routes,
+    configuration_pages.routes,
+    itself_pages.routes,
     runbooks.routes,
     signin.routes,
+    sso.routes,
     access_routes.routes,
 )
 
@@ -157,9 +192,13 @@ def create_app(house: House) -> Application:
         lambda: milliseconds(house.now()),
         house.registry,
         house.settings.server.requests_per_second,
+        sso=house.settings.server.oidc is not None,
     )
+    app.state.sso = sso.sso(house, house.registry)
     app.state.replays = replay.Replays(house.registry)
+    app.state.checks = configuration.Checks(house.registry)
     app.state.exports = exports.Exports(house.registry)
+    app.state.changes = Changes()
     app.state.feed = Feed(house.state, house.book, house.registry)
     errors.register(app)
     for router in ROUTERS:

@@ -1,7 +1,7 @@
 """The windows of series as columns for a chart, in a length that suits the span."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -110,3 +110,12 @@ def curve(windows: Windows, position: int) -> Curve:
 def plain(column: Floats) -> list[float | None]:
     """Numbers for JSON: what is not finite is null."""
     return [float(one) if np.isfinite(one) else None for one in column]
+
+
+def rounded(one: Curve, digits: int) -> Curve:
+    """A curve with its values and counts in so many significant digits."""
+
+    def short(column: list[float | None]) -> list[float | None]:
+        return [None if each is None else float(f"{each:.{digits}g}") for each in column]
+
+    return replace(one, value=short(one.value), n=short(one.n))

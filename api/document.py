@@ -8,6 +8,10 @@ from typing import Any
 import yaml
 
 Path = tuple[str, ...]
+MOST_VALUES = 100_000
+MOST_DEPTH = 60
+"""Far beyond what a person writes. Aliases can make a few lines stand for more than any memory
+holds, and one that holds itself for no end of it."""
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -46,6 +50,9 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
     document = Document()
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        document.faults.append(Fault("", *DEEP, line=1))
+        return document
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it cannot be read"
@@ -59,8 +66,32 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
         reason = "it must hold sections like `collector:` and `alerts:`"
         document.faults.append(Fault("", reason, line=node.start_mark.line + 1))
         return document
+    if not is_bounded(node):
+        document.faults.append(Fault("", *DEEP, line=1))
+        return document
     document.data = value_of(node, (), document, environment)
     return document
+
+
+DEEP = (
+    "holds more than anybody means: too deep, too long, or an alias that repeats itself",
+    f"At most {MOST_VALUES} values, {MOST_DEPTH} levels deep; write out what aliases stand for.",
+)
+
+
+def is_bounded(root: yaml.Node) -> bool:
+    """Whether what the nodes stand for, aliases written out, stays within the limits."""
+    left, waiting = MOST_VALUES, [(root, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        left -= 1
+        if left < 0 or depth > MOST_DEPTH:
+            return False
+        if isinstance(node, yaml.MappingNode):
+            waiting += [(one, depth + 1) for pair in node.value for one in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(value, depth + 1) for value in node.value]
+    return True
 
 
 def value_of(

@@ -214,16 +214,20 @@ class WholeIncident(IncidentSummary):
         )
 
 
+def heading(one: Incident) -> str:
+    """`Cache hit rate -17 % on products and 3 more`."""
+    rows = by_origin(one) if one.regressions else []
+    return plain_head(one, rows[0], len(rows) - 1) if rows else "Part of another incident"
+
+
 def members(one: Incident) -> dict[str, Any]:
     """What the short and the whole shape have in common."""
     began, id_ = one.finding.origin, quote(one.id, safe="")
-    rows = by_origin(one) if one.regressions else []
-    heading = plain_head(one, rows[0], len(rows) - 1) if rows else "Part of another incident"
     return {
         "id": one.id,
         "state": one.phase,
         "severity": one.severity,
-        "heading": heading,
+        "heading": heading(one),
         "labels": one.labels.as_dict(),
         "opened_at": at(one.opened_ms),
         "resolved_at": maybe_at(one.resolved_ms),

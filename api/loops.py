@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from api.access import book as access
 from api.annotating import AnnotationMeters, Annotator
@@ -57,6 +57,12 @@ class LoopMeters:
             "Time of one round of a loop.",
             ["loop"],
             buckets=(0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+        self.last = Gauge(
+            "plimsoll_loop_last_round_timestamp_seconds",
+            "When the last round of a loop ended.",
+            ["loop"],
             registry=registry,
         )
         self.annotations = AnnotationMeters(registry)
@@ -120,6 +126,7 @@ class Loops:
                 self.meters.failures.labels(name).inc()
                 seconds = PULSE_SECONDS
             self.meters.seconds.labels(name).observe(perf_counter() - began)
+            self.meters.last.labels(name).set(self.house.now().timestamp())
             waiting = self.news if name == "deliver" else self.stopping
             try:
                 await asyncio.wait_for(waiting.wait(), seconds)

@@ -107,16 +107,23 @@ def show(error: SettingsError) -> None:
             err.print(f"      [dim]{escape(fault.hint)}[/]")
 
 
+def tell_version(asked: bool) -> None:
+    """Print the version and end; as a callback, since without a command nothing else is called."""
+    if asked:
+        out.print(f"plimsoll {installed_version('plimsoll')}")
+        raise typer.Exit
+
+
 @app.callback()
 def before(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=tell_version
+        ),
     ] = False,
 ) -> None:
     """Options of the program itself."""
-    if show_version:
-        out.print(f"plimsoll {installed_version('plimsoll')}")
-        raise typer.Exit
 
 
 @app.command(
@@ -264,15 +271,19 @@ def explain(
 def report_deployment(
     service: Annotated[str, typer.Argument(help="What was deployed.")],
     version: Annotated[str, typer.Argument(help="Its version.")],
-    url: Annotated[str, typer.Option(help="Where Plimsoll runs.")] = "http://127.0.0.1:8750",
+    url: Annotated[
+        str | None, typer.Option(help="Where Plimsoll runs; as configured when left out.")
+    ] = None,
     sha: Annotated[str, typer.Option(help="The commit.")] = "",
     environment: Annotated[str, typer.Option(help="Such as production.")] = "",
+    config: Config = None,
 ) -> None:
     """Tell a running Plimsoll that a version of a service is live since now."""
     from plimsoll_client.deployments import ReportError, report
 
     try:
         token = credentials.token()
+        url = url or load(config).server.url
         outcome = report(url, service, version, sha=sha, environment=environment, token=token)
     except (CredentialsError, ReportError, ValueError) as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")

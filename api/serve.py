@@ -172,7 +172,7 @@ def refuse_strangers(house: House) -> None:
     server = house.settings.server
     with house.state.reading() as session:
         guarded = book.any_live(session, milliseconds(house.now()))
-    if not server.is_loopback and not guarded:
+    if not server.is_loopback and not guarded and server.oidc is None:
         raise StartError(
             f"server.host is {server.host}, which others reach, and there is no token: anybody "
             "could read and write. Make one with `plimsoll token create NAME --scope admin`, or "

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from api import words
-from api.document import Document, Fault
+from api.document import Document, Fault, read
 from api.house import House
 from api.letters import PLAIN
 from api.moments import at, maybe_at, milliseconds
@@ -19,7 +19,14 @@ from detector.baseline import DAY_MS
 from detector.change import MEMORY_DAYS
 from detector.confirming import Confirming
 from detector.judgement import Reason
-from detector.noise import Noise
+from detector.noise import (
+    ACCEPTABLE_PER_100,
+    FEW_OPENINGS,
+    LEAST_DAYS,
+    QUIET_PER_100,
+    TRANSIENT_SHARE,
+    Noise,
+)
 from detector.paper import Episode
 from detector.regression import Severity
 from detector.replay import WARM_UP_MS, Replay, Report, RuleReport, literal
@@ -31,6 +38,19 @@ MOST_DAYS = 400
 DEFAULT_DAYS = 30
 MOST_RULES = 100
 MOST_EPISODES = 100
+MOST_TEXT = 32_000
+
+NOISE_IN_WORDS = {
+    Noise.SILENT: "Nothing fired. What its gates held back stands beside it.",
+    Noise.QUIET: f"At most {QUIET_PER_100:g} for each 100 series and day, or fewer than "
+    f"{FEW_OPENINGS} at all.",
+    Noise.ACCEPTABLE: f"More than that, up to {ACCEPTABLE_PER_100:g}, and most of them lasted an "
+    "hour.",
+    Noise.NOISY: f"More than {ACCEPTABLE_PER_100:g}; or more than {QUIET_PER_100:g}, and more than "
+    f"{TRANSIENT_SHARE:.0%} of them were over within an hour.",
+    Noise.NOT_ENOUGH_HISTORY: f"Fewer than {LEAST_DAYS} days could be judged, and it was not noisy "
+    "in these.",
+}
 
 Gates = Literal["as_written", "off"]
 Named = Annotated[str, Field(max_length=200, pattern=PLAIN)]
@@ -61,6 +81,19 @@ class ReplayPosted(BaseModel):
         description="Rules by name, as in plimsoll.yaml, to judge in place of those in force; they "
         "are not enabled. One that is in force is changed key by key.",
     )
+    text: str | None = Field(
+        None,
+        max_length=MOST_TEXT,
+        description="The same as the text of a file with `rules:`, so that faults name their line; "
+        "give it, or `rules`. Nothing is taken from the environment.",
+    )
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """One way to say what the rules are."""
+        if self.rules is not None and self.text is not None:
+            raise ValueError("`rules` and `text` say the same: give one of them")
+        return self
 
 
 class DayShape(Shape):
@@ -276,24 +309,34 @@ def written(rule: Rule) -> dict[str, Any]:
 
 def chosen(definitions: Definitions, asked: ReplayPosted) -> dict[str, Rule]:
     """The rules that are asked for; a `SettingsError` names what there is none of."""
+    own = drafts(asked, definitions)
     faults = [
         Fault(key, f"there is no {what} {name!r}")
         for key, what, names, known in (
             ("signals", "signal", asked.signals, definitions.signals),
-            ("rule_names", "rule", asked.rule_names, {**definitions.rules, **(asked.rules or {})}),
+            ("rule_names", "rule", asked.rule_names, {**definitions.rules, **(own or {})}),
         )
         for name in names
         if name not in known
     ]
     if faults:
         raise SettingsError(None, faults)
-    if asked.rules is not None:
-        rules = rules_of(Document({"rules": dict(asked.rules)}), definitions)
+    if own is not None:
+        rules = own
     elif asked.rule_names:
         rules = dict(definitions.rules)
     else:
         rules = {name: rule for name, rule in definitions.rules.items() if rule.enabled}
     return only(rules, asked.rule_names, asked.signals)
+
+
+def drafts(asked: ReplayPosted, definitions: Definitions) -> dict[str, Rule] | None:
+    """The rules that came along, however they were written; None where none did."""
+    if asked.text is not None:
+        return rules_of(read(asked.text, {}), definitions)
+    if asked.rules is not None:
+        return rules_of(Document({"rules": dict(asked.rules)}), definitions)
+    return None
 
 
 def only(

@@ -50,6 +50,31 @@ def tokens(session: Session) -> list[Token]:
     return [one.domain() for one in rows]
 
 
+NOBODYS = ""
+"""The digest of a token that has no secret: no secret has an empty one."""
+
+
+def stand_for(session: Session, name: str, scopes: Sequence[Scope], now_ms: int) -> Token:
+    """The token of sessions that were opened without one, by what they may do; made when needed.
+
+    So each session has a token, which can be listed and revoked like any other. Nobody can send it.
+    """
+    wanted = [one.value for one in dict.fromkeys(scopes)]
+    rows = session.exec(
+        select(TokenRow).where(
+            TokenRow.name == name, TokenRow.digest == NOBODYS, col(TokenRow.revoked_ms).is_(None)
+        )
+    )
+    for row in rows:
+        if row.scopes == wanted:
+            return row.domain()
+    _, id_, _ = mint()
+    row = TokenRow(id=id_, name=name, scopes=wanted, digest=NOBODYS, created_ms=now_ms)
+    session.add(row)
+    session.flush()
+    return row.domain()
+
+
 def find(session: Session, id_: str) -> Token | None:
     """The token with this id."""
     row = session.get(TokenRow, id_)
@@ -70,8 +95,9 @@ def revoke(session: Session, id_: str, now_ms: int) -> Token | None:
 
 
 def any_live(session: Session, now_ms: int) -> bool:
-    """Whether any token lets somebody in."""
+    """Whether any token lets somebody in; those that nobody has do not count."""
     alive = select(func.count()).where(
+        TokenRow.digest != NOBODYS,
         col(TokenRow.revoked_ms).is_(None),
         or_(col(TokenRow.expires_ms).is_(None), col(TokenRow.expires_ms) > now_ms),
     )

@@ -64,11 +64,13 @@ class Access:
         clock: Callable[[], int],
         registry: CollectorRegistry,
         requests_per_second: float,
+        *,
+        sso: bool = False,
     ) -> "Access":
         """For one application."""
         burst = requests_per_second * REQUESTS_AT_ONCE_SECONDS
         return cls(
-            door=Door(state),
+            door=Door(state, sso=sso),
             clock=clock,
             meters=AccessMeters(registry),
             requests=Throttle(requests_per_second, burst),
@@ -92,7 +94,9 @@ class Gate:
         if demanded is None:
             demanded = await asyncio.to_thread(self.door.demanded, now_ms)
         if demanded:
-            found = await asyncio.to_thread(self.identify, request, now_ms)
+            found = self.known(request, now_ms)
+            if found is None:
+                found = await asyncio.to_thread(self.identify, request, now_ms)
             refusal = self.refusal(request, found, now_ms)
             if refusal is not None:
                 await self.turn_away(refusal, request, now_ms)(scope, receive, send)
@@ -115,6 +119,11 @@ class Gate:
             CURRENT.reset(held)
         if request.method not in policy.SAFE and 200 <= status < 400:
             await asyncio.to_thread(self.note, request, who, status, now_ms)
+
+    def known(self, request: Request, now_ms: int) -> Who | Refusal | None:
+        """Who asks, where that needs no look into the state."""
+        value = "" if "authorization" in request.headers else cookie(request)
+        return self.door.by_cookie_lately(value, now_ms) if value else None
 
     def identify(self, request: Request, now_ms: int) -> Who | Refusal:
         """Who asks: by the header if there is one, else by the cookie."""

@@ -28,12 +28,15 @@ class Exemption:
 EXEMPTIONS = (
     Exemption(re.compile(r"/(healthz|readyz)"), None, Scope.ADMIN),
     Exemption(re.compile(r"/static/.+|/favicon\.ico"), None, Scope.ADMIN),
-    Exemption(re.compile(r"/sign-(in|out)"), None, None),
+    Exemption(re.compile(r"/sign-in(/oidc|/callback)?|/sign-out"), None, None),
     Exemption(re.compile(r"/rum|/beacon[A-Za-z0-9.-]*\.m?js"), None, None),
     Exemption(re.compile(r"/slack/actions"), None, None),
     Exemption(re.compile(r"/api/v1/deployments"), Scope.READ, Scope.INGEST),
     Exemption(re.compile(r"/api/v1/(backup|audit|tokens(/.+)?)"), Scope.ADMIN, Scope.ADMIN),
     Exemption(re.compile(r"/api/v1/replays?(/.+)?"), Scope.READ, Scope.READ),
+    Exemption(re.compile(r"/api/v1/configuration/check"), Scope.READ, Scope.READ),
+    # It runs regular expressions of whoever asks, as only who may make a silence can do anyway.
+    Exemption(re.compile(r"/api/v1/silences/preview"), Scope.WRITE, Scope.WRITE),
 )
 
 

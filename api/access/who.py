@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from api.access.token import Token
+from api.access.token import Scope, Token
 
 ANONYMOUS = "anonymous"
 
@@ -43,3 +43,9 @@ def person() -> str:
     """Who is signed in on a page; empty for nobody."""
     who = CURRENT.get()
     return "" if who is None else who.person or who.token.name
+
+
+def may_write() -> bool:
+    """Whether who asks may change something; nobody is asked while there is no token."""
+    who = CURRENT.get()
+    return who is None or who.token.allows(Scope.WRITE)

@@ -18,7 +18,7 @@ class Chart:
 
     `expected`, `upper` and `lower` are given where they are not those of now: a regression keeps
     the baseline it opened with. `limits` are levels to draw as lines; the change set in within
-    `shade`.
+    `shade`. With a `path` its curve is asked for there, else it is the windows of its signal.
     """
 
     signal: str
@@ -33,6 +33,7 @@ class Chart:
     upper: float | None = None
     lower: float | None = None
     shade: tuple[int, int] | None = None
+    path: str = ""
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from alerts.subject import labels_of
 from api.curves import curves, stretch
 from api.house import House
 from api.moments import at
@@ -21,6 +22,7 @@ from api.shapes import RegressionShape
 from api.signal_shapes import RuleShape
 from detector.regression import Regression, Severity
 from detector.units import text
+from storage.series import Match, Matcher
 
 routes = APIRouter(include_in_schema=False)
 
@@ -28,6 +30,8 @@ ROWS = 25
 BEFORE = timedelta(hours=2)
 AFTER = timedelta(hours=1)
 MOST_NUMBERS = 60
+# What may differ the next time, or follows from the rule.
+ITS_OWN = frozenset({"incident", "kind", "severity", "signal"})
 
 
 @routes.api_route("/regressions", methods=["GET", "HEAD"])
@@ -82,8 +86,17 @@ def regression(house: Rooms, regression_id: str, asked: Annotated[Asked, Query()
             "chart": of_regression(one, since, until) if signal else None,
             "rule": RuleShape.of(one.rule, rule, signal) if rule and signal else None,
             "numbers": numbers(house, one, since, until),
+            "silence": f"/silences?{urlencode({'matchers': like(one)})}",
         },
     )
+
+
+def like(one: Regression) -> str:
+    """The conditions of a silence for the same rule on the same series, one in each line."""
+    labels = labels_of(one, one.incident_id)
+    kept = [(name, value) for name, value in labels.items() if name not in ITS_OWN]
+    kept.sort(key=lambda one: one[0] != "alertname")  # what one looks for comes first
+    return "\n".join(str(Matcher(name, Match.EQUAL, value)) for name, value in kept)
 
 
 def shown(one: Regression, now: datetime) -> tuple[datetime, datetime]:

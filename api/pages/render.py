@@ -9,7 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from api.access.who import person
+from api.access.who import may_write, person
+from api.pages.navigation import NAVIGATION
 from detector import units
 
 KINDS = {
@@ -34,6 +35,16 @@ MARKS = {
     "transient": "~",
     "false_positive": "✗",
     "improvement": "▼",
+}
+# Of silences and receivers, which no page shows beside those above.
+STATES = {
+    "active": "◌",
+    "pending": "○",
+    "expired": "◦",
+    "working": "✓",
+    "waiting": "◆",
+    "broken": "▲",
+    "unproven": "○",
 }
 
 
@@ -75,10 +86,12 @@ def templates() -> Environment:
         "duration": units.duration,
     }
     made.globals |= {
-        "marks": MARKS,
+        "marks": MARKS | STATES,
         "kinds": KINDS,
+        "navigation": NAVIGATION,
         "plimsoll_version": version("plimsoll"),
         "person": person,
+        "may_write": may_write,
     }
     return made
 

@@ -17,7 +17,7 @@ from api.errors import ProblemError, ProblemType
 from api.house import House
 from api.moments import milliseconds
 from api.pages.render import render
-from api.rooms import Asked, house_of
+from api.rooms import Asked, Rooms, house_of
 
 routes = APIRouter(include_in_schema=False)
 
@@ -33,9 +33,9 @@ class SignInAsked(Asked):
 
 
 @routes.api_route("/sign-in", methods=["GET", "HEAD"])
-def sign_in(asked: Annotated[SignInAsked, Query()]) -> Response:
+def sign_in(house: Rooms, asked: Annotated[SignInAsked, Query()]) -> Response:
     """The form."""
-    return form(asked.next)
+    return form(house, asked.next)
 
 
 @routes.post("/sign-in")
@@ -51,22 +51,15 @@ async def signed_in(request: Request) -> Response:
     if isinstance(found, Refusal):
         access.meters.refused.labels(found.value).inc()
         if access.failures.take(address_of(request), now_ms):
-            return form(onward, "Too many tries from there. Wait a minute.", 429)
-        return form(onward, SAID.get(found, "This is no token that is known here."), 401)
+            return form(house, onward, "Too many tries from there. Wait a minute.", 429)
+        return form(house, onward, SAID.get(found, "This is no token that is known here."), 401)
     if not found.token.allows(Scope.READ):
-        return form(onward, "This token may not read: it needs the scope read.", 403)
+        return form(house, onward, "This token may not read: it needs the scope read.", 403)
     if not person:
-        return form(onward, "Say who you are: it stands beside what you decide.", 422)
+        return form(house, onward, "Say who you are: it stands beside what you decide.", 422)
     value = await run_in_threadpool(opened, house, found, person[:100], now_ms)
     answer = RedirectResponse(local(onward), 303)
-    answer.set_cookie(
-        COOKIE,
-        value,
-        max_age=round(house.settings.server.session),
-        httponly=True,
-        samesite="strict",
-        secure=is_secure(house),
-    )
+    give(house, answer, value)
     return answer
 
 
@@ -78,6 +71,7 @@ async def signed_out(request: Request) -> Response:
         raise ProblemError(403, "Sign out on a page itself.", type_=ProblemType.FORBIDDEN)
     if value:
         await run_in_threadpool(closed, house, value)
+        access_of(request).door.forget_session(value)
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=is_secure(house))
     return answer
@@ -89,15 +83,30 @@ SAID = {
 }
 
 
+def give(house: House, answer: Response, value: str) -> None:
+    """Give a browser the cookie of its session."""
+    answer.set_cookie(
+        COOKIE,
+        value,
+        max_age=round(house.settings.server.session),
+        httponly=True,
+        samesite="strict",
+        secure=is_secure(house),
+    )
+
+
 def access_of(request: Request) -> Access:
     """What the gate of this application knows."""
     access: Access = request.app.state.access
     return access
 
 
-def form(onward: str, fault: str = "", status: int = 200) -> Response:
+def form(house: House, onward: str, fault: str = "", status: int = 200) -> Response:
     """The page with the form, and what was wrong with the last try."""
-    return render("signin.html", {"next": local(onward), "fault": fault}, status)
+    oidc = house.settings.server.oidc
+    called = None if oidc is None else oidc.called
+    told = {"next": local(onward), "fault": fault, "called": called}
+    return render("signin.html", told, status)
 
 
 def local(onward: str) -> str:

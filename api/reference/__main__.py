@@ -9,13 +9,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from api.reference import declared, interfaces, reasons
+from api.reference import declared, interfaces, reasons, shown
 
 DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, Callable[[], str]] = {
     "access-refusals": reasons.refusals,
     "command-line": interfaces.command_line,
+    "check-outcomes": reasons.checks,
+    "check-unchecked": reasons.unchecked,
     "configuration": declared.configuration,
+    "deployment-outcomes": shown.outcomes,
     "drop-reasons": reasons.drops,
     "beacon-refusals": reasons.beacon_refusals,
     "beacon-omissions": reasons.omissions,
@@ -24,6 +27,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "export-outcomes": reasons.exports,
     "exporters": declared.exporters,
     "failure-reasons": reasons.failures,
+    "figures": shown.figures,
     "gate-results": reasons.gate_results,
     "gates": reasons.gates,
     "group-notices": reasons.notices,
@@ -40,6 +44,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "regression-states": reasons.phases,
     "regression-steps": reasons.steps,
     "repeats": reasons.repeats,
+    "receiver-states": reasons.receiver_states,
+    "sign-in-endings": reasons.sign_ins,
+    "silence-covers": reasons.covers,
     "replay-outcomes": reasons.replays,
     "rule-parts": declared.rule_parts,
     "shipped-rules": declared.shipped_rules,

@@ -11,16 +11,26 @@ from alerts.alert import Reason as Decision
 from alerts.group import Notice
 from alerts.heartbeat import Beat
 from alerts.troubles import TroubleKind
+from api.access.endings import IN_WORDS as SIGN_INS
+from api.access.endings import Ending as SignIn
 from api.access.token import Refusal
+from api.checking import IN_WORDS as UNCHECKED
+from api.checking import Unchecked
+from api.covering import Cover
 from api.errors import ProblemType
 from api.feed import Ending
+from api.hearers import IN_WORDS as RECEIVERS_IN_WORDS
+from api.hearers import ReceiverState
 from api.reference.tables import code, table
 from api.repeats import Repeat
+from api.routes.configuration import Outcome as Checked
 from api.routes.exports import Outcome as Exported
+from api.routes.notifications import IN_WORDS as DECISIONS_IN_WORDS
 from api.routes.replay import Outcome as Replayed
 from api.routes.source import IN_WORDS as ANSWERS
 from api.routes.source import STATES_IN_WORDS as SIGNAL_STATES
 from api.routes.targets import IN_WORDS
+from api.trial import NOISE_IN_WORDS
 from collector.failure import Failure
 from collector.rum.percentile import Comparison
 from collector.rum.refusal import STATUS, Exclusion, Omission
@@ -30,14 +40,7 @@ from detector.bounds import Levels, Limits
 from detector.checks import Case
 from detector.gates import ASKS, stages
 from detector.judgement import Background, Judged, Reason, Verdict
-from detector.noise import (
-    ACCEPTABLE_PER_100,
-    FEW_OPENINGS,
-    LEAST_DAYS,
-    QUIET_PER_100,
-    TRANSIENT_SHARE,
-    Noise,
-)
+from detector.noise import Noise
 from detector.regression import Phase, Step
 from detector.rule import Rule, Span
 from detector.signal import LeftOut
@@ -121,40 +124,6 @@ DROPS = {
     Drop.DUPLICATE: "The series stands twice on the page; the first line counts.",
     Drop.NATIVE_HISTOGRAM: "Native histograms are not read.",
 }
-DECISIONS = {
-    Decision.UNDECIDED: "No stage has decided yet; never seen outside.",
-    Decision.OPENED: "Sent: the incident is new to this receiver.",
-    Decision.CHANGED: "Sent: what the message says has changed.",
-    Decision.WORSE: "Sent: the severity has risen.",
-    Decision.RESOLVED: "Sent: the incident is over.",
-    Decision.REOPENED: "Sent: the incident was told as resolved and is open again.",
-    Decision.MERGED: "The incident proved to be part of another one: its message says so, or none "
-    "is sent.",
-    Decision.NO_RECEIVER: "Not sent: nobody is configured.",
-    Decision.MUTED: "Not sent: somebody muted all of it.",
-    Decision.BELOW_MIN_SEVERITY: "Not sent: milder than `alerts.min_severity`, and never told.",
-    Decision.NOTHING_CHANGED: "Not sent: the message would look the same.",
-    Decision.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
-    Decision.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
-    Decision.DECIDED: "A reply in the thread: somebody decided something.",
-    Decision.DIGEST: "A page of a digest, or what a digest told in place of a message.",
-    Decision.CHART: "A chart in the thread.",
-    Decision.SUSPECTED: "Sent: a suspicion, to a route that asks for them.",
-    Decision.CONFIRMED: "Sent: what was told as a suspicion is one.",
-    Decision.WITHDRAWN: "Sent: what was told as a suspicion went away.",
-    Decision.REPEATED: "Sent: nothing has changed for `repeat_interval`, and it lasts.",
-    Decision.ESCALATED: "Sent: nobody acknowledged it in time, so `escalate.to` is told.",
-    Decision.KEPT_TRUE: "Sent as an edit that nobody is to notice: a message that stands stays "
-    "true, though something keeps its news quiet.",
-    Decision.INHIBITED: "Not sent: an alert of a source of `inhibit_rules` fires.",
-    Decision.OUT_OF_HOURS: "Not sent: in a mute time of the route, or outside of its active ones.",
-    Decision.SILENCED: "Not sent: a silence holds for all of it.",
-    Decision.MAINTENANCE: "Not sent: a maintenance window holds for all of it.",
-    Decision.WAITING_FOR_GROUP: "Not sent yet: its group is told after `group_wait`, and then once "
-    "in a `group_interval`.",
-    Decision.OVER_BEFORE_TOLD: "Not sent: it was over before its group was told of it.",
-    Decision.ACKNOWLEDGED_IN_TIME: "Not sent: escalating it is not needed.",
-}
 NOTICES = {
     Notice.FIRST: "The first notice of the group.",
     Notice.NEW_ALERTS: "An alert fires that the last notice did not tell.",
@@ -223,16 +192,15 @@ PROBLEMS = {
     ProblemType.UNAUTHORIZED: "A token is needed and none, or none that is valid, was sent.",
     ProblemType.WRONG_HOST: "The Host header names a host that this server is not.",
 }
-NOISE = {
-    Noise.SILENT: "Nothing fired. What its gates held back stands beside it.",
-    Noise.QUIET: f"At most {QUIET_PER_100:g} for each 100 series and day, or fewer than "
-    f"{FEW_OPENINGS} at all.",
-    Noise.ACCEPTABLE: f"More than that, up to {ACCEPTABLE_PER_100:g}, and most of them lasted an "
-    "hour.",
-    Noise.NOISY: f"More than {ACCEPTABLE_PER_100:g}; or more than {QUIET_PER_100:g}, and more than "
-    f"{TRANSIENT_SHARE:.0%} of them were over within an hour.",
-    Noise.NOT_ENOUGH_HISTORY: f"Fewer than {LEAST_DAYS} days could be judged, and it was not noisy "
-    "in these.",
+CHECKED = {
+    Checked.OK: "It has no fault.",
+    Checked.FAULTY: "It has faults.",
+    Checked.BUSY: "409: another text was being checked.",
+}
+COVERS = {
+    Cover.QUIET: "Nobody would be told: each of its open regressions is silenced, by this one or "
+    "by one that is in force.",
+    Cover.PARTLY: "It would be told all the same: some of its open regressions are not covered.",
 }
 RESULTS = {
     Result.PASSED: "It lets pass.",
@@ -391,7 +359,7 @@ def drops() -> str:
 
 def decisions() -> str:
     """Why a message goes out, or not."""
-    return described(Decision, DECISIONS, "reason")
+    return described(Decision, DECISIONS_IN_WORDS, "reason")
 
 
 def notices() -> str:
@@ -456,7 +424,32 @@ def gate_results() -> str:
 
 def noise() -> str:
     """Whether a rule would be noise."""
-    return described(Noise, NOISE, "verdict")
+    return described(Noise, NOISE_IN_WORDS, "verdict")
+
+
+def receiver_states() -> str:
+    """How a receiver is doing."""
+    return described(ReceiverState, RECEIVERS_IN_WORDS, "state")
+
+
+def covers() -> str:
+    """What a silence would do to an incident."""
+    return described(Cover, COVERS, "cover")
+
+
+def unchecked() -> str:
+    """What of a pasted configuration is not looked at."""
+    return described(Unchecked, UNCHECKED, "reason")
+
+
+def checks() -> str:
+    """How a check of a pasted configuration ends."""
+    return described(Checked, CHECKED, "outcome")
+
+
+def sign_ins() -> str:
+    """What becomes of a try to sign in through a provider."""
+    return described(SignIn, SIGN_INS, "ending")
 
 
 def replays() -> str:

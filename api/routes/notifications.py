@@ -19,6 +19,41 @@ from detector.paging import written
 
 routes = router("notifications")
 
+IN_WORDS = {
+    Reason.UNDECIDED: "No stage has decided yet; never seen outside.",
+    Reason.OPENED: "Sent: the incident is new to this receiver.",
+    Reason.CHANGED: "Sent: what the message says has changed.",
+    Reason.WORSE: "Sent: the severity has risen.",
+    Reason.RESOLVED: "Sent: the incident is over.",
+    Reason.REOPENED: "Sent: the incident was told as resolved and is open again.",
+    Reason.MERGED: "The incident proved to be part of another one: its message says so, or none "
+    "is sent.",
+    Reason.NO_RECEIVER: "Not sent: nobody is configured.",
+    Reason.MUTED: "Not sent: somebody muted all of it.",
+    Reason.BELOW_MIN_SEVERITY: "Not sent: milder than `alerts.min_severity`, and never told.",
+    Reason.NOTHING_CHANGED: "Not sent: the message would look the same.",
+    Reason.CANNOT_EDIT: "Not sent: a webhook cannot edit, and this is no news.",
+    Reason.ALREADY_QUEUED: "Not sent: this version is in the outbox already.",
+    Reason.DECIDED: "A reply in the thread: somebody decided something.",
+    Reason.DIGEST: "A page of a digest, or what a digest told in place of a message.",
+    Reason.CHART: "A chart in the thread.",
+    Reason.SUSPECTED: "Sent: a suspicion, to a route that asks for them.",
+    Reason.CONFIRMED: "Sent: what was told as a suspicion is one.",
+    Reason.WITHDRAWN: "Sent: what was told as a suspicion went away.",
+    Reason.REPEATED: "Sent: nothing has changed for `repeat_interval`, and it lasts.",
+    Reason.ESCALATED: "Sent: nobody acknowledged it in time, so `escalate.to` is told.",
+    Reason.KEPT_TRUE: "Sent as an edit that nobody is to notice: a message that stands stays "
+    "true, though something keeps its news quiet.",
+    Reason.INHIBITED: "Not sent: an alert of a source of `inhibit_rules` fires.",
+    Reason.OUT_OF_HOURS: "Not sent: in a mute time of the route, or outside of its active ones.",
+    Reason.SILENCED: "Not sent: a silence holds for all of it.",
+    Reason.MAINTENANCE: "Not sent: a maintenance window holds for all of it.",
+    Reason.WAITING_FOR_GROUP: "Not sent yet: its group is told after `group_wait`, and then once "
+    "in a `group_interval`.",
+    Reason.OVER_BEFORE_TOLD: "Not sent: it was over before its group was told of it.",
+    Reason.ACKNOWLEDGED_IN_TIME: "Not sent: escalating it is not needed.",
+}
+
 
 class NotificationsAsked(Limited):
     """Which decisions; each filter narrows the answer."""

@@ -145,7 +145,11 @@ def replay(
     except SettingsError as error:
         replays.running.release()
         faults = [
-            FaultShape(pointer="#/" + one.key.replace(".", "/"), detail=one.reason)
+            FaultShape(
+                pointer="#/" + one.key.replace(".", "/"),
+                # What was pasted has lines, and whoever pasted it wants to know which.
+                detail=one.reason if asked.text is None else str(one).replace("\n    ", " "),
+            )
             for one in error.faults
         ]
         raise ProblemError(422, "; ".join(map(str, error.faults[:3])), errors=faults) from None

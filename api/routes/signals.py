@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
-from api.curves import Curve, curves, stretch
+from api.curves import Curve, curves, rounded, stretch
 from api.errors import invalid, missing
 from api.moments import Moment, at, milliseconds
 from api.rooms import Asked, Rooms
@@ -50,6 +50,13 @@ class WindowsAsked(Asked):
     until: Moment | None = Field(None, description="Windows that end by then; now if left out.")
     points: int = Field(
         MOST_POINTS, ge=10, le=MOST_POINTS, description="Most windows of one series."
+    )
+    digits: int | None = Field(
+        None,
+        ge=2,
+        le=17,
+        description="Round values to so many significant digits, which makes a chart's answer half "
+        "as long; left out: as they are.",
     )
 
 
@@ -151,6 +158,8 @@ def windows(house: Rooms, name: Id, asked: Annotated[WindowsAsked, Query()]) -> 
     if reach.rows * len(series) > MOST_ROWS:
         raise invalid("?series", "too many series for so long a span; ask for fewer")
     drawn = curves(house, found, series, reach)
+    if asked.digits is not None:
+        drawn = {labels: rounded(one, asked.digits) for labels, one in drawn.items()}
     readings = {one.labels: one for one in house.detector.readings.get(name, ())}
     with house.state.reading() as session:
         spans = [one for one in house.book.spans(session, since_ms) if one.signal == name]

@@ -10,6 +10,7 @@ from alerts.matchers import MatcherError, parse
 from alerts.silence import Silence, SilenceKind, SilenceState, UnfitSilenceError
 from alerts.silences import SilenceQuery, Silences
 from api.access.who import signed
+from api.covering import PreviewShape, preview
 from api.errors import ProblemError, ProblemType, bad_cursor, invalid, missing
 from api.house import House
 from api.moments import Moment, at, milliseconds
@@ -191,6 +192,14 @@ class SilencesAsked(Limited):
     cursor: Cursor | None = Field(None, description="`next_cursor` of a page.")
 
 
+class PreviewAsked(Asked):
+    """A silence that somebody thinks of."""
+
+    matcher: Conditions = Field(
+        min_length=1, description='A condition like `service="shop"`; repeat it, all must hold.'
+    )
+
+
 class SilencesPage(Shape):
     """One page, newest first."""
 
@@ -229,6 +238,15 @@ def place(cursor: str | None) -> tuple[int, str] | None:
         return read(cursor)
     except (BadCursorError, OverflowError):
         raise bad_cursor() from None
+
+
+@routes.get("/silences/preview", summary="What a silence would keep quiet, before it is made")
+def preview_silence(house: Rooms, asked: Annotated[PreviewAsked, Query()]) -> PreviewShape:
+    """Changes nothing. Needs the scope `write`, as making one does."""
+    matchers = [one for text in asked.matcher for one in parse(text)]
+    if not matchers:
+        raise invalid("?matcher", "holds no condition")
+    return preview(house, matchers)
 
 
 @routes.get("/silences/{silence_id}", summary="One silence")

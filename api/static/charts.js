@@ -1,8 +1,10 @@
 // Draws every visible figure[data-chart]: value, band, limits, deployments, the change.
 
+import { edges, ribbon } from "./ribbon.js";
 import { clock, text } from "./units.js";
 
 const MOST_SERIES = 20; // in one request, as the API allows
+const DIGITS = 4; // more than a chart shows, and a reading of it says three
 const HEIGHTS = { small: 52, card: 84, medium: 150, large: 300 };
 const DAY_MS = 86_400_000;
 const LEAST_MS = 900_000; // a chart shows this much at least
@@ -32,8 +34,8 @@ export function waiting() {
 export async function refresh() {
   const groups = new Map();
   for (const figure of figures()) {
-    const { signal, since = "", until = "" } = figure.dataset;
-    const key = `${signal} ${since} ${until}`;
+    const { signal, path = "", since = "", until = "" } = figure.dataset;
+    const key = path || `${signal} ${since} ${until}`;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(figure);
   }
@@ -55,12 +57,13 @@ function youngest(answers) {
 }
 
 async function load(group) {
-  const { signal, since, until } = group[0].dataset;
-  const query = new URLSearchParams();
+  const { signal, path, since, until } = group[0].dataset;
+  // Only windows of signals can be asked for with fewer digits.
+  const query = new URLSearchParams(path ? {} : { digits: DIGITS });
   for (const id of new Set(group.map((figure) => figure.dataset.series))) query.append("series", id);
   if (since) query.set("since", since);
   if (until) query.set("until", until);
-  const answer = await fetch(`/api/v1/signals/${encodeURIComponent(signal)}/windows?${query}`);
+  const answer = await fetch(path || `/api/v1/signals/${encodeURIComponent(signal)}/windows?${query}`);
   if (!answer.ok) throw new Error(`windows of ${signal}: ${answer.status}`);
   const windows = await answer.json();
   const curves = new Map(windows.series.map((curve) => [curve.id, curve]));
@@ -97,7 +100,7 @@ function draw(figure, windows, curve, from) {
 // What is drawn beside the value, and the ranges of both axes.
 function looks(figure, windows, curve, from) {
   const given = figure.dataset;
-  const number = (name) => (given[name] === undefined ? curve[name === "expected" ? "baseline" : name] : Number(given[name]));
+  const number = (name) => (given[name] === undefined ? curve[name === "expected" ? "baseline" : name] ?? null : Number(given[name]));
   const look = {
     unit: given.unit,
     expected: number("expected"),
@@ -107,10 +110,11 @@ function looks(figure, windows, curve, from) {
     shade: given.shade ? given.shade.split(" ").map((ms) => Number(ms) / 1000) : null,
     deployments: windows.deployments.map((one) => [Date.parse(one.at) / 1000, `${one.service} ${one.version}`]),
     named: given.chart === "large" || given.chart === "medium",
-    spans: curve.regressions.map((one) => [Date.parse(one.since) / 1000, one.until ? Date.parse(one.until) / 1000 : Infinity]),
+    spans: (curve.regressions ?? []).map((one) => [Date.parse(one.since) / 1000, one.until ? Date.parse(one.until) / 1000 : Infinity]),
     x: span(given, windows, from),
+    sure: curve.low !== undefined,
   };
-  const values = curve.value.filter((value) => value !== null);
+  const values = [curve.value, curve.low ?? [], curve.high ?? []].flat().filter((value) => value !== null);
   let low = Math.min(...values);
   let high = Math.max(...values);
   if (look.expected !== null) {
@@ -143,7 +147,7 @@ function span(given, windows, from) {
 
 // A missing window is a gap in the line, never a straight line over it.
 function withGaps(curve, seconds) {
-  const x = [], y = [], n = [];
+  const x = [], y = [], n = [], places = [];
   let before = null;
   curve.end_ms.forEach((ms, i) => {
     const at = ms / 1000;
@@ -151,13 +155,15 @@ function withGaps(curve, seconds) {
       x.push(before + seconds);
       y.push(null);
       n.push(null);
+      places.push(null);
     }
     x.push(at);
     y.push(curve.value[i]);
     n.push(curve.n[i]);
+    places.push(i);
     before = at;
   });
-  return [x, y, n];
+  return [x, y, n, ...edges(curve, places)];
 }
 
 function options(figure, plot, look) {
@@ -180,8 +186,10 @@ function options(figure, plot, look) {
     ],
     series: [
       {},
-      { stroke: css.series, fill: size === "small" ? undefined : css.fill, width: size === "small" ? 1.5 : 2, points: { show: () => false, filter: lone, size: 5, fill: css.series }, spanGaps: false },
+      { stroke: css.series, fill: size === "small" || look.sure ? undefined : css.fill, width: size === "small" ? 1.5 : 2, points: { show: () => false, filter: lone, size: 5, fill: css.series }, spanGaps: false },
       { scale: "n", show: false },
+      { show: false },
+      { show: false },
     ],
     hooks: {
       init: [(u) => { u.look = look; }],
@@ -193,9 +201,7 @@ function options(figure, plot, look) {
 }
 
 function stamp(u, seconds) {
-  const [from, to] = u.look.x;
   const whole = new Date(seconds * 1000).toISOString();
-  if (to - from > 2 * 86400) return whole.slice(5, 10);
   return whole.slice(11, 16) === "00:00" ? whole.slice(5, 10) : whole.slice(11, 16);
 }
 
@@ -229,6 +235,7 @@ function behind(u, css) {
     context.fillRect(left, high, width, low - high);
     level(u, look.expected, css.expected, [2, 4]);
   }
+  ribbon(u, css.ribbon);
   context.restore();
 }
 
@@ -293,9 +300,10 @@ function readout(figure, u) {
     place.textContent = "";
     return;
   }
-  const [x, y, n] = u.data.map((column) => column[i]);
+  const [x, y, n, low, high] = u.data.map((column) => column[i]);
+  const sure = low === null ? "" : ` (${text(low, u.look.unit)} to ${text(high, u.look.unit)})`;
   const long = (u.look.x[1] - u.look.x[0]) * 1000 > DAY_MS;
-  place.textContent = `${clock(x * 1000, long)} UTC: ${text(y, u.look.unit)}, ${Math.round(n)} observations`;
+  place.textContent = `${clock(x * 1000, long)} UTC: ${text(y, u.look.unit)}${sure}, ${Math.round(n)} observations`;
 }
 
 // The readout by keyboard: left and right step through the windows.
@@ -319,7 +327,7 @@ function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
-    soft: of("soft"), line: of("line"), series: of("series"), fill: of("series-fill"), band: of("band"),
+    soft: of("soft"), line: of("line"), series: of("series"), fill: of("series-fill"), band: of("band"), ribbon: of("ribbon"),
     expected: of("expected"), limit: of("limit"), deployment: of("deployment"), shade: of("shade"),
   };
 }

@@ -3,10 +3,10 @@
 import { refresh, waiting } from "./charts.js";
 import { morph } from "./morph.js";
 
-const EVERY_MS = 10_000;
-const LOST_AFTER_MS = 30_000;
+const EVERY_MS = 10_000; // unless the page wishes for another pace
 
 let updated = Date.now();
+let asked = updated;
 let tick = null;
 let failed = false;
 
@@ -14,7 +14,12 @@ function tickOf(page) {
   return page.getElementById("headline")?.dataset.tick ?? "";
 }
 
+function every() {
+  return 1000 * Number(document.getElementById("headline")?.dataset.every ?? 0) || EVERY_MS;
+}
+
 async function update() {
+  asked = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     if (!answer.ok) throw new Error(`${answer.status}`);
@@ -35,7 +40,7 @@ async function update() {
 
 function say() {
   const age = Date.now() - updated;
-  const lost = failed || age > LOST_AFTER_MS;
+  const lost = failed || age > 3 * every();
   const seconds = Math.floor(age / 1000);
   const ago = seconds < 90 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
   const note = document.getElementById("fresh");
@@ -52,11 +57,23 @@ function local() {
   }
 }
 
+// A folded menu closes with Escape, and when something else is pressed.
+function foldMenus(except) {
+  for (const one of document.querySelectorAll("details.more-pages[open]")) if (!one.contains(except)) one.open = false;
+}
+document.addEventListener("click", (event) => foldMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const inside = document.activeElement?.closest("details.more-pages[open]");
+  foldMenus(null);
+  inside?.querySelector("summary").focus();
+});
+
 tick = tickOf(document);
 refresh().catch(() => { failed = true; });
 local();
 say();
 setInterval(() => { if (!document.hidden) say(); }, 1000);
-setInterval(() => { if (!document.hidden) update().then(local); }, EVERY_MS);
+setInterval(() => { if (!document.hidden && (failed || Date.now() - asked >= every() - 500)) update().then(local); }, EVERY_MS);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) update().then(local); });
 window.addEventListener("online", () => update());

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -57,10 +58,12 @@ def definitions() -> Definitions:
     return settings_of(Document()).definitions
 
 
-def empty_house(directory: Path, now: Callable[[], datetime] | None = None) -> House:
-    """A house in which nothing has happened."""
+def empty_house(
+    directory: Path, now: Callable[[], datetime] | None = None, **sections: Any
+) -> House:
+    """A house in which nothing has happened; `sections` are those of its configuration."""
     storage = StorageConfig(directory=directory)
-    settings = Settings(storage=storage, definitions=definitions())
+    settings = Settings(storage=storage, definitions=definitions(), **sections)
     return build(settings, now=now or Clock())
 
 
@@ -70,9 +73,14 @@ def close(house: House) -> None:
     house.file.close()
 
 
-def shop_house(directory: Path, now: Callable[[], datetime] | None = None, days: int = 8) -> House:
+def shop_house(
+    directory: Path,
+    now: Callable[[], datetime] | None = None,
+    days: int = 8,
+    **sections: Any,
+) -> House:
     """A house with a history, an open regression, a resolved one and a deployment."""
-    house = empty_house(directory, now)
+    house = empty_house(directory, now, **sections)
     rng = np.random.default_rng(7)
     signals = house.detector.definitions.signals
     for seconds, reach_ms in ((300, days * DAY_MS), (60, 210 * MINUTE_MS), (3600, days * DAY_MS)):

@@ -104,7 +104,15 @@ def paths() -> list[tuple[str, str]]:
     return sorted(set(found))
 
 
-OPEN = {"/healthz", "/readyz", "/sign-in", "/sign-out", "/slack/actions"}
+OPEN = {
+    "/healthz",
+    "/readyz",
+    "/sign-in",
+    "/sign-in/callback",
+    "/sign-in/oidc",
+    "/sign-out",
+    "/slack/actions",
+}
 ENDPOINTS = [one for one in paths() if one[1] not in OPEN]
 
 

@@ -293,7 +293,7 @@ def unbounded(document: dict[str, Any], schema: Any, where: str) -> list[str]:
 def answers_of(told: Told, patch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """An answer of each operation, by name and status, cut short."""
     keep(told, patch)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for path, method, operation in told.operations():
         answer = told.ask(method, path, operation, told.token)
         kind = answer.headers["content-type"].partition(";")[0]

@@ -208,9 +208,19 @@ def test_the_description_of_the_api_is_served_and_loads_nothing(asked: Client) -
         "/api/v1/silences/{silence_id}",
         "/api/v1/silences/{silence_id}/expire",
         "/api/v1/web-vitals",
+        "/api/v1/caches",
+        "/api/v1/caches/{target}",
+        "/api/v1/deployments/{deployment_id}",
+        "/api/v1/deployments/{deployment_id}/changes",
+        "/api/v1/resources",
+        "/api/v1/resources/{target}",
+        "/api/v1/targets/{target}/figures",
+        "/api/v1/web-vitals/distribution",
         "/api/v1/web-vitals/elements",
         "/api/v1/web-vitals/releases",
+        "/api/v1/web-vitals/routes",
         "/api/v1/web-vitals/shift",
+        "/api/v1/web-vitals/trend",
     }
     shape = described["components"]["schemas"]["RegressionShape"]["properties"]
     assert all("description" in one or "$ref" in one or "anyOf" in one for one in shape.values())

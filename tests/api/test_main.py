@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def configuration(directory: Path, port: int) -> Path:
     path = directory / "plimsoll.yaml"
     path.write_text(f"server: {{port: {port}}}\n")
     return path
+
+
+def test_the_version_is_told_without_a_command() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+
+    assert (result.exit_code, result.output) == (0, f"plimsoll {version('plimsoll')}\n")
 
 
 @pytest.mark.parametrize("command", [[], *([one] for one in COMMANDS)])

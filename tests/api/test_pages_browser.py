@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.app import create_app
@@ -28,10 +29,10 @@ NO_NOISE = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
 @contextmanager
-def serving(house: House) -> Iterator[str]:
-    """The application of a house under a real server."""
+def serving(house: House, app: FastAPI | None = None) -> Iterator[str]:
+    """The application of a house under a real server; a house has one application."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_app(house), log_config=None, lifespan="off")
+        config = uvicorn.Config(app or create_app(house), log_config=None, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

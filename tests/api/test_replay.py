@@ -307,3 +307,62 @@ def test_a_running_plimsoll_is_asked_by_both_commands(tmp_path: Path) -> None:
     child.communicate(timeout=20)
     status, said = command(tmp_path, "replay", "--days", "1", "--json")
     assert status == 0, said
+
+
+# --- a draft as text, and the page ---
+
+
+def test_a_draft_is_pasted_as_it_would_stand_in_the_file(asked: Client) -> None:
+    report = replayed(asked, days=0.2, text=DRAFT)
+    assert {one["rule"] for one in report["rules"]} == {"cart_slow", "cpu_high"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (DRAFT.replace("api_p95", "api_p59"), "line 4: rules.cart_slow.signal"),
+        (DRAFT.replace("enabled", "enabld"), "Did you mean enabled?"),
+        ("rules: [", "this is no YAML"),
+        ("", "none to replay"),
+        ("rules:\n  x: {signal: '${HOME}'}", "line 2"),
+        ("a: &a [*a]", "more than anybody means"),
+    ],
+)
+def test_a_fault_of_a_pasted_draft_names_its_line(asked: Client, text: str, told: str) -> None:
+    found = problem(asked.post(PATH, json={"days": 0.1, "text": text}), 422, "invalid")
+    assert told in " ".join(one["detail"] for one in found["errors"])
+
+
+def test_a_pasted_draft_reads_nothing_of_the_environment(
+    asked: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLIMSOLL_HIDDEN", "sesame")
+    text = "rules:\n  x: {signal: '${PLIMSOLL_HIDDEN}'}"
+    answer = asked.post(PATH, json={"days": 0.1, "text": text})
+    assert answer.status_code == 422
+    assert "sesame" not in answer.text
+
+
+def test_rules_and_text_are_one_or_the_other(asked: Client) -> None:
+    body = {"days": 0.1, "text": DRAFT, "rules": JUMPY}
+    assert "give one of them" in problem(asked.post(PATH, json=body), 422, "invalid")["detail"]
+    body = {"days": 0.1, "text": "x" * 32_001}
+    problem(asked.post(PATH, json=body), 422, "invalid")
+
+
+def test_the_page_offers_every_rule_and_explains_every_verdict(asked: Client) -> None:
+    page = asked.get("/replay?rule=cpu_high&days=3").text
+    assert '<option value="cpu_high" selected>' in page
+    assert 'value="3"' in page
+    for one in Noise:
+        assert f'data-noise="{one}"' in page
+    assert "plimsoll replay --days" in page
+    assert asked.get("/replay?days=0").status_code == 422
+
+
+def test_the_example_of_the_page_can_be_replayed(asked: Client) -> None:
+    from api.pages.replay import EXAMPLE
+
+    assert [one["rule"] for one in replayed(asked, days=0.1, text=EXAMPLE)["rules"]] == [
+        "checkout_slow"
+    ]

@@ -113,3 +113,34 @@ def test_secrets_stand_in_no_fault_and_no_repr() -> None:
         told = str(caught.value) + "".join(map(str, caught.value.faults))
         assert "s3cret" not in told
         assert "user:secret" not in told
+
+
+LAUGHS = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAUGHS,
+        LAUGHS + "\n? [*a8, *a8]\n: 1",
+        "a: &a [*a]",
+        "a: &a\n  b: *a",
+        "[" * 20_000,
+        "a: " + "[" * 61 + "]" * 61,
+    ],
+    ids=["laughs", "key", "itself", "mapping", "unclosed", "deep"],
+)
+def test_a_text_that_stands_for_more_than_anybody_means_is_one_fault(text: str) -> None:
+    found = read(text, {})
+    assert found.data == {}
+    (fault,) = found.faults
+    assert "more than anybody means" in fault.reason or "no YAML" in fault.reason
+
+
+def test_an_alias_may_still_save_a_few_lines() -> None:
+    found = read("a: &a [1, 2]\nb: *a\n", {})
+    assert found.data == {"a": [1, 2], "b": [1, 2]}
+    assert found.faults == []

@@ -192,3 +192,14 @@ def test_too_much_at_once_is_refused(asked: Client, monkeypatch: pytest.MonkeyPa
 
 def test_an_unknown_series_is_not_found(asked: Client) -> None:
     problem(asked.get("/api/v1/signals/api_p95/windows?series=0"), 404, "not-found")
+
+
+def test_values_are_as_short_as_somebody_asks_for(asked: Client) -> None:
+    path = "/api/v1/signals/api_p95/windows"
+    whole, short = (asked.get(path + query).json()["series"] for query in ("", "?digits=3"))
+    for one, other in zip(whole, short, strict=True):
+        assert other["end_ms"] == one["end_ms"]
+        assert other["value"] == [pytest.approx(each, rel=5e-3) for each in one["value"]]
+        digits = (f"{each:.10g}".replace(".", "").strip("0") for each in other["value"])
+        assert max(map(len, digits)) == 3
+    assert asked.get(path + "?digits=1").status_code == 422

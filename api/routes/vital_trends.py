@@ -1,0 +1,105 @@
+"""`/web-vitals/routes`, `/trend` and `/distribution`: what is worst, since when, how it spreads."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
+
+from api import vitals
+from api.moments import at
+from api.rooms import Rooms
+from api.routes.router import router
+from api.routes.vitals import Losses, MetricAsked, SpanAsked, fits, hours_of
+from api.shapes import DeploymentShape
+from api.vital_shapes import summed, unit_of
+from api.vital_trend import (
+    BucketsShape,
+    RoutesShape,
+    TrendShape,
+    buckets,
+    hourly,
+    over_time,
+    route_of,
+    weight,
+)
+from api.vitals import Key
+from collector.rum.cells import Cut
+from collector.rum.vitals import VITALS
+from storage.history import Floats
+from storage.series import Labels
+
+routes = router("web vitals")
+
+MOST_ROUTES = 500
+
+
+class RoutesAsked(SpanAsked):
+    """Which routes."""
+
+    limit: int = Field(100, ge=1, le=MOST_ROUTES, description="Most routes of an answer.")
+
+
+@routes.get("/web-vitals/routes", summary="Routes, the worst first")
+def vital_routes(house: Rooms, asked: Annotated[RoutesAsked, Query()]) -> RoutesShape:
+    """Each route with all its metrics, by how far the worst of them is beyond good.
+
+    A metric of fewer than 100 values does not make a route the worst; routes that have no other
+    come last.
+    """
+    hours = hours_of(house, asked)
+
+    def project(labels: Labels) -> Key | None:
+        if not fits(asked, labels):
+            return None
+        return tuple(labels.get(one) for one in ("app", "route", "metric"))
+
+    found: dict[tuple[str, str], dict[str, Floats]] = {}
+    for (app, route, metric), observed in vitals.counts(house, Cut.MIX, hours, project).items():
+        if metric in VITALS:
+            found.setdefault((app, route), {})[metric] = observed
+    losses = Losses(house, hours)
+    items = [route_of(*key, known, losses.of(*key)) for key, known in found.items()]
+    items.sort(key=weight)
+    return RoutesShape(
+        since=at(hours.since_ms),
+        until=at(hours.until_ms),
+        items=items[: asked.limit],
+        more=len(items) > asked.limit,
+    )
+
+
+@routes.get("/web-vitals/trend", summary="The p75 of one metric over time")
+def trend(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> TrendShape:
+    """By the hour; by more whole hours where there are few values or the span is long."""
+    hours = hours_of(house, asked)
+
+    def chosen(labels: Labels) -> bool:
+        return labels.get("metric") == asked.metric and fits(asked, labels)
+
+    step_ms, curve = over_time(hourly(house, hours, chosen), hours, asked.metric)
+    with house.state.reading() as session:
+        deployed = house.book.deployments(session, hours.since_ms, hours.until_ms)
+    vital = VITALS[asked.metric]
+    return TrendShape(
+        unit=unit_of(asked.metric),
+        good=vital.good,
+        fair=vital.fair,
+        since=at(hours.since_ms),
+        until=at(hours.until_ms),
+        window_seconds=step_ms / 1000,
+        series=[curve],
+        deployments=[DeploymentShape.of(one) for one in deployed],
+    )
+
+
+@routes.get("/web-vitals/distribution", summary="How the values of one metric are distributed")
+def spread(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> BucketsShape:
+    """Each bucket with its count; thresholds are edges, so each has one rating."""
+    hours = hours_of(house, asked)
+
+    def project(labels: Labels) -> Key | None:
+        mine = labels.get("metric") == asked.metric and fits(asked, labels)
+        return () if mine else None
+
+    found = vitals.counts(house, Cut.MIX, hours, project)
+    return buckets(asked.metric, summed(asked.metric, found))

@@ -1,0 +1,1 @@
+"""What is done with a version when it is given out."""

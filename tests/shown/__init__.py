@@ -1,0 +1,1 @@
+"""Every command that the documentation shows, run as a reader would run it."""
