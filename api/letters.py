@@ -5,6 +5,8 @@ sees or that turn the direction of writing, are refused. A pattern is read alike
 JSON Schema asks for), Rust's `regex` (pydantic) and Python's `re`.
 """
 
+import re
+
 UNSEEN = (
     r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     r"\ufff9-\ufffb"
@@ -30,3 +32,10 @@ TOLD = {
     CURSOR: "is not `next_cursor` of a page",
 }
 """What is wrong with a text that does not fit, in place of the pattern."""
+
+
+def plain(text: str) -> str:
+    """The text as it is; a `ValueError` that says what is wrong where it holds what nobody sees."""
+    if re.match(PLAIN, text) is None:
+        raise ValueError(TOLD[PLAIN])
+    return text

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from alerts.matchers import MatcherError
 from api.addressed import label_set, routing
 from api.covering import preview
+from api.letters import plain
 from api.pages.render import render
 from api.rooms import Asked, Rooms
 from api.routes.routing import MOST_LABELS
-from api.routes.texts import plain
 
 routes = APIRouter(include_in_schema=False)
 

@@ -12,11 +12,11 @@ from alerts.silences import SilenceQuery
 from api.access.who import may_write
 from api.covering import PreviewShape, preview
 from api.house import House
+from api.letters import plain
 from api.moments import milliseconds
 from api.pages.render import render
 from api.rooms import Asked, Rooms
 from api.routes.silences import MOST_MATCHERS, SilenceShape
-from api.routes.texts import plain
 from storage.series import Matcher
 
 routes = APIRouter(include_in_schema=False)

@@ -58,8 +58,7 @@ function youngest(answers) {
 
 async function load(group) {
   const { signal, path, since, until } = group[0].dataset;
-  // Only windows of signals can be asked for with fewer digits.
-  const query = new URLSearchParams(path ? {} : { digits: DIGITS });
+  const query = new URLSearchParams({ digits: DIGITS });
   for (const id of new Set(group.map((figure) => figure.dataset.series))) query.append("series", id);
   if (since) query.set("since", since);
   if (until) query.set("until", until);
