@@ -215,8 +215,6 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
     if asked.mix is not None:
         share = units.text(asked.mix, units.Unit.RATIO)
         told.append(f"{share} of it left with the visitors made alike")
-    if asked.fdr is not None:
-        told.append(f"at most {units.text(asked.fdr, units.Unit.RATIO)} of what fires is chance")
     if asked.went_away is not None:
         told.append(
             f"{units.text(asked.went_away, units.Unit.RATIO)} of the step kept for two hours"
@@ -376,8 +374,6 @@ def refused(judgement: Judgement, rule: Rule | None, unit: units.Unit) -> str:
             return "it did as much by itself in the last two weeks"
         case Reason.AWAITING_EVIDENCE:
             return "too many candidates at once; it is looked at in the next ticks"
-        case Reason.FDR:
-            return "among so many series this may be chance"
         case _:
             beyond = f"beyond {units.text(judgement.threshold, unit)}"
             return f"only {judgement.breaches} of {judgement.of} windows {beyond} so far"

@@ -42,7 +42,6 @@ class LeftOut(StrEnum):
     BAND = "band"
     MIX = "mix"
     WENT_AWAY = "went_away"
-    FDR = "fdr"
     CLEAR_LEVEL = "clear_level"
     FROZEN_BASELINE = "frozen_baseline"
 
@@ -63,7 +62,6 @@ WHY = {
     LeftOut.BAND: "chance in few observations is not weighed against the same hours",
     LeftOut.MIX: "a change of visitors is not told from a slower page",
     LeftOut.WENT_AWAY: "it does not wait until the step has lasted for two hours",
-    LeftOut.FDR: "series are not weighed against each other",
     LeftOut.CLEAR_LEVEL: "it ends where it began, after the time to clear, not at the clear level",
     LeftOut.FROZEN_BASELINE: "a regression that lasts becomes part of the average after an hour",
 }
@@ -85,7 +83,6 @@ def left_out(rule: Rule) -> list[LeftOut]:
         LeftOut.BAND: gates.band is not None,
         LeftOut.MIX: gates.mix is not None,
         LeftOut.WENT_AWAY: gates.went_away is not None,
-        LeftOut.FDR: gates.fdr is not None,
         LeftOut.CLEAR_LEVEL: True,
         LeftOut.FROZEN_BASELINE: rule.is_statistical,
     }

@@ -25,7 +25,12 @@ NORMAL_MAD = 1.4826  # 1 / the 3/4 quantile of the standard normal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """How long is remembered. `block` windows, of which every `stride`-th counts for the median."""
+    """How long is remembered. `block` windows, of which every `stride`-th counts for the median.
+
+    `creep`: the largest value of a block counts for at most so many times the threshold then in
+    force, so that one outage does not make the series deaf for two weeks; what comes again raises
+    the threshold step by step.
+    """
 
     block: int
     stride: int
@@ -33,6 +38,7 @@ class Memory:
     level_blocks: int = 14
     least: int = 4
     left_out: int = 1
+    creep: float = 2.0
 
     @property
     def kept(self) -> int:
@@ -77,33 +83,54 @@ def usual(past: Floats, least: int) -> Floats:
 class Strictness:
     """How far beyond the memory is unusual.
 
-    `margin`: so many times its largest value. `scarcity`: and by this over the number of
-    independent values more, because the largest of few is a poor guide. `guard`: at least so many
-    robust standard deviations of the blocks' medians.
+    `margin`: so many times its largest value, and `chances` more for each factor e in how many
+    independent values a block holds: what is asked more often has more chances to be wrong, and the
+    largest of N grows with log N. `scarcity`: and by this over the number of independent
+    values more, because the largest of few is a poor guide. `guard`: at least so many robust
+    standard deviations of the blocks' medians. `doubt`: a threshold of a hundred per cent is raised
+    by this share, a small one hardly: where a series is so loud that only large changes can be
+    seen, what is beyond is a burst of its own more often than a change that matters.
     """
 
-    margin: float = 1.55
-    scarcity: float = 2.0
-    guard: float = 4.0
+    margin: float = 0.9
+    chances: float = 0.13
+    scarcity: float = 5.0
+    guard: float = 3.0
+    doubt: float = 0.25
 
 
 def thresholds(
-    past_tops: Floats,
-    past_medians: Floats,
-    least: int,
-    per_block: Floats,
+    largest: Floats,
+    middles: Floats,
+    independent: Floats,
+    floors: Floats,
+    memory: Memory,
     strictness: Strictness,
 ) -> tuple[Floats, Floats]:
-    """The usual value of a statistic and how far beyond it is unusual, from past blocks.
+    """The usual value of each statistic in each block, and how far beyond it is unusual.
 
-    `per_block`: how many independent values a block holds, of each statistic (shaped to go with
-    the result). The second result is infinite where fewer than `least` blocks are known.
+    `largest` and `middles` are those of the blocks, `[statistics, blocks]`; `independent` is how
+    many independent values a block holds, of each statistic, `floors` the least change worth a
+    notice, below which nothing has to be learnt slowly. The second result is infinite where
+    fewer than `memory.least` blocks are known.
     """
-    centre = usual(past_medians, least)
-    known = np.maximum(np.isfinite(past_medians).sum(axis=-1), 1)
-    largest = past_tops.max(axis=-1) - centre
-    spread = NORMAL_MAD * middle(ordered(np.abs(past_medians - centre[..., None])))
-    margin = strictness.margin * (1.0 + strictness.scarcity / (known * per_block))
+    past = before(middles, memory.blocks, memory.left_out, np.nan)
+    centre = usual(past, memory.least)
+    known = np.maximum(np.isfinite(past).sum(axis=-1), 1)
+    spread = NORMAL_MAD * middle(ordered(np.abs(past - centre[..., None])))
+    chances = strictness.chances * np.log(np.maximum(independent, 1.0))
+    margin = (strictness.margin + chances)[:, None]
+    room = margin * (1.0 + strictness.scarcity / (known * independent[:, None]))
+    guard = strictness.guard * spread
+    counted = np.where(np.isfinite(middles), largest, -np.inf)
+    beyond = np.full(centre.shape, np.inf)
     with np.errstate(invalid="ignore"):
-        beyond = np.maximum(margin * largest, strictness.guard * spread)
-    return centre, np.where(np.isfinite(beyond), beyond, np.inf)
+        for block in np.flatnonzero(np.isfinite(centre).any(axis=0)).tolist():
+            end = block - memory.left_out
+            most = counted[:, max(end - memory.blocks, 0) : end].max(axis=1)
+            limit = np.maximum(room[:, block] * (most - centre[:, block]), guard[:, block])
+            limit = limit * (1.0 + strictness.doubt * limit)
+            beyond[:, block] = np.where(np.isfinite(limit), limit, np.inf)
+            cap = centre[:, block] + memory.creep * np.maximum(beyond[:, block], floors)
+            counted[:, block] = np.fmin(counted[:, block], cap)
+    return centre, beyond

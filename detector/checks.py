@@ -330,16 +330,6 @@ def of_evidence(case: Case) -> Checks:
     return checks
 
 
-def of_fdr(case: Case) -> Checks:
-    """The smallest false-discovery rate at which it would be told."""
-
-    def checks(i: int) -> tuple[Check, ...]:
-        most = case.rule.gates.fdr or np.nan
-        return (Check("q", float(case.assessed.q[i]), Relation.AT_MOST, most, Measure.SHARE),)
-
-    return checks
-
-
 def of_warming(case: Case) -> Checks:
     """The days with data."""
 

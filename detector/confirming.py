@@ -31,7 +31,7 @@ from storage.history import Flags, Floats, History, Windows
 from storage.series import Labels
 
 MOST_CANDIDATES = 200
-"""So many are looked at in one tick: about 1.4 CPU-s, and 5 when none was read before. More at once
+"""So many are looked at in one tick: about 1.2 CPU-s, and 5 when none was read before. More at once
 means that something common to all has changed, and the first 200 will say so."""
 
 MOST_PASTS = 4 * MOST_CANDIDATES

@@ -1,7 +1,8 @@
 """One notice for one change: which windows with evidence are told. Pure.
 
 A change is told when it is first seen. It is told again only if it has grown (by a quarter and by
-ten per cent of the value), or if it comes back after two hours without evidence.
+ten per cent of the value) beyond what it was within two hours of the last time, or if it comes back
+after two hours without evidence.
 """
 
 from dataclasses import dataclass
@@ -37,5 +38,7 @@ class Telling:
             if at - last_seen > quiet or grown:
                 told.append(column)
                 last_told, largest = at, now
-            last_seen, largest = at, max(largest, now)
+            elif at - last_told <= quiet:
+                largest = max(largest, now)  # still unfolding: as much as was told
+            last_seen = at
         return told

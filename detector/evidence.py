@@ -32,8 +32,8 @@ class Span:
 
     @property
     def rank(self) -> int:
-        """Which of the ordered pieces is the lower quartile."""
-        return (self.count - 1) // 4
+        """Which of the ordered pieces tells: the lower quartile; of medians the lower third."""
+        return (self.count - 1) // (4 if self.piece == 1 else 3)
 
 
 def ordered_pieces(residual: Floats, at: slice, span: Span) -> Floats:

@@ -49,33 +49,22 @@ def shifted(values: Floats, slots: int) -> Floats:
     return result
 
 
-def same_hours(values: Floats, per_day: int, around: int) -> Floats:
+def same_hours(values: Floats, per_day: int, around: int, about: Floats | None = None) -> Floats:
     """The median of the last seven days, each the median of the windows about that time of day.
 
     `around` windows before and after (none: the window of that time itself). A day that is missing
     counts for nothing; with fewer than two days nothing is expected. The median over the days
-    forgets an odd day, the one over the windows an odd quarter of an hour.
+    forgets an odd day, the one over the windows an odd quarter of an hour. `about` are the medians
+    of the last `2 * around` windows, for whoever has them already.
     """
-    about = middle(ordered(trailing(values, 2 * around))) if around else values
+    if about is None:
+        about = middle(ordered(trailing(values, 2 * around))) if around else values
     return over_days(
         np.stack(
             [shifted(about, day * per_day - around) for day in range(1, SAME_HOURS_DAYS + 1)],
             axis=-1,
         )
     )
-
-
-def same_hours_now(recent: Floats, per_day: int, around: int) -> Floats:
-    """`same_hours` of the last slot alone, to the bit; `recent` reaches back as far."""
-    days = []
-    for day in range(1, SAME_HOURS_DAYS + 1):
-        end = recent.shape[-1] - day * per_day + around
-        about = recent[..., max(end - max(2 * around, 1), 0) : max(end, 0)]
-        if about.shape[-1] == 0:
-            days.append(np.full(recent.shape[:-1], np.nan))
-        else:
-            days.append(middle(ordered(about)))
-    return over_days(np.stack(days, axis=-1))
 
 
 def over_days(days: Floats) -> Floats:

@@ -24,7 +24,6 @@ from detector.checks import (
     of_events,
     of_evidence,
     of_expected,
-    of_fdr,
     of_history,
     of_improvement,
     of_kept,
@@ -67,7 +66,6 @@ class Gate(StrEnum):
     EFFECT = "effect"
     SIGNIFICANCE = "significance"
     MIX = "mix"
-    FDR = "fdr"
     WARMING = "warming"
     SUSPICION = "suspicion"
     WENT_AWAY = "went_away"
@@ -89,7 +87,6 @@ ASKS: Mapping[Gate, str] = {
     Gate.EFFECT: "It is far enough from what is usual at this hour.",
     Gate.SIGNIFICANCE: "Its own past of two weeks holds nothing like it, or hardly.",
     Gate.MIX: "It is no change of those who came: enough is left with the visitors made alike.",
-    Gate.FDR: "Among all series that are tested at once it is hardly chance.",
     Gate.WARMING: "Enough of the seven days have data for anybody to be told.",
     Gate.SUSPICION: "It is beyond the thresholds of its past for sure; until then suspected.",
     Gate.WENT_AWAY: "The last two hours have kept enough of the step.",
@@ -249,7 +246,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
-    usual = within = effect = weak = others = doubted = by_chance = away = warming = none
+    usual = within = effect = weak = others = doubted = away = warming = none
     expected = case.levels.expected
     if gates.expected and expected is not None:
         usual = held(expected, values, up)[:, -1] == 0
@@ -267,8 +264,6 @@ def statistical(case: Case) -> tuple[Stage, ...]:
         effect = effect | (~surely & ~maybe & (assessed.unusual >= least))
         weak = ~surely & ~maybe & ~np.isnan(assessed.agreeing)
         doubted = ~surely & maybe
-    if gates.fdr is not None:
-        by_chance = assessed.q > gates.fdr
     if gates.went_away is not None:
         away = assessed.kept < gates.went_away
     if gates.warming and rule.is_statistical:
@@ -318,7 +313,6 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             of_mix(case),
             gates.mix is not None,
         ),
-        Stage(Gate.FDR, by_chance, rejected, Reason.FDR, of_fdr(case), gates.fdr is not None),
         Stage(
             Gate.WARMING,
             warming,

@@ -40,7 +40,6 @@ class Reason(StrEnum):
     SIGNIFICANCE = "significance"
     MIX = "mix"
     AWAITING_EVIDENCE = "awaiting_evidence"
-    FDR = "fdr"
     WARMING = "warming"
     WENT_AWAY = "went_away"
 
@@ -77,14 +76,13 @@ class Assessment:
     `of_rest` is 1 of what it lacks to 1. `agreeing` is the
     share of comparisons with the past that are beyond their thresholds, `suspecting` the same with
     the lower ones of a suspicion, both where the effect is worth a notice; `unusual` however small
-    it is. `kept` is the share of the step that the last two hours keep. `q` is the smallest
-    false-discovery rate at which the series would be among those that fire; no stage gives it yet.
-    The span that says so has `span_seconds`; the change set in between `began_lo_ms` and
-    `began_hi_ms`, from the median `before` to that `after`, the difference known to a standard
-    error of `error`. `edge` is the nearer edge of the band of the newest value, `same_hours` what
-    it is held against: the same hours of the seven days before. `left` is the part of the
-    difference that is left with the visitors made alike. `awaiting`: nobody has looked yet.
-    `visits` is what page views say of some rows, for people and for JSON.
+    it is. `kept` is the share of the step that the last two hours keep. The span that says so has
+    `span_seconds`; the change set in between `began_lo_ms` and `began_hi_ms`, from the median
+    `before` to that `after`, the difference known to a standard error of `error`. `edge` is the
+    nearer edge of the band of the newest value, `same_hours` what it is held against: the same
+    hours of the seven days before. `left` is the part of the difference that is left with the
+    visitors made alike. `awaiting`: nobody has looked yet. `visits` is what page views say of some
+    rows, for people and for JSON.
     """
 
     expected: Floats
@@ -96,7 +94,6 @@ class Assessment:
     suspecting: Floats
     unusual: Floats
     kept: Floats
-    q: Floats
     span_seconds: Floats
     began_lo_ms: Floats
     began_hi_ms: Floats

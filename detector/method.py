@@ -1,15 +1,15 @@
 """Detection, whole: from windows to the evidence that a series changed for the worse. Pure.
 
-For each of several spans (20 minutes to a day) and references (the same time of the last
-days or none; the level of the week, of the day, of the hour before) there is one statistic: the
-lower quartile of the span minus the reference (`evidence`). Its threshold comes from the series'
-own last two weeks (`calibration`). References whose threshold is far above the best of the span
-cannot see as much and are left aside; of the others at least half must be beyond theirs. One alone
+For each of several spans (20 minutes to a day) and references (the same time of the last days or
+none; the level of the week, of the day, of the hour before) there is one statistic: what most of
+the span lies above, minus the reference (`evidence`). Its threshold comes from the series' own last
+two weeks (`calibration`). References whose threshold is far above the best of the span cannot see
+as much and are left aside; of the others at least half must be beyond theirs, and two. One alone
 would not do: the best of several is partly the luckiest.
 
 Values are oriented so that larger is worse, and on a scale on which a change adds (`transform`).
-`Method.judge` takes a whole history at once; `online.step` one window of every series. Both give
-the same, to the bit.
+`Method.judge` takes a whole history at once, and what it says at a window rests on that window and
+earlier ones alone: a tick, a replay and the bench ask it, and nothing else.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,11 @@ from detector.calibration import (
     usual,
 )
 from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
-from detector.expected import SAME_HOURS_DAYS, middle, ordered, same_hours, shifted
+from detector.expected import middle, ordered, same_hours, shifted
 from storage.history import Flags, Floats
 
 STRICTNESS = Strictness()
+TOO_FEW = 0.49  # the most that is said of comparisons that agree and are too few
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,9 @@ class Method:
     memory: Memory
     strictness: Strictness = STRICTNESS
     suspicion: float = 0.8
-    comparable: float = 2.0
+    comparable: float = 3.0
     agreement: float = 0.5
-
-    @property
-    def reach(self) -> int:
-        """How many windows `online.step` wants of `recent`, the newest among them."""
-        return SAME_HOURS_DAYS * self.per_day + self.around + 1
+    least_agreeing: int = 2
 
     @property
     def rows(self) -> tuple[slice, ...]:
@@ -85,8 +82,11 @@ class Method:
     @property
     def per_block(self) -> Floats:
         """How many spans without overlap a block of the memory holds, of each statistic."""
-        each = [self.memory.block / span.windows for span in self.spans]
-        return np.repeat(each, [rows.stop - rows.start for rows in self.rows])
+        return self.of_statistics([self.memory.block / span.windows for span in self.spans])
+
+    def of_statistics(self, of_spans: list[float]) -> Floats:
+        """What belongs to each span, for each of its statistics."""
+        return np.repeat(of_spans, [rows.stop - rows.start for rows in self.rows])
 
     @property
     def floors(self) -> Floats:
@@ -102,10 +102,15 @@ class Method:
         memory, count, lead = self.memory, len(values), first_slot % self.memory.block
         blocks = self._in_blocks(values, first_slot, learnt)
         known = blocks if learnt is None else np.where(grid(learnt, lead, memory), blocks, np.nan)
-        top = before(tops(known), memory.blocks, memory.left_out, -np.inf)
-        past = before(medians(known[..., :: memory.stride]), memory.blocks, memory.left_out, np.nan)
         limits = Limits(
-            *thresholds(top, past, memory.least, self.per_block[:, None], self.strictness)
+            *thresholds(
+                tops(known),
+                medians(known[..., :: memory.stride]),
+                self.per_block,
+                self.of_statistics([span.floor for span in self.spans]),
+                memory,
+                self.strictness,
+            )
         )
         shape = (len(self.spans), -1)
         agreeing, suspecting, effect, least = (
@@ -125,10 +130,15 @@ class Method:
             best = beyond.min(axis=0)
             chosen = np.isfinite(beyond) & (beyond <= self.comparable * best)
             count = np.maximum(chosen.sum(axis=0), 1)[..., None]
+            few = np.minimum(self.least_agreeing, count)
             least[number] = best[..., None]
             for share, part in zip(shares, (1.0, self.suspicion), strict=True):
                 limit = np.where(chosen, centre + part * beyond, np.inf)
-                share[number] = (seen > limit[..., None]).sum(axis=0) / count
+                agreeing = np.zeros(seen.shape[1:], np.int8)
+                for one, bound in zip(seen, limit, strict=True):
+                    agreeing += one > bound[..., None]
+                part_of = agreeing / count
+                share[number] = np.where(agreeing >= few, part_of, np.minimum(part_of, TOO_FEW))
             suspected = shares[1, number] >= self.agreement
             which = np.nonzero(suspected)[:-1]
             usually = np.where(chosen, centre, np.nan)
@@ -146,8 +156,10 @@ class Method:
         blocks = -(-(lead + windows) // memory.block)
         result = np.full((rows[-1].stop, blocks * memory.block), np.nan)
         into = result[:, lead : lead + windows]
+        about = None
         for season in (0, 1):
-            residual = values - same_hours(values, self.per_day, self.around) if season else values
+            same = same_hours(values, self.per_day, self.around, about) if season else 0.0
+            residual = values - same
             day = level(residual, first_slot, self.per_day, self.day_every)
             quartiles, hour = [], None
             for span in self.spans:
@@ -155,6 +167,7 @@ class Method:
                 hour = middle(in_order) if span.windows == self.hour else hour
                 quartile = lower_quartile(in_order, span)
                 quartiles.append(held(quartile, first_slot, span.piece, windows))
+            about = hour if self.hour == 2 * self.around else None
             for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
                 row = rows[number].start + season * self.levels(number)
                 known = masked(quartile, learnt)
@@ -179,7 +192,7 @@ def masked(values: Floats, learnt: Flags | None) -> Floats:
 
 
 def five_minutes() -> Method:
-    """For windows of five minutes: spans of 20 and 30 minutes, 1, 2, 4, 12 and 24 hours.
+    """For windows of five minutes: spans of 20 minutes, 1, 4, 12 and 24 hours.
 
     The shortest is four windows, all of which must be above: a spike of three, or of three samples
     that lie in two windows beside an odd one, says nothing.
@@ -189,14 +202,12 @@ def five_minutes() -> Method:
         around=6,
         spans=(
             Span(4, 1, 0.12),
-            Span(6, 1, 0.10),
             Span(12, 1, 0.08),
-            Span(8, 3, 0.07),
             Span(16, 3, 0.06),
             Span(24, 6, 0.06),
             Span(24, 12, 0.06),
         ),
-        short=4,
+        short=3,
         hour=12,
         day_every=6,
         memory=Memory(block=144, stride=12),
@@ -214,5 +225,5 @@ def coarse(window_seconds: int) -> Method:
         short=4,
         hour=6,
         day_every=1,
-        memory=Memory(block=max(per_day // 2, 1), stride=1),
+        memory=Memory(block=max(per_day // 2, 1), stride=1, creep=1.0),
     )

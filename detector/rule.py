@@ -47,8 +47,8 @@ class Marker(Part):
 class Gates(Part):
     """What must hold beside the trigger; `gates: off` leaves only the trigger and sustain.
 
-    The statistical ones (`expected`, `band`, `effect`, `significance`, `mix`, `went_away`, `fdr`)
-    abstain where their stage has nothing to say of a series.
+    The statistical ones (`expected`, `band`, `effect`, `significance`, `mix`, `went_away`) abstain
+    where their stage has nothing to say of a series.
     """
 
     min_count: float = Field(0, ge=0, description="Observations in a judged window; else unknown.")
@@ -101,13 +101,6 @@ class Gates(Part):
         gt=0,
         le=1,
         description="Share of the step that the last two hours must keep; until then suspected.",
-    )
-    fdr: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="Most false discoveries among all that fires in one tick. Abstains in this "
-        "version: see how detection works.",
     )
     warming: bool = Field(
         True, description="Nothing is opened while fewer days have data than a baseline needs."

@@ -38,7 +38,6 @@ GATES = {
     Reason.MIX: "other visitors came, and nobody was served worse",
     Reason.SIGNIFICANCE: "within what it did by itself",
     Reason.AWAITING_EVIDENCE: "too many at once, looked at next",
-    Reason.FDR: "may be chance among so many series",
     Reason.WARMING: "too few days of history",
 }
 

@@ -82,7 +82,6 @@ JUDGEMENTS = {
     "alike; others came, and nobody was served worse.",
     Reason.AWAITING_EVIDENCE: "Rejected: more candidates than one tick looks at; its turn comes in "
     "the next ticks.",
-    Reason.FDR: "Rejected: among so many series tested at once it may be chance (`gates.fdr`).",
     Reason.WARMING: "Rejected: fewer than 5 of 7 days have data; see `gates.warming`.",
     Reason.WENT_AWAY: "Suspected: the last two hours have not kept `gates.went_away` of the step.",
 }

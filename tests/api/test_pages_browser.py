@@ -139,7 +139,7 @@ def test_every_page_draws_fits_and_asks_nobody_else(
         own = regression_page(page), incident_page(page)
         series = f"/signals/api_p95/series/{series_id(CART)}"
         charts = ("/", own[0], "/signals/api_p95", "/signals/api_p95?span=7d", series)
-        for path in (*charts, own[1], "/why-not", "/why-not?gate=fdr", "/regressions"):
+        for path in (*charts, own[1], "/why-not", "/why-not?gate=went_away", "/regressions"):
             watched.open(path)
             if path in charts:
                 drawn(page)

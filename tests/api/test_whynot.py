@@ -46,7 +46,7 @@ def test_each_filter_narrows_the_page(asked: Client) -> None:
     by_gate = [rows(asked.get(f"/why-not?gate={gate}").text) for gate in GATES]
     assert rows(asked.get("/why-not?gate=effect").text)
     assert sorted(one for some in by_gate for one in some) == sorted(everything)
-    assert rows(asked.get("/why-not?gate=fdr").text) == []
+    assert rows(asked.get("/why-not?gate=min_events").text) == []
 
 
 def test_a_row_says_why_in_words(asked: Client) -> None:
@@ -56,7 +56,7 @@ def test_a_row_says_why_in_words(asked: Client) -> None:
 
 
 def test_where_nothing_was_refused_the_page_explains_the_gates(client: Client) -> None:
-    page = client.get("/why-not?gate=fdr&span=1h").text
+    page = client.get("/why-not?gate=min_events&span=1h").text
     assert "No candidate fits these filters in the last 1h." in page
     for gate in GATES:
         assert f"<code>{gate}</code>" in page

@@ -145,7 +145,6 @@ def test_every_gate_is_either_in_the_expression_or_named_as_left_out() -> None:
         significance=0.9,
         mix=0.5,
         went_away=0.5,
-        fdr=0.1,
         min_count=1,
     )
     rule = rule_of({"relative": {"above": 1.2}}, gates=everything)

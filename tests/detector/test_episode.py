@@ -28,3 +28,8 @@ def test_it_is_told_again_when_it_has_grown_but_not_at_once() -> None:
     assert told([(10, 80, 0.3), (80, 200, 0.6)]) == [10, 80]
     assert told([(10, 20, 0.3), (20, 30, 0.6)]) == [10]
     assert told([(10, 80, 0.3), (80, 200, 0.35)]) == [10]
+
+
+def test_what_grows_slowly_is_told_when_it_has_grown() -> None:
+    steps = [(10 + 10 * number, 20 + 10 * number, 0.3 + 0.04 * number) for number in range(15)]
+    assert len(told(steps)) == 2

@@ -1,6 +1,6 @@
 import numpy as np
 
-from detector.expected import middle, ordered, same_hours, same_hours_now, shifted, trailing
+from detector.expected import middle, ordered, same_hours, shifted, trailing
 
 
 def test_trailing_windows_end_at_their_slot_and_begin_with_nothing() -> None:
@@ -35,15 +35,3 @@ def test_with_less_than_two_days_nothing_is_expected() -> None:
     expected = same_hours(values, 24, 0)
     assert np.isnan(expected[: 2 * 24]).all()
     assert (expected[2 * 24 :] == 1.0).all()
-
-
-def test_the_newest_slot_alone_gives_the_same_bits() -> None:
-    generator = np.random.default_rng(9)
-    for per_day, around in ((24, 0), (48, 3)):
-        values = generator.normal(size=(3, per_day * 8))
-        values[1, generator.random(per_day * 8) < 0.3] = np.nan
-        whole = same_hours(values, per_day, around)
-        for end in (per_day + 1, 3 * per_day, per_day * 8):
-            recent = values[:, max(end - 7 * per_day - around - 1, 0) : end]
-            now = same_hours_now(recent, per_day, around)
-            assert np.array_equal(now, whole[:, end - 1], equal_nan=True)

@@ -3,13 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.assessment import Assessment, Finding
+from detector.assessment import Finding
 from detector.calibration import Strictness
 from detector.episode import Telling
-from detector.method import Method, coarse, five_minutes
-from detector.online import fit, step
+from detector.method import Method, five_minutes
 from detector.transform import logarithmic, usual_size
-from storage.history import Flags, Floats
+from storage.history import Floats
 from tests.detector.shapes import PER_DAY, autoregressive, daily
 
 FIRST = 5_000_001
@@ -30,25 +29,6 @@ def steady(seed: int = 1, days: int = 9, phi: float = 0.5, noise: float = 0.05) 
     generator = np.random.default_rng(seed)
     noisy: Floats = daily(windows, 0.3) + autoregressive(generator, 1, windows, phi, noise)[0]
     return noisy + 3.0
-
-
-def windows_at_once(method: Method, histories: Floats, learnt: Flags | None = None) -> Assessment:
-    fitted = histories.shape[1] // 2
-    state = fit(
-        method, histories[:, :fitted], FIRST, None if learnt is None else learnt[:, :fitted]
-    )
-    recent = np.full((len(histories), method.reach), np.nan)
-    recent = np.concatenate([recent, histories[:, :fitted]], axis=1)[:, -method.reach :]
-    ticks = []
-    for column in range(fitted, histories.shape[1]):
-        recent = np.concatenate([recent[:, 1:], histories[:, column : column + 1]], axis=1)
-        state, tick = step(method, state, recent, None if learnt is None else learnt[:, column])
-        ticks.append(tick)
-    agreeing, suspecting, effect, least = (
-        np.concatenate([getattr(tick, part) for tick in ticks], axis=-1)
-        for part in ("agreeing", "suspecting", "effect", "least")
-    )
-    return Assessment(agreeing, suspecting, effect, least, method.floors, method.agreement)
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
@@ -97,8 +77,7 @@ def test_a_spike_is_not_told(minutes: int) -> None:
 def test_without_the_span_s_quartile_a_spike_would_be_told() -> None:
     values = steady()
     values[WEEK + 100] += np.log(5)
-    one = replace(METHOD.spans[0], count=1)
-    hasty = replace(METHOD, spans=(one, *METHOD.spans[1:]))
+    hasty = replace(METHOD, spans=(replace(METHOD.spans[0], count=1), *METHOD.spans[1:]))
     assert told(values, hasty) != []
 
 
@@ -167,24 +146,6 @@ def test_a_suspicion_is_never_later_than_the_confirmation() -> None:
     assert np.argmax(evidence.suspected) <= np.argmax(evidence.changed)
 
 
-def test_a_window_at_a_time_gives_the_same_bits_as_the_whole_history() -> None:
-    generator = np.random.default_rng(3)
-    for method, count in ((coarse(3600), 24 * 14), (coarse(7200), 12 * 14), (METHOD, 5 * 144 + 7)):
-        histories = np.log(10 + np.abs(generator.normal(size=(4, count))))
-        histories[1, count * 3 // 4 :] += 0.4
-        histories[2, generator.random(count) < 0.1] = np.nan
-        histories[3, count // 2 : count // 2 + method.per_day // 3] = np.nan
-        learnt = generator.random((4, count)) < 0.9
-        for mask in (None, learnt):
-            online = windows_at_once(method, histories, mask)
-            for row, history in enumerate(histories):
-                whole = method.judge(history, FIRST, None if mask is None else mask[row])
-                for part in ("agreeing", "suspecting", "effect", "least"):
-                    ticks = getattr(online, part)[row]
-                    expected = getattr(whole, part)[:, count // 2 :]
-                    assert np.array_equal(ticks, expected, equal_nan=True), part
-
-
 def test_what_comes_later_never_changes_what_was_said() -> None:
     values = steady(days=9)
     values[WEEK + 60 :] += STEP_25
@@ -238,3 +199,54 @@ def test_the_largest_of_few_values_is_trusted_less() -> None:
     careless = replace(METHOD, strictness=Strictness(scarcity=0.0))
     wide, narrow = (method.judge(values, FIRST).least[:, WEEK] for method in (METHOD, careless))
     assert wide[-1] / narrow[-1] > wide[0] / narrow[0]
+
+
+def test_one_outage_does_not_make_the_series_deaf() -> None:
+    values = steady(days=9)
+    values[6 * PER_DAY : 6 * PER_DAY + 48] += 2.0
+    forgetful = replace(METHOD, memory=replace(METHOD.memory, creep=1e9))
+    hearing, deaf = (method.judge(values, FIRST).least[1, -1] for method in (METHOD, forgetful))
+    assert hearing < 0.5 < 1.5 < deaf
+
+
+def test_what_comes_again_raises_the_threshold_step_by_step() -> None:
+    values = steady(days=13)
+    for day in (6.3, 7.4, 8.1, 9.6, 10.2):
+        values[int(day * PER_DAY) :][:48] += 2.0
+    least = METHOD.judge(values, FIRST).least[1]
+    assert least[6 * PER_DAY] < least[9 * PER_DAY] < least[12 * PER_DAY]
+
+
+def test_what_never_moved_may_still_learn() -> None:
+    values = np.zeros(12 * PER_DAY)
+    for day in (5.3, 6.4, 7.1, 8.6, 9.2):
+        values[int(day * PER_DAY) :][:48] += 0.5
+    assert METHOD.judge(values, FIRST).least[1, -1] > METHOD.spans[1].floor
+
+
+def test_a_loud_series_is_doubted_more_than_a_quiet_one() -> None:
+    def raised(noise: float) -> float:
+        values = steady(noise=noise)
+        believing = replace(METHOD, strictness=Strictness(doubt=0.0))
+        plain, doubting = (m.judge(values, FIRST).least[1, -1] for m in (believing, METHOD))
+        return float(doubting / plain)
+
+    assert raised(0.01) < 1.03
+    assert raised(0.5) > 1.1
+
+
+def test_one_comparison_alone_is_not_enough() -> None:
+    def beyond(method: Method) -> int:
+        noise = autoregressive(np.random.default_rng(9), 12, 12 * PER_DAY, 0.95, 0.12)
+        rows = (method.judge(row + daily(len(row), 0.3), FIRST) for row in noise)
+        return sum(int(evidence.changed[WEEK:].sum()) for evidence in rows)
+
+    lenient = replace(METHOD, strictness=Strictness(margin=0.75, chances=0.0))
+    assert beyond(lenient) < beyond(replace(lenient, least_agreeing=1))
+
+
+def test_what_is_asked_more_often_has_to_be_farther_beyond() -> None:
+    careless = replace(METHOD, strictness=Strictness(chances=0.0))
+    wide, narrow = (m.judge(steady(noise=0.1), FIRST).least[:, -1] for m in (METHOD, careless))
+    ratios = wide / narrow
+    assert ratios[0] > ratios[2] > ratios[-1] == pytest.approx(1.0)

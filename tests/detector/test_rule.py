@@ -124,7 +124,7 @@ def rule(**changes: Any) -> Rule:
         ({"trigger": {"slope": {"above": 2, "days": 8}}}, "less than or equal to 7"),
         ({"trigger": {"relative": {"above": 2, "mode": "percent"}}}, "'relative' or 'points'"),
         ({"gates": {"went_away": 1.1}}, "less than or equal to 1"),
-        ({"gates": {"fdr": 1}}, "less than 1"),
+        ({"gates": {"fdr": 0.05}}, "Extra inputs are not permitted"),
         ({"severity": "fatal"}, "Input should be 'info', 'warning' or 'critical'"),
         ({"clear": {"level": 1.1}}, "Field required"),
         ({"signal": None}, "Input should be a valid string"),
