@@ -16,6 +16,9 @@ BLANKS = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 PLAIN = rf"^[^{UNSEEN}]*$"
 """No control characters."""
 
+LINES = rf"^(?:[^{UNSEEN}]|[\t\n\r\u00ad\u200b-\u200f\u2060\ufeff])*$"
+"""Lines of text as people write them, also with what joins words and emoji."""
+
 WORDS = rf"^[^{UNSEEN}]*[^{UNSEEN}{BLANKS}][^{UNSEEN}]*$"
 """The same, and something that can be seen."""
 
@@ -28,6 +31,7 @@ CURSOR = r"^[A-Za-z0-9_.-]+$"
 
 TOLD = {
     PLAIN: "must not hold control characters",
+    LINES: "must not hold control characters",
     WORDS: "must hold something that can be seen, and no control characters",
     CURSOR: "is not `next_cursor` of a page",
 }

@@ -10,15 +10,17 @@ class Resources:
     """The paths of an application and the methods of each, over all routes that share a path."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self.known: list[tuple[re.Pattern[str], frozenset[str]]] = [
-            (one.path_regex, frozenset(one.methods or ()))
+        self.known: list[tuple[str, re.Pattern[str], frozenset[str]]] = [
+            (one.path, one.path_regex, frozenset(one.methods or ()))
             for one in routes
             if isinstance(one, Route)
         ]
 
     def methods(self, path: str) -> frozenset[str]:
         """The methods that a path can be asked with; empty for one that is not there."""
-        found = [methods for pattern, methods in self.known if pattern.match(path)]
+        # `/silences/preview` is no silence, though its address would fit one.
+        found = [methods for plain, _, methods in self.known if plain == path]
+        found = found or [methods for _, pattern, methods in self.known if pattern.match(path)]
         return frozenset().union(*found)
 
     def refuses(self, method: str, path: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api import words
 from api.document import Document, Fault, read
 from api.house import House
-from api.letters import PLAIN
+from api.letters import LINES, PLAIN
 from api.moments import at, maybe_at, milliseconds
 from api.settings import RULE, SettingsError, unfit_rules, unknown
 from api.settings import fault as found_fault
@@ -84,6 +84,7 @@ class ReplayPosted(BaseModel):
     text: str | None = Field(
         None,
         max_length=MOST_TEXT,
+        pattern=LINES,
         description="The same as the text of a file with `rules:`, so that faults name their line; "
         "give it, or `rules`. Nothing is taken from the environment.",
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.checking import MOST_TEXT, CheckShape, checked
 from api.errors import ProblemError, ProblemType
+from api.letters import LINES
 from api.plain_settings import plain
 from api.rooms import Asked, Rooms
 from api.routes.router import router
@@ -59,7 +60,9 @@ class CheckPosted(BaseModel):
         json_schema_extra={"examples": [{"text": "collector:\n  interval: 30s\n"}]},
     )
 
-    text: str = Field(max_length=MOST_TEXT, description="The text of a plimsoll.yaml.")
+    text: str = Field(
+        max_length=MOST_TEXT, pattern=LINES, description="The text of a plimsoll.yaml."
+    )
 
 
 class ConfigurationShape(Shape):

@@ -14,6 +14,7 @@ from api.errors import missing
 from api.moments import milliseconds
 from api.rooms import Asked, Limited, Rooms
 from api.routes.router import router
+from api.routes.texts import Id
 from api.shapes import DeploymentShape, RegressionShape
 from api.told import told
 from detector.comparison import Outcome
@@ -37,7 +38,7 @@ class ChangesAsked(Limited):
 
 @routes.get("/deployments/{deployment_id}", summary="One deployment")
 def get_deployment(
-    house: Rooms, deployment_id: str, asked: Annotated[Asked, Query()]
+    house: Rooms, deployment_id: Id, asked: Annotated[Asked, Query()]
 ) -> DeploymentShape:
     """As it was told."""
     return DeploymentShape.of(known_deployment(house, deployment_id))
@@ -46,7 +47,7 @@ def get_deployment(
 @routes.get("/deployments/{deployment_id}/changes", summary="Before and after a deployment")
 def get_changes(
     house: Rooms,
-    deployment_id: str,
+    deployment_id: Id,
     asked: Annotated[ChangesAsked, Query()],
     request: Request,
 ) -> DeploymentChanges:
@@ -74,7 +75,7 @@ def get_changes(
     )
 
 
-def known_deployment(house: Rooms, deployment_id: str) -> Deployment:
+def known_deployment(house: Rooms, deployment_id: Id) -> Deployment:
     """A deployment by its id; a 404 problem when there is none."""
     with house.state.reading() as session:
         row = session.get(DeploymentRow, deployment_id)

@@ -23,7 +23,8 @@ from api.figures import FIGURES, RECENT, About, Drawn, Figure, Reach, drawn, of
 from api.house import House
 from api.moments import Moment, at, milliseconds
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, router
+from api.routes.texts import Id
 from api.shapes import DeploymentShape
 from api.standing import Standing, standing
 
@@ -43,8 +44,12 @@ class FiguresAsked(Asked):
     until: Moment | None = Field(None, description="End; now if left out.")
 
 
-@routes.get("/targets/{target}/figures", summary="Figures of a target over time")
-def figures(house: Rooms, target: str, asked: Annotated[FiguresAsked, Query()]) -> FiguresShape:
+@routes.get(
+    "/targets/{target}/figures",
+    summary="Figures of a target over time",
+    openapi_extra=beyond({"?since": f"must be before `until`, by {LONGEST.days} days at most"}),
+)
+def figures(house: Rooms, target: Id, asked: Annotated[FiguresAsked, Query()]) -> FiguresShape:
     """What no signal defines, from raw samples, as far back as they are kept."""
     until_ms = milliseconds(asked.until or house.now())
     since_ms = (
@@ -76,7 +81,7 @@ def resources(house: Rooms, asked: Annotated[Asked, Query()]) -> TargetsNow:
 
 
 @routes.get("/resources/{target}", summary="How one machine, container or process stands")
-def resource(house: Rooms, target: str, asked: Annotated[Asked, Query()]) -> TargetNow:
+def resource(house: Rooms, target: Id, asked: Annotated[Asked, Query()]) -> TargetNow:
     """The same of one target."""
     return one_of(every(house, "resource", of(About.PROCESS, About.HOST), target), target)
 
@@ -89,7 +94,7 @@ def caches(house: Rooms, asked: Annotated[Asked, Query()]) -> CachesNow:
 
 
 @routes.get("/caches/{target}", summary="How one cache stands, and what misses")
-def cache(house: Rooms, target: str, asked: Annotated[Asked, Query()]) -> CacheNow:
+def cache(house: Rooms, target: Id, asked: Annotated[Asked, Query()]) -> CacheNow:
     """The same of one target."""
     return with_groups(house, one_of(every(house, "cache", of(About.CACHE), target), target))
 

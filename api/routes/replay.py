@@ -112,6 +112,8 @@ def line(one: ReplayLine) -> str:
     },
     openapi_extra=beyond(
         {
+            "#/": "has `rules` and `text`",
+            "#/text": "is no text of rules, or of none",
             "#/days": "are too many for these rules",
             "#/rule_names": "name a rule that is not there",
             "#/signals": "name a signal that is not there",

@@ -9,7 +9,7 @@ from alerts.matchers import MatcherError
 from api.addressed import RoutingShape, label_set, routing
 from api.hearers import ReceiverShape, receivers
 from api.rooms import Asked, Rooms
-from api.routes.router import router
+from api.routes.router import beyond, router
 from api.routes.texts import Text
 from api.shapes import Shape
 
@@ -44,7 +44,11 @@ class ReceiversList(Shape):
     """In the order of the configuration."""
 
 
-@routes.get("/routing", summary="The tree of routes, and whom an alert would reach")
+@routes.get(
+    "/routing",
+    summary="The tree of routes, and whom an alert would reach",
+    openapi_extra=beyond({"?label": "is not one label like `service=shop`"}),
+)
 def tree(house: Rooms, asked: Annotated[RoutingAsked, Query()]) -> RoutingShape:
     """With labels it says which nodes take such an alert, which receivers hear of it, and which
     silences would keep it quiet."""

@@ -240,7 +240,11 @@ def place(cursor: str | None) -> tuple[int, str] | None:
         raise bad_cursor() from None
 
 
-@routes.get("/silences/preview", summary="What a silence would keep quiet, before it is made")
+@routes.get(
+    "/silences/preview",
+    summary="What a silence would keep quiet, before it is made",
+    openapi_extra=beyond({"?matcher": "cannot be read, or would silence everything"}),
+)
 def preview_silence(house: Rooms, asked: Annotated[PreviewAsked, Query()]) -> PreviewShape:
     """Changes nothing. Needs the scope `write`, as making one does."""
     matchers = [one for text in asked.matcher for one in parse(text)]

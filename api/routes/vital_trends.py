@@ -8,8 +8,8 @@ from pydantic import Field
 from api import vitals
 from api.moments import at
 from api.rooms import Rooms
-from api.routes.router import router
-from api.routes.vitals import Losses, MetricAsked, SpanAsked, fits, hours_of
+from api.routes.router import beyond, router
+from api.routes.vitals import SPAN_RULES, Losses, MetricAsked, SpanAsked, fits, hours_of
 from api.shapes import DeploymentShape
 from api.vital_shapes import summed, unit_of
 from api.vital_trend import (
@@ -39,7 +39,9 @@ class RoutesAsked(SpanAsked):
     limit: int = Field(100, ge=1, le=MOST_ROUTES, description="Most routes of an answer.")
 
 
-@routes.get("/web-vitals/routes", summary="Routes, the worst first")
+@routes.get(
+    "/web-vitals/routes", summary="Routes, the worst first", openapi_extra=beyond(SPAN_RULES)
+)
 def vital_routes(house: Rooms, asked: Annotated[RoutesAsked, Query()]) -> RoutesShape:
     """Each route with all its metrics, by how far the worst of them is beyond good.
 
@@ -68,7 +70,9 @@ def vital_routes(house: Rooms, asked: Annotated[RoutesAsked, Query()]) -> Routes
     )
 
 
-@routes.get("/web-vitals/trend", summary="The p75 of one metric over time")
+@routes.get(
+    "/web-vitals/trend", summary="The p75 of one metric over time", openapi_extra=beyond(SPAN_RULES)
+)
 def trend(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> TrendShape:
     """By the hour; by more whole hours where there are few values or the span is long."""
     hours = hours_of(house, asked)
@@ -92,7 +96,11 @@ def trend(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> TrendShape:
     )
 
 
-@routes.get("/web-vitals/distribution", summary="How the values of one metric are distributed")
+@routes.get(
+    "/web-vitals/distribution",
+    summary="How the values of one metric are distributed",
+    openapi_extra=beyond(SPAN_RULES),
+)
 def spread(house: Rooms, asked: Annotated[MetricAsked, Query()]) -> BucketsShape:
     """Each bucket with its count; thresholds are edges, so each has one rating."""
     hours = hours_of(house, asked)

@@ -75,7 +75,10 @@ class Told:
     def ask(self, method: str, path: str, operation: dict[str, Any], text: str) -> httpx.Response:
         """A request that fits: with what is required, and the example of the body."""
         required = [one for one in operation["parameters"] if one.get("required")]
-        query = {one["name"]: "shop" for one in required if one["in"] == "query"}
+        fit = {"matcher": "service=shop"}
+        query = {
+            one["name"]: fit.get(one["name"], "shop") for one in required if one["in"] == "query"
+        }
         more: dict[str, Any] = {"params": query, "headers": bearing(text) if text else {}}
         if "requestBody" in operation:
             more["json"] = body_of(self.document, operation)
@@ -112,6 +115,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             for kind in ("regressions", "incidents")
         }
         known["incident_id"] = found["incidents"][0]["id"]
+        deployed = client.get("/api/v1/deployments", headers=bearing(text)).json()["items"]
+        known |= {"deployment_id": deployed[0]["id"], "target": "shop"}
         ids = [one["id"] for one in found["regressions"]]
         yield Told(app, house, app.openapi(), text, client, known, ids)
         close(house)
