@@ -68,6 +68,8 @@ class Told:
         # Those that end one are taken on others: nobody mutes what is over.
         own = {"resolve": 1, "accept": 2}.get(template.rpartition("/")[2], 0)
         known = {**self.known, "regression_id": self.regressions[own]}
+        if "/resources/" in template:
+            known["target"] = known["machine"]
         for name, value in known.items():
             template = template.replace(f"{{{name}}}", value)
         return template.replace("{", "no-").replace("}", "")
@@ -116,7 +118,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         }
         known["incident_id"] = found["incidents"][0]["id"]
         deployed = client.get("/api/v1/deployments", headers=bearing(text)).json()["items"]
+        machines = client.get("/api/v1/resources", headers=bearing(text)).json()["items"]
         known |= {"deployment_id": deployed[0]["id"], "target": "shop"}
+        known["machine"] = machines[0]["target"]
         ids = [one["id"] for one in found["regressions"]]
         yield Told(app, house, app.openapi(), text, client, known, ids)
         close(house)
