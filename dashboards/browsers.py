@@ -17,7 +17,7 @@ RARE = "1m"  # the counts are written once a minute
 MOST_ROUTES = 10
 GOOD, FAIR, POOR = "good", "needs improvement", "poor"
 COLOURS = {GOOD: "green", FAIR: "orange", POOR: "red"}
-PAGE = Link("Open web vitals", f"{PLIMSOLL}/api/v1/web-vitals")
+PAGE = Link("Open web vitals", f"{PLIMSOLL}/web-vitals")
 #: Labels of the receiver by the variables that choose them; an app is the service of its signals.
 LABELS = {"service": "app", "app": "app", "route": "route", "device": "device"}
 
