@@ -8,10 +8,8 @@ of a cache was low for a while and has come back.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from statistics import NormalDist
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -31,7 +29,7 @@ from plimsoll_client.families import BUCKETS
 from storage.config import StorageConfig
 from storage.history import Floats, Ints, Windows
 from storage.series import Labels
-from storage.state import State, sqlite_url
+from tests.migrated import place_state
 
 NOW = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
 NOW_MS = 1_772_452_800_000  # the tick before NOW
@@ -69,24 +67,6 @@ def empty_house(
     settings = Settings(storage=storage, definitions=definitions(), **sections)
     place_state(directory / "state.sqlite3")
     return build(settings, now=now or Clock())
-
-
-def place_state(path: Path) -> None:
-    """An empty state of this version, unless there is one: migrations take a third of a second."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(empty_state())
-
-
-@cache
-def empty_state() -> bytes:
-    """The file of a migrated state with nothing in it."""
-    with TemporaryDirectory(prefix="plimsoll-state-") as folder:
-        path = Path(folder) / "state.sqlite3"
-        state = State(sqlite_url(path))
-        state.migrate()
-        state.close()
-        return path.read_bytes()
 
 
 def close(house: House) -> None:
