@@ -21,6 +21,8 @@ from tests.dashboards.asked import Asked
 from tests.dashboards.grafana import panels
 from tests.servers import prometheus
 
+pytestmark = pytest.mark.long
+
 PATIENCE_SECONDS = 90.0
 #: What needs longer than this test, or a container with limits.
 LATER = {"cache_group_evictions", "container_cpu_throttling", "container_memory_usage"}
