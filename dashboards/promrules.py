@@ -42,6 +42,7 @@ class LeftOut(StrEnum):
     BAND = "band"
     MIX = "mix"
     WENT_AWAY = "went_away"
+    SETTLING = "settling"
     CLEAR_LEVEL = "clear_level"
     FROZEN_BASELINE = "frozen_baseline"
 
@@ -62,6 +63,7 @@ WHY = {
     LeftOut.BAND: "chance in few observations is not weighed against the same hours",
     LeftOut.MIX: "a change of visitors is not told from a slower page",
     LeftOut.WENT_AWAY: "it does not wait until the step has lasted for two hours",
+    LeftOut.SETTLING: "the minutes after a restart or a flush are judged like any other",
     LeftOut.CLEAR_LEVEL: "it ends where it began, after the time to clear, not at the clear level",
     LeftOut.FROZEN_BASELINE: "a regression that lasts becomes part of the average after an hour",
 }
@@ -83,6 +85,7 @@ def left_out(rule: Rule) -> list[LeftOut]:
         LeftOut.BAND: gates.band is not None,
         LeftOut.MIX: gates.mix is not None,
         LeftOut.WENT_AWAY: gates.went_away is not None,
+        LeftOut.SETTLING: bool(gates.settling),
         LeftOut.CLEAR_LEVEL: True,
         LeftOut.FROZEN_BASELINE: rule.is_statistical,
     }

@@ -74,6 +74,7 @@ def test_every_gate_that_rejects_has_words() -> None:
         Reason.NO_DATA,
         Reason.TOO_FEW_OBSERVATIONS,
         Reason.TOO_LITTLE_HISTORY,
+        Reason.SETTLING,  # unknown, not rejected
         Reason.WENT_AWAY,  # suspected, not rejected
     }
     assert set(GATES) == set(Reason) - others

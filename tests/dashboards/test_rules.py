@@ -21,7 +21,7 @@ from dashboards.writing import Outcome
 from detector.baseline import flat
 from detector.config import SIGNAL
 from detector.recent import Part
-from detector.rule import Gates, Rule
+from detector.rule import Gates, Marker, Rule
 from detector.signal import Signal
 from storage.duration import written
 from storage.series import Labels
@@ -145,6 +145,7 @@ def test_every_gate_is_either_in_the_expression_or_named_as_left_out() -> None:
         significance=0.9,
         mix=0.5,
         went_away=0.5,
+        settling=(Marker(signal="cache_flushes", when="counts"),),
         min_count=1,
     )
     rule = rule_of({"relative": {"above": 1.2}}, gates=everything)

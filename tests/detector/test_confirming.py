@@ -176,18 +176,18 @@ def test_a_tick_judges_a_hit_rate_by_its_misses(tmp_path: Path) -> None:
     fallen = RISEN | {"trigger": {"relative": {"below": 0.9}}, "gates": {"significance": 0.5}}
     fallen |= {"clear": {"level": 0.95, "for": "10m"}, "critical": 0.5}
     told = {}
-    for unit in ("ratio", "count"):
+    for unit, last in (("ratio", 33), ("count", 66)):
         (tmp_path / unit).mkdir()
         signals = {"level": LEVEL | {"unit": unit}}
         watch = Watch(tmp_path / unit, definitions({"risen": fallen}, signals))
         watch.past("0.991 0.989 0.99 0.992 0.988 " * 864, days=15)
-        watch.level("0.99x10 0.885x30")
-        found = [risen(watch, minute) for minute in range(8, 33)]
+        watch.level("0.99x10 0.885x60")
+        found = [risen(watch, minute) for minute in range(8, last)]
         told[unit] = [dict(one.stages) for one in found if one.verdict is Verdict.REGRESSED]
         watch.close()
     assert told["ratio"][0]["of_rest"] == 1.0
     assert told["ratio"][0]["span_seconds"] == 1200
-    assert told["count"][0]["span_seconds"] == 1800  # less than the floor of the shortest span
+    assert told["count"][0]["span_seconds"] == 3600  # less than the floor of the shortest span
 
 
 @pytest.mark.parametrize("top", [1.2, np.nan])

@@ -60,16 +60,27 @@ def test_a_level_that_has_risen_since_is_that_of_today() -> None:
     assert found.above == pytest.approx(5 - 0.5, abs=0.02)  # half a week before its own level
 
 
-def test_between_the_middles_of_two_hours_lies_a_straight_line() -> None:
+INTO = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "usual"),
+    [
+        (-1.0, 1.0, [-0.5, -0.25, 0.0, 0.25, 0.5]),  # it rises through the hour
+        (-4.0, 1.0, [-0.5, -0.25, 0.0, 0.25, 0.5]),  # no steeper than the flatter of its sides
+        (0.0, -1.0, [0.0] * 5),  # a job that ends at the full hour is all there until then
+        (-1.0, 0.0, [0.0] * 5),  # and one that begins at the full hour from then on
+        (-1.0, -1.0, [0.0] * 5),  # the only hour of a job
+        (np.nan, 1.0, [0.0] * 5),
+    ],
+)
+def test_an_hour_slopes_no_more_than_both_its_neighbours_say(
+    before: float, after: float, usual: list[float]
+) -> None:
     values = month()
     for week in range(1, 5):
-        values[at(week) + 1] = 1.0  # the hour after
-    assert [hour_of_week(values, WEEK, into).above for into in (0.25, 0.5, 0.75, 1.0)] == [
-        0.0,
-        0.0,
-        0.25,
-        0.5,
-    ]
+        values[at(week) - 1], values[at(week) + 1] = before, after
+    assert [hour_of_week(values, WEEK, into).above for into in INTO] == usual
 
 
 def test_a_week_of_which_little_is_known_has_no_level() -> None:

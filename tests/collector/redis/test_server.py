@@ -290,6 +290,8 @@ def test_a_server_that_went_away_is_down_and_back_on_a_new_connection(tmp_path: 
         assert seen.failures() == {"events": "it ended the connection"}
         assert (await watch.turn()).failures() == {}
         os.kill(mortal.pid, signal.SIGKILL)
+        # A process that is dying still takes connections, and ends them: wait until it is dead.
+        os.waitid(os.P_PID, mortal.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(CollectFailure) as caught:
             await watch.turn()
         assert caught.value.reason is Failure.REFUSED
