@@ -188,7 +188,7 @@ def test_a_resolved_one_tells_its_whole_life(asked: Client) -> None:
     one = asked.get(f"/api/v1/regressions/{short['id']}").json()
     assert one["transitions"][-1]["after"] == "resolved"
     assert one["resolved_at"] > one["opened_at"]
-    assert "is back at 95." in one["summary"]
+    assert "is back at 96." in one["summary"]
 
 
 def test_a_regression_whose_rule_is_gone_is_still_shown(client: Client, house: House) -> None:
