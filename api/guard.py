@@ -108,14 +108,14 @@ class Guard:
         ):
             return ProblemError(400, "The address holds a NUL, which stands for nothing here.")
         # What no route takes is a 405 behind the gate, whatever its body is.
-        refused = self.resources.refuses(request.method, request.url.path)
+        refused = self.resources.refuses(request.method, request.scope["path"])
         if request.method not in WITH_BODY or refused:
             return None
         length = request.headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length) > MOST_BODY_BYTES:
             return ProblemError(413, TOO_LARGE)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if request.url.path in FORMS and kind == FORM:
+        if request.scope["path"] in FORMS and kind == FORM:
             return None
         if not kind and is_empty(request):
             if comes_from_elsewhere(request):

@@ -7,6 +7,7 @@ was begun before the last change through this process was done.
 
 import asyncio
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
 from starlette.datastructures import Headers
@@ -20,6 +21,10 @@ SHARED = frozenset({"/", f"{API}/summary"})
 
 VARYING = ("accept-encoding", "if-none-match", "accept")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FOUND = ("route", "endpoint", "path_params", "fastapi")
+"""What routing puts into a scope; outside of it the whole table of routes would be gone through."""
+
+Made = tuple[list[Message], dict[str, Any]]
 
 
 class Sharing:
@@ -27,7 +32,7 @@ class Sharing:
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self.app = app
-        self.making: dict[Hashable, asyncio.Task[list[Message]]] = {}
+        self.making: dict[Hashable, asyncio.Task[Made]] = {}
         self.changes = 0
         self.shared = Counter(
             "plimsoll_answers_shared_total",
@@ -45,12 +50,14 @@ class Sharing:
             finally:
                 self.changes += 1  # what is being made may not hold it yet
         elif scope["method"] == "GET" and scope["path"] in SHARED:
-            for message in await self.answer(scope):
+            messages, found = await self.answer(scope)
+            scope.update(found)
+            for message in messages:
                 await send(copied(message))
         else:
             await self.app(scope, receive, send)
 
-    async def answer(self, scope: Scope) -> list[Message]:
+    async def answer(self, scope: Scope) -> Made:
         """The messages of an answer; who stops waiting takes it from nobody else."""
         key = (self.changes, *asked(scope))
         task = self.making.get(key)
@@ -62,17 +69,18 @@ class Sharing:
             self.shared.inc()
         return await asyncio.shield(task)
 
-    async def made(self, scope: Scope) -> list[Message]:
-        """Let the inside answer."""
+    async def made(self, scope: Scope) -> Made:
+        """Let the inside answer; with which route that was, for those who count by it."""
         messages: list[Message] = []
 
         async def held(message: Message) -> None:
             messages.append(message)
 
-        await self.app(dict(scope), nothing_more, held)
-        return messages
+        inner = dict(scope)
+        await self.app(inner, nothing_more, held)
+        return messages, {name: inner[name] for name in FOUND if name in inner}
 
-    def forget(self, key: Hashable, done: asyncio.Task[list[Message]]) -> None:
+    def forget(self, key: Hashable, done: asyncio.Task[Made]) -> None:
         """Keep nothing; an error was told to those who still waited."""
         self.making.pop(key, None)
         if not done.cancelled():

@@ -6,20 +6,17 @@ ports, the container's paths, and the pace: windows of seconds in place of minut
 """
 
 import contextlib
-import json
 import os
-import random
+import re
 import subprocess
 import sys
 import sysconfig
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
 from detector.config import shipped
@@ -32,13 +29,6 @@ PASSWORD = "any-text"
 SEED = 7
 WINDOW_SECONDS = 15
 SCRAPE_SECONDS = 2
-BROWSERS = {
-    "chrome": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/156.0.0.0 Safari/537.36",
-    "firefox": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-}
-ROUTES = ("/", "/products/:id", "/search", "/checkout")
-VIEWS_PER_SECOND = 8.0
 LIMITS = {
     "memory": ("memory.limit_in_bytes", "2147483648"),
     "cpu": ("cpu.cfs_quota_us", "200000"),
@@ -70,7 +60,7 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
-    """PostgreSQL with the script of compose, Redis with its options, the shop and its customers."""
+    """PostgreSQL with the script of compose, Redis with its options, the shop and who visits it."""
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     with ExitStack() as stack:
         options = [
@@ -89,13 +79,15 @@ def stage(folder: Path) -> Iterator[Stage]:
         servers = {"SHOP_POSTGRES": address, "SHOP_REDIS": cache.address}
         stack.enter_context(
             running(
-                [sys.executable, "-P", "-m", "api.demo.shop", str(made.shop_port), str(SEED)],
+                demo(made, services["shop"]),
                 ready=f"{made.shop_url}/metrics",
                 log=folder / "shop.log",
                 environment=servers,
             )
         )
-        stack.enter_context(child("api.demo.traffic", made.shop_url, str(SEED)))
+        for name, service in services.items():
+            if name != "shop" and service.get("entrypoint", [""])[0] == "python":
+                stack.enter_context(child(demo(made, service)))
         yield made
 
 
@@ -114,10 +106,20 @@ def psql(server: Postgres, script: Path) -> None:
         raise RuntimeError(done.stderr)
 
 
+def demo(made: Stage, service: Json) -> list[str]:
+    """What compose.yaml starts a process of the demo with, with these ports."""
+    ports = {"18000": made.shop_port, "8750": made.port}
+    words = [*service["entrypoint"][1:], *service["command"]]
+    return [
+        sys.executable,
+        *(re.sub(r"\b(?:18000|8750)\b", lambda one: str(ports[one[0]]), word) for word in words),
+    ]
+
+
 @contextlib.contextmanager
-def child(module: str, *arguments: str) -> Iterator[None]:
+def child(command: list[str]) -> Iterator[None]:
     """A process of the demo, ended with the block."""
-    process = subprocess.Popen([sys.executable, "-P", "-m", module, *arguments])
+    process = subprocess.Popen(command)
     try:
         yield
     finally:
@@ -141,10 +143,8 @@ def settings_file(made: Stage, slack_url: str, pace: int = WINDOW_SECONDS) -> Pa
         "port": made.postgres.port, "password": PASSWORD, "intervals": often,
     }  # fmt: skip
     collector["redis"][0]["address"] = made.redis_address
-    collector["rum"] |= {
-        "settle": "2s", "interval": f"{max(1, pace // 3)}s", "trusted_proxies": ["127.0.0.1/32"],
-    }  # fmt: skip
-    collector["rum"]["apps"][0]["automation"] = True
+    collector["rum"] |= {"settle": "2s", "interval": f"{max(1, pace // 3)}s"}
+    collector["rum"]["apps"][0]["origins"] = [made.shop_url]
     data["detector"] = {"delay": "2s"}
     signals, rules = shipped()
     data["signals"] = {name: {"window": f"{pace}s", "over": f"{2 * pace}s"} for name in signals}
@@ -221,59 +221,3 @@ def scrape_config(made: Stage) -> str:
             for group in job["static_configs"]
         ]
     return yaml.safe_dump(data)
-
-
-class Visitors:
-    """Browsers that measure the shop's pages: beacons over HTTP, from many networks."""
-
-    def __init__(self, url: str, key: str, origin: str) -> None:
-        self.url, self.key, self.origin = url, key, origin
-        self.random = random.Random(SEED)
-        self.sent: dict[int, int] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self.come, daemon=True)
-
-    def __enter__(self) -> "Visitors":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def come(self) -> None:
-        """One page view after the other, at random times."""
-        with httpx.Client(trust_env=False, timeout=5) as client:
-            number = 0
-            while not self._stopping.wait(self.random.expovariate(VIEWS_PER_SECOND)):
-                number += 1
-                with contextlib.suppress(httpx.HTTPError):
-                    self.view(client, number)
-
-    def view(self, client: httpx.Client, number: int) -> None:
-        """One page view: some never tell their end, some lose their first beacon."""
-        choice = self.random
-        lcp_ms = round(choice.lognormvariate(7.5, 0.45), 1)
-        route = choice.choice(ROUTES)
-        values = {"TTFB": round(lcp_ms / 12, 1), "FCP": round(lcp_ms / 2, 1), "LCP": lcp_ms}
-        if number % 9:
-            values |= {
-                "INP": float(round(choice.lognormvariate(5, 0.6) / 8) * 8),
-                "CLS": round(choice.expovariate(14), 4),
-            }
-        metrics = [
-            {"n": name, "i": f"v6-{number}-{name}", "v": value, "t": "navigate", "u": route}
-            for name, value in values.items()
-        ]
-        beacon = {
-            "v": 1, "k": self.key, "p": f"view-{SEED:04}-{number:08}", "s": 0 if number % 11 else 1,
-            "dt": "m" if number % 3 else "d", "m": metrics,
-        }  # fmt: skip
-        browser = "firefox" if number % 4 == 0 else "chrome"
-        network = f"10.{number % 200}.{number // 200 % 200}.7"
-        headers = {
-            "Origin": self.origin, "User-Agent": BROWSERS[browser], "X-Forwarded-For": network,
-            "Content-Type": "text/plain",
-        }  # fmt: skip
-        status = client.post(self.url, content=json.dumps(beacon), headers=headers).status_code
-        self.sent[status] = self.sent.get(status, 0) + 1

@@ -1,7 +1,7 @@
 """Demo panels: every panel over what real engines scraped of the running demo, none may be empty.
 
 The stack of compose.yaml runs as processes: the shop on a real PostgreSQL and Redis with customers
-and visitors, Plimsoll as `plimsoll run`, a real Prometheus and a real VictoriaMetrics that scrape
+and browsers, Plimsoll as `plimsoll run`, a real Prometheus and a real VictoriaMetrics that scrape
 it. Plimsoll runs in a control group with limits, where one can be made, as in a container. It runs
 for two minutes; then it is stopped, the eight days before are written as what was
 measured, over and over (of the routes as the demo makes them up), and it goes on. The shop deploys
@@ -36,7 +36,6 @@ from benchmarks._demo import (
     SEED,
     WINDOW_SECONDS,
     Stage,
-    Visitors,
     plimsoll,
     scrape_config,
     settings_file,
@@ -98,13 +97,11 @@ def measure() -> dict[str, object]:
 
 def live(made: Stage, file: Path) -> dict[str, Any]:
     """Run through the story, and ask."""
-    origin = "http://127.0.0.1:18000"
     config = scrape_config(made)
     (made.folder / "scrape.yml").write_text(config)
     with (
         prometheus(made.folder, config) as one,
         victoriametrics(made.folder, f"-promscrape.config={made.folder / 'scrape.yml'}") as other,
-        Visitors(f"{made.url}/rum", "demo-shop", origin) as visitors,
     ):
         with plimsoll(made, file):
             report(made.url, "shop", GOOD)
@@ -122,7 +119,6 @@ def live(made: Stage, file: Path) -> dict[str, Any]:
         "empty": {name: empty for name, (_, _, empty, _) in found.items()},
         "not_measured_here": found["prometheus"][3],
         "opened_after_seconds": opened,
-        "beacons": visitors.sent,
     }
 
 

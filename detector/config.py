@@ -100,6 +100,8 @@ class DependenciesConfig(BaseModel):
 
 
 SIGNAL: TypeAdapter[AnySignal] = TypeAdapter(AnySignal)
+# Shipped files are read at every start: libyaml, where it is built in, takes a tenth of the time.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def shipped() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -108,7 +110,7 @@ def shipped() -> tuple[dict[str, Any], dict[str, Any]]:
     rules: dict[str, Any] = {}
     for file in sorted(files("detector.catalogue").iterdir(), key=lambda one: one.name):
         if file.name.endswith(".yaml"):
-            part = yaml.safe_load(file.read_text(encoding="utf-8"))
+            part = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)
             signals |= part.get("signals", {})
             rules |= part.get("rules", {})
     return signals, {name: {"runbook": f"/runbooks/{name}", **one} for name, one in rules.items()}
@@ -121,7 +123,7 @@ def aliases() -> tuple[Alias, ...]:
     found = []
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".yaml"):
-            part = yaml.safe_load(file.read_text(encoding="utf-8"))
+            part = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)
             found.append(Alias.model_validate({"name": file.name.removesuffix(".yaml"), **part}))
     return tuple(found)
 

@@ -119,4 +119,7 @@ def test_the_image_is_made_from_the_lock_as_the_scripts_make_it() -> None:
 
     assert f"UV_VERSION={pinned}\n" in scripts
     assert "uv sync --frozen --no-dev" in IMAGE
-    assert "USER plimsoll" in IMAGE
+    # By number: a kubelet refuses `runAsNonRoot` for a user that it only knows by name.
+    (created,) = re.findall(r"^RUN useradd .*--uid (\d+) plimsoll$", IMAGE, re.MULTILINE)
+    assert re.findall(r"^USER (\S+)$", IMAGE, re.MULTILINE) == [created]
+    assert int(created) > 0

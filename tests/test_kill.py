@@ -26,6 +26,8 @@ from storage.series import Selector
 from tests.servers import free_port
 from tests.slack_fake import CHANNEL, TOKEN, FakeSlack
 
+pytestmark = pytest.mark.long
+
 KILLS = 10
 QUEUES = 20
 PATIENCE_SECONDS = 60.0

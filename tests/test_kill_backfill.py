@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from storage.duck import DuckHistory
@@ -18,6 +19,8 @@ from storage.duckfile import DuckFile
 from tests.detector.reading import DAY_MS, LEVEL, level_everywhere
 from tests.front import Asked, Front, Told, front
 from tests.servers import free_port
+
+pytestmark = pytest.mark.long
 
 CONCURRENCY = 2
 SIGNALS = 3

@@ -82,7 +82,7 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
     )
     (tmp_path / "programs").mkdir()
     (tmp_path / "programs/plimsoll.mtail").write_text(block("mtail"))
-    extra = re.search(r'EXTRA_ARGS="(.*)"', block("sh"))
+    extra = re.search(r'EXTRA_ARGS="(.*)"', block("text"))
     assert extra is not None
     commands = [
         [nginx, "-c", f"{tmp_path}/nginx.conf", "-p", str(tmp_path), "-e", "stderr"],

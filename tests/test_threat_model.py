@@ -51,10 +51,12 @@ def test_no_request_names_an_address(tmp_path: Path) -> None:
 
 def parameters(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Every parameter in a path, query or header, with where it is taken."""
+    shared = document["components"]["parameters"]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for one in operation.get("parameters", ()):
-                yield f"{method} {path}", one["name"]
+                named = shared[one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+                yield f"{method} {path}", named["name"]
 
 
 def bodies(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

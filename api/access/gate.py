@@ -136,7 +136,7 @@ class Gate:
 
     def refusal(self, request: Request, found: Who | Refusal, now_ms: int) -> Refusal | None:
         """Why a request is not let in; None when it is."""
-        scope = policy.needed(request.method, request.url.path)
+        scope = policy.needed(request.method, request.scope["path"])
         if scope is None:
             return None
         if isinstance(found, Refusal):
@@ -157,16 +157,16 @@ class Gate:
         self.access.meters.refused.labels(refusal.value).inc()
         signs_in = refusal in (Refusal.MISSING, Refusal.EXPIRED, Refusal.REVOKED, Refusal.UNKNOWN)
         if signs_in and wants_page(request) and request.method in policy.SAFE:
-            path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            path = request.scope["path"] + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"/sign-in?next={quote(path, safe='')}", 303)
-        needs = policy.needed(request.method, request.url.path) or Allowed.READ
+        needs = policy.needed(request.method, request.scope["path"]) or Allowed.READ
         return answer(request, problem_of(refusal, needs, wait))
 
     def note(self, request: Request, who: Who | None, status: int, now_ms: int) -> None:
         """Write down what somebody changed."""
         name, id_ = (ANONYMOUS, "") if who is None else (who.name, who.token.id)
         with self.door.state.unit() as session:
-            asked = request.method, request.url.path
+            asked = request.method, request.scope["path"]
             book.note(session, now_ms, name, id_, asked, status)
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack, cast
 
-import httpx
+try:
+    import httpx
+except ImportError as missing:
+    raise ImportError("plimsoll_client.api_async needs httpx: pip install httpx") from missing
 
 from plimsoll_client.answers import (
     Deployment,

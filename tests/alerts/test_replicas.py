@@ -45,6 +45,7 @@ def server() -> Iterator[Postgres]:
         yield made
 
 
+@pytest.mark.long
 def test_three_processes_tell_a_storm_exactly_once(server: Postgres) -> None:
     url = server.database()
     first = opened(url)

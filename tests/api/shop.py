@@ -29,6 +29,7 @@ from plimsoll_client.families import BUCKETS
 from storage.config import StorageConfig
 from storage.history import Floats, Ints, Windows
 from storage.series import Labels
+from tests.migrated import place_state
 
 NOW = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
 NOW_MS = 1_772_452_800_000  # the tick before NOW
@@ -65,6 +66,7 @@ def empty_house(
     """A house in which nothing has happened; `sections` are those of its configuration."""
     storage = StorageConfig(directory=directory)
     settings = Settings(storage=storage, definitions=definitions(), **sections)
+    place_state(directory / "state.sqlite3")
     return build(settings, now=now or Clock())
 
 

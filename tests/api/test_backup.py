@@ -28,6 +28,7 @@ def command(directory: Path, *arguments: str) -> tuple[int, str]:
     return child.returncode, out + err
 
 
+@pytest.mark.long
 def test_a_running_process_is_backed_up_and_restored_when_it_has_stopped(tmp_path: Path) -> None:
     port = free_port()
     configuration(tmp_path, port)

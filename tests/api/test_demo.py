@@ -15,6 +15,8 @@ from storage.duckfile import DuckFile
 from storage.history import Windows
 from tests.servers import free_port
 
+pytestmark = pytest.mark.long
+
 NOON_MS = 1_772_452_800_000
 SCRIPT = Script(seed=7, port=8750, stay=False, window_seconds=15)
 

@@ -82,6 +82,18 @@ def test_pages_are_kept_in_redis_for_a_while_and_as_large_as_pages_are(cache: Re
     assert 0 < cache.client.ttl("page:7") <= 600
 
 
+def test_a_shop_begins_without_the_pages_of_one_before_and_keeps_its_own(
+    cache: RedisServer,
+) -> None:
+    cache.client.set("page:9", "of a shop before")
+    with closing(InRedis(cache.address)) as kept:
+        assert kept.get(9) is None
+        kept.put(9, "product 9")
+        kept.close()
+        assert kept.get(9) == "product 9", "another connection empties nothing"
+    assert cache.client.info("commandstats")["cmdstat_flushdb"]["calls"] >= 1
+
+
 def test_after_redis_dropped_the_connection_the_shop_finds_it_again(cache: RedisServer) -> None:
     with closing(InRedis(cache.address)) as kept:
         kept.put(8, "product 8")

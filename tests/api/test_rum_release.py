@@ -46,7 +46,7 @@ from storage.series import Labels
 from tests.api.shop import Clock, close
 from tests.servers import missing
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 VIEWS = 12
 A_VISIT = 900  # milliseconds after the load: what is late in 1.5.0 is there by then

@@ -9,7 +9,7 @@ from benchmarks._capture import COOKIE, TOKEN, Ending, Received
 from tests.beacon.browser import ATTRIBUTES, MOST_BYTES, View, beacon, final, names, visit
 
 # Browsers and packages start once for a module; a busy machine takes its time.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 ALL = ["CLS", "FCP", "INP", "LCP", "TTFB"]
 # A restored page has no first byte, and neither has a soft navigation.

@@ -12,7 +12,7 @@ from tests.beacon.browser import MOST_BYTES, beacon, binary, final, names
 from tests.node import installed, run
 
 # Browsers and packages start once for a module; a busy machine takes its time.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 APPLICATIONS = ROOT / "beacon/frameworks"

@@ -23,6 +23,7 @@ from storage.history import Samples
 from storage.series import NAME, Labels
 from storage.state import State
 from tests.detector.watch import DAY_MS, HIGH, LEVEL, MINUTE_MS, NOON_MS, RISEN
+from tests.migrated import place_state
 
 KEPT = Reach(8 * DAY_MS, 2 * DAY_MS)
 LE = ("0.1", "0.5", "1", "+Inf")
@@ -65,8 +66,8 @@ class Place:
         self.file = DuckFile(directory / "history.duckdb")
         self.history = DuckHistory(self.file)
         self.own = state is None
+        place_state(directory / "state.sqlite3")
         self.state = state or State(f"sqlite:///{directory / 'state.sqlite3'}")
-        self.state.migrate()
         self.book = Book()
         self.ledger = Ledger(self.file)
         self.backfills: Backfills = {}

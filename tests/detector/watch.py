@@ -19,6 +19,7 @@ from storage.duckfile import DuckFile
 from storage.history import NO_LAYOUT, Samples, Windows
 from storage.series import NAME, Labels
 from storage.state import State
+from tests.migrated import place_state
 from tests.notation import array
 
 NOON_MS = 1_772_452_800_000
@@ -61,8 +62,8 @@ class Watch:
         self.directory = directory
         self.file = DuckFile(directory / "history.duckdb")
         self.history = DuckHistory(self.file)
+        place_state(directory / "state.sqlite3")
         self.state = State(f"sqlite:///{directory / 'state.sqlite3'}")
-        self.state.migrate()
         self.registry = CollectorRegistry()
         self.ledger = Ledger(self.file)
         self.book = book or Book()

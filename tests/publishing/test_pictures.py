@@ -8,6 +8,8 @@ import pytest
 from publishing import pictures
 from tests.servers import program
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -19,6 +19,8 @@ from tests.shown.blocks import (
 from tests.shown.places import ELSEWHERE, PLACES, elsewhere, place
 from tests.shown.stage import Stage, Visit, stage
 
+pytestmark = pytest.mark.long
+
 TEXTS = {page_name(one): one.read_text(encoding="utf-8") for one in PAGES}
 WITH_COMMANDS = [
     name for name, text in TEXTS.items() if any(isinstance(one, Block) for one in shown(text))

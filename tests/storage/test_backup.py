@@ -366,6 +366,7 @@ def test_a_restore_onto_files_in_use_is_refused(home: Home, archive: Path) -> No
     assert home.read() == (2.0, 2.0)
 
 
+@pytest.mark.long
 def test_a_restore_killed_anywhere_leaves_the_old_or_the_new(home: Home, archive: Path) -> None:
     seen = []
     for fatal in range(1, 60):
