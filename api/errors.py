@@ -193,7 +193,8 @@ async def on_invalid(request: Request, error: Exception) -> Response:
 
 def is_cursor(fault: Mapping[str, Any]) -> bool:
     """Whether it is a cursor that by its letters or its length alone cannot be one of ours."""
-    return fault["loc"] == ("query", "cursor") and fault["type"].startswith("string_")
+    is_text = str(fault["type"]).startswith("string_")
+    return is_text and tuple(fault["loc"]) == ("query", "cursor")
 
 
 def place(location: tuple[int | str, ...]) -> str:
