@@ -182,11 +182,19 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     found = error.errors()
+    if all(is_cursor(one) for one in found):
+        return answer(request, bad_cursor())
     faults = [FaultShape(pointer=place(one["loc"]), detail=said(one)) for one in found]
     unreadable = any(one["type"] == "json_invalid" for one in found)
     told = "; ".join(f"{one.pointer}: {one.detail}" for one in faults[:3])
     problem = ProblemError(400 if unreadable else 422, told, errors=faults[:MOST_FAULTS])
     return answer(request, problem)
+
+
+def is_cursor(fault: Mapping[str, Any]) -> bool:
+    """Whether it is a cursor that by its letters or its length alone cannot be one of ours."""
+    is_text = str(fault["type"]).startswith("string_")
+    return is_text and tuple(fault["loc"]) == ("query", "cursor")
 
 
 def place(location: tuple[int | str, ...]) -> str:

@@ -4,6 +4,7 @@ What is posted to the receivers is refused, as nothing listens at their addresse
 waits, which a page has to show.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,13 @@ from alerts.silence import Silence, SilenceKind
 from alerts.troubles import Symptom, TroubleKind
 from api.house import House
 from api.moments import milliseconds
+from collector.config import CollectorConfig
+from collector.rum.beacon import decode
+from collector.rum.views import Sender
 from storage.series import Match, Matcher
 from tests.api.shop import DAY_MS, NOW, shop_house
 from tests.api.test_queries import SLOW, TEXT, labels, put
+from tests.collector.rum.sending import ORIGIN, whole
 
 ALERTS: dict[str, Any] = {
     "receivers": [
@@ -44,14 +49,27 @@ ALERTS: dict[str, Any] = {
     },
 }
 
+COLLECTOR: dict[str, Any] = {
+    "rum": {
+        "apps": [{"name": "shop", "key": "k1", "origins": [ORIGIN], "routes": ["/", "/cart/:id"]}]
+    }
+}
+VIEWS, HALF_HOUR_MS = 60, 1_800_000
+
 
 def desk_house(directory: Path, now: Callable[[], datetime] | None = None) -> House:
     """The shop after a round of deciding and delivering."""
-    house = shop_house(directory, now, alerts=AlertsConfig.model_validate(ALERTS))
+    house = shop_house(
+        directory,
+        now,
+        alerts=AlertsConfig.model_validate(ALERTS),
+        collector=CollectorConfig.model_validate(COLLECTOR),
+    )
     for seconds, days in ((60, 0.1), (300, 2), (3600, 8)):
         put(house, "db_statement_time", labels(SLOW), 0.2, 10, seconds, days)
     house.statements.note("main", {("shop", SLOW): TEXT}, milliseconds(house.now()) - DAY_MS)
     moment = house.now()
+    view(house, milliseconds(moment))
     for silence in silences(moment):
         with house.state.unit() as session:
             house.alerts.silences.create(session, silence)
@@ -64,6 +82,15 @@ def desk_house(directory: Path, now: Callable[[], datetime] | None = None) -> Ho
     house.alerts.announce(moment + timedelta(seconds=60))
     house.alerts.deliver(moment + timedelta(seconds=61))
     return house
+
+
+def view(house: House, now_ms: int) -> None:
+    """Some people have looked at the shop half an hour ago, and gone again."""
+    for number in range(VIEWS):
+        seen = whole(f"view-{number:06}", lcp_ms=1500.0 + 40 * number, rel="web@1")
+        sent, sender = decode(json.dumps(seen).encode()), Sender(number, "chrome", "ZZ")
+        house.rum.take(sent, ORIGIN.encode(), sender, now_ms - HALF_HOUR_MS, robot=False)
+    house.rum.settle(now_ms, VIEWS)
 
 
 def silences(moment: datetime) -> list[Silence]:

@@ -37,9 +37,10 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 DEPLOYED_MS = NOW_MS - 42 * MINUTE_MS
 SLOWER_MS = NOW_MS - 40 * MINUTE_MS
-DIP_MS = (NOW_MS - 110 * MINUTE_MS, NOW_MS - 75 * MINUTE_MS)
+DIP_MS = (NOW_MS - 185 * MINUTE_MS, NOW_MS - 110 * MINUTE_MS)
 # Enough of them: the dip opens, clears and is over; then the slowdown opens and goes on.
-TICKS_MINUTES_AGO = (83, 64, 53, 32, 24, 16, 8, 4, 1, 0)
+# The dip is longer than what ends as transient, and is seen soon enough to be known as that long.
+TICKS_MINUTES_AGO = (158, 99, 68, 53, 32, 24, 16, 8, 4, 1, 0)
 BOUNDS = (*BUCKETS, float("inf"))
 CART = Labels.of(target="shop", method="GET", route="/cart")
 

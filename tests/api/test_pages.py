@@ -173,7 +173,7 @@ def test_a_link_of_a_dashboard_leads_to_the_signal(asked: Client) -> None:
 def test_the_history_is_filtered_by_its_form(asked: Client) -> None:
     form = "/regressions?state=resolved&severity=&signal=&rule=cache_hit_rate_low&target="
     said = text(asked, form)
-    assert "Cache hit rate at 79.2 % on products of shop" in said
+    assert "Cache hit rate at 79.1 % on products of shop" in said
     assert "on GET /cart" not in said
     assert "No regression fits these filters" in text(asked, "/regressions?target=host")
 

@@ -188,7 +188,7 @@ def test_a_resolved_one_tells_its_whole_life(asked: Client) -> None:
     one = asked.get(f"/api/v1/regressions/{short['id']}").json()
     assert one["transitions"][-1]["after"] == "resolved"
     assert one["resolved_at"] > one["opened_at"]
-    assert "is back at 95." in one["summary"]
+    assert "is back at 96." in one["summary"]
 
 
 def test_a_regression_whose_rule_is_gone_is_still_shown(client: Client, house: House) -> None:
@@ -205,11 +205,18 @@ def test_an_unknown_one_is_not_found(asked: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["zz", "not base64!", "LnJlZ18x", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTkueA"]
+    "cursor",
+    ["zz", "not base64!", "", "LnJlZ18x", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTkueA", "z" * 201],
 )
 def test_a_cursor_of_somebody_else_is_a_bad_request(asked: Client, cursor: str) -> None:
     answer = asked.get("/api/v1/regressions", params={"cursor": cursor})
     problem(answer, 400, "bad-cursor")
+
+
+def test_a_cursor_hides_no_other_fault_of_a_request(asked: Client) -> None:
+    answer = asked.get("/api/v1/regressions", params={"cursor": "not base64!", "limit": 0})
+    faults = problem(answer, 422, "invalid")["errors"]
+    assert {one["pointer"] for one in faults} == {"?cursor", "?limit"}
 
 
 @pytest.mark.parametrize(
