@@ -5,7 +5,7 @@ from typing import Any
 from alerts.alert import Alert, Reason
 from alerts.mrkdwn import code, cut, escape
 from alerts.payload import mrkdwn
-from alerts.wording import decision, how_it_ended, in_order, plain_head, where
+from alerts.wording import decision, how_it_ended, in_order, plain_head, state_word, where
 from detector import units
 from detector.regression import Incident
 
@@ -30,7 +30,8 @@ def news(alert: Alert, decided_before: str) -> tuple[Reason, str]:
         return Reason.DECIDED, f"{escape(decided)}."
     if reason not in OPENINGS or not incident.regressions:
         return reason, ""
-    return reason, f"*{OPENINGS[reason]}*: {change(incident, reason)}"
+    opening = state_word(incident) if reason is Reason.RESOLVED else OPENINGS[reason]
+    return reason, f"*{opening}*: {change(incident, reason)}"
 
 
 def change(incident: Incident, reason: Reason) -> str:

@@ -40,6 +40,16 @@ def test_what_gets_worse_and_is_resolved_is_told_in_the_thread(desk: Desk) -> No
     assert len(desk.slack.messages()) == 1
 
 
+def test_what_went_away_by_itself_says_so_as_its_message_does(desk: Desk) -> None:
+    desk.tell(incident())
+    over = resolved(incident())
+    away = tuple(replace(one, phase=Phase.TRANSIENT) for one in over.regressions)
+    desk.tell(replace(over, regressions=away))
+    (only,) = replies(desk)
+    assert only.startswith("*Went away*: ")
+    assert "went away by itself" in only
+
+
 def test_a_mere_change_of_the_numbers_is_an_edit_and_no_reply(desk: Desk) -> None:
     desk.tell(incident())
     desk.tell(changed(incident()))
