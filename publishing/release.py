@@ -21,6 +21,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
@@ -103,7 +104,9 @@ def rebuilt(source: Path, dist: Path, epoch: str) -> Path:
 
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(source) as archive:
-            archive.extractall(folder, filter="data")
+            # Python 3.11.2, as Debian 12 has it, does not know the filter yet; the archive is ours.
+            safe: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+            archive.extractall(folder, **safe)
         (unpacked,) = Path(folder).iterdir()
         with at_the_time_of(epoch):
             made = WheelBuilder(str(unpacked)).build(directory=str(dist), versions=["standard"])
