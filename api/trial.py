@@ -18,6 +18,7 @@ from api.standing import series_id
 from detector.baseline import DAY_MS
 from detector.change import PAST_DAYS
 from detector.confirming import Confirming
+from detector.incidents import Depth
 from detector.judgement import Reason
 from detector.noise import (
     ACCEPTABLE_PER_100,
@@ -362,7 +363,10 @@ def planned(house: House, asked: ReplayPosted) -> Replay:
         end_ms = done_ms if done_ms is not None else milliseconds(house.now())
         start_ms = end_ms - round(asked.days * DAY_MS)
         since_ms = start_ms - WARM_UP_MS - (PAST_DAYS + 1) * DAY_MS
-        spans = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
+        spans = [
+            *house.book.spans(session, since_ms, Depth.WHOLE),
+            *house.book.accepted(session, since_ms, Depth.WHOLE),
+        ]
     known = list({one.id: one for one in spans}.values())
     return Replay(
         definitions.signals,

@@ -18,6 +18,7 @@ from detector.checks import Check, Measure, Relation
 from detector.confirming import Confirming
 from detector.facts import FactFinder
 from detector.gates import ASKS, Gate
+from detector.incidents import Depth
 from detector.judgement import Judgement, Reason, Verdict
 from detector.ledger import Wanted
 from detector.load import LoadFinder
@@ -307,7 +308,10 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     """Everything about one series at a time, from the history, the book and the ledger."""
     since_ms = at_ms - (PAST_DAYS + 1) * DAY_MS
     with house.state.reading() as session:
-        known = [*house.book.spans(session, since_ms), *house.book.accepted(session, since_ms)]
+        known = [
+            *house.book.spans(session, since_ms, Depth.WHOLE),
+            *house.book.accepted(session, since_ms, Depth.WHOLE),
+        ]
     known = list({one.id: one for one in known}.values())
     rules = house.detector.definitions.rules_of(signal.name)
     assess = Confirming(house.history).confirm

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from detector.actions import Wish, act
 from detector.dependencies import Dependencies
 from detector.finding import Finding
-from detector.incidents import Depth, Incidents, whole
+from detector.incidents import Depth, Incidents, of_depth
 from detector.lifecycle import Taken
 from detector.paging import Page, Query, page
 from detector.regression import (
@@ -89,14 +89,23 @@ class Book:
         ).first()
         return row.domain() if row else None
 
-    def accepted(self, session: Session, since_ms: int) -> list[Regression]:
+    def accepted(
+        self, session: Session, since_ms: int, depth: Depth = Depth.BRIEF
+    ) -> list[Regression]:
         """What was accepted as the new normal since: baselines of its series begin anew there."""
-        return list(whole(session, col(RegressionRow.accepted_from_ms) > since_ms))
+        return list(of_depth(session, col(RegressionRow.accepted_from_ms) > since_ms, depth))
 
-    def spans(self, session: Session, since_ms: int) -> list[Regression]:
-        """The regressions that were open at some time after `since`: no baseline may hold them."""
+    def spans(
+        self, session: Session, since_ms: int, depth: Depth = Depth.BRIEF
+    ) -> list[Regression]:
+        """The regressions that were open at some time after `since`: no baseline may hold them.
+
+        Every tick asks for all of them, and only for when they were open. Who goes on with one as
+        it was then needs the whole: what it froze stands in its evidence.
+        """
         lasting = col(RegressionRow.resolved_ms).is_(None)
-        return list(whole(session, or_(lasting, col(RegressionRow.resolved_ms) > since_ms)))
+        ended = or_(lasting, col(RegressionRow.resolved_ms) > since_ms)
+        return list(of_depth(session, ended, depth))
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store one new regression, in the incident it belongs to, if to any."""

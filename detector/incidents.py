@@ -285,9 +285,8 @@ class Incidents:
     ) -> dict[str, list[Regression]]:
         """The regressions of each of these incidents, oldest first."""
         found: dict[str, list[Regression]] = {id_: [] for id_ in ids}
-        for some in batched(ids) if depth is not Depth.ALONE else ():
-            mine = col(RegressionRow.incident_id).in_(some)
-            for one in whole(session, mine) if depth is Depth.WHOLE else brief(session, mine):
+        for some in batched(ids):
+            for one in of_depth(session, col(RegressionRow.incident_id).in_(some), depth):
                 found[one.incident_id].append(one)
         for members in found.values():
             members.sort(key=lambda one: (one.opened_ms, one.id))
@@ -372,3 +371,12 @@ def batched(ids: Collection[str]) -> Iterator[list[str]]:
 def whole(session: Session, condition: ColumnElement[bool]) -> Iterator[Regression]:
     """Regressions that meet a condition."""
     return (row.domain() for row in session.exec(select(RegressionRow).where(condition)))
+
+
+def of_depth(
+    session: Session, condition: ColumnElement[bool], depth: Depth
+) -> Iterator[Regression]:
+    """Regressions that meet a condition, so much of each."""
+    if depth is Depth.ALONE:
+        return iter(())
+    return whole(session, condition) if depth is Depth.WHOLE else brief(session, condition)

@@ -15,6 +15,7 @@ from sqlmodel import Session
 from detector import paging
 from detector.actions import Action, Wish
 from detector.book import Book
+from detector.incidents import Depth
 from detector.paging import BadCursorError, Page, Query, read, written
 from detector.regression import (
     HOLDING,
@@ -172,6 +173,12 @@ def test_a_span_is_told_as_long_as_a_baseline_may_hold_it(state: State) -> None:
         with state.reading() as session:
             return {one.id for one in BOOK.spans(session, NOON_MS + minute * MINUTE_MS)}
 
+    with state.reading() as session:
+        at_each_tick = BOOK.spans(session, 0)
+        whole = BOOK.spans(session, 0, Depth.WHOLE)
+    assert [one.evidence for one in at_each_tick] == [{}, {}]
+    assert all(one.evidence for one in whole)
+    assert at_each_tick == [replace(one, evidence={}) for one in whole]
     assert spans(4) == {over.id, still.id}
     assert spans(5) == {still.id}
     assert spans(10**6) == {still.id}

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from detector.actions import FROM, Action, IllegalActionError, Wish, act, possible
 from detector.book import Book
 from detector.config import build_signals
+from detector.incidents import Depth
 from detector.judgement import Judgement, Reason, Verdict
 from detector.lifecycle import (
     DAY_MS,
@@ -167,12 +168,12 @@ class Life(RuleBasedStateMachine):
 
     def regressions(self) -> list[Regression]:
         with self.state.reading() as session:
-            return sorted(self.book.spans(session, 0), key=lambda one: one.id)
+            return sorted(self.book.spans(session, 0, Depth.WHOLE), key=lambda one: one.id)
 
     def transitions(self) -> list[Transition]:
         found: list[Transition] = []
         with self.state.reading() as session:
-            for one in sorted(self.book.spans(session, 0), key=lambda one: one.id):
+            for one in sorted(self.book.spans(session, 0, Depth.WHOLE), key=lambda one: one.id):
                 found += self.book.transitions(session, one.id)
         return found
 

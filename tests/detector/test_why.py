@@ -11,6 +11,7 @@ import pytest
 from detector.bounds import Levels
 from detector.checks import Case
 from detector.gates import ASKS, Gate, stages
+from detector.incidents import Depth
 from detector.judgement import Judgement, Reason, Verdict
 from detector.why import Result, Why, explain, passages
 from storage.series import Labels
@@ -31,7 +32,7 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 def why(watch: Watch, minute: float, labels: Labels = SERIES) -> Why:
     chosen = watch.detector.definitions
     with watch.state.reading() as session:
-        known = watch.book.spans(session, 0)
+        known = watch.book.spans(session, 0, Depth.WHOLE)
     at_ms = NOON_MS + round(minute * MINUTE_MS)
     signal = chosen.signals["level"]
     return explain(watch.history, signal, chosen.rules, labels, at_ms, known)
