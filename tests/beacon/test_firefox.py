@@ -22,6 +22,9 @@ from tests.servers import missing
 pytestmark = pytest.mark.timeout(300)
 
 ENDINGS = ("navigation", "close")
+# The process of a closed tab may end before its request has left it: no beacon can help that, so
+# one view in three has to arrive, and what arrives has to be right.
+TRIES = 3
 # Firefox has no layout shifts.
 METRICS = ["FCP", "INP", "LCP", "TTFB"]
 
@@ -45,6 +48,15 @@ async def viewed(browser: _firefox.Firefox, ending: str) -> Received:
         return Received(list(site.receiver.requests), [has_later])
 
 
+async def seen(browser: _firefox.Firefox, ending: str) -> Received:
+    """The first view of a few of which anything arrived, or the last."""
+    for _ in range(TRIES - 1):
+        received = await viewed(browser, ending)
+        if received.requests:
+            return received
+    return await viewed(browser, ending)
+
+
 @pytest.fixture(scope="module")
 def views() -> dict[str, Received]:
     binary = _firefox.firefox()
@@ -54,7 +66,7 @@ def views() -> dict[str, Received]:
     async def all_of_them() -> list[Received]:
         async with _firefox.running(binary) as browser:
             # One after the other: only the tab in front is visible.
-            return [await viewed(browser, ending) for ending in ENDINGS]
+            return [await seen(browser, ending) for ending in ENDINGS]
 
     return dict(zip(ENDINGS, asyncio.run(all_of_them()), strict=True))
 

@@ -93,7 +93,13 @@ def slot_end(at_ms: int, step_ms: int = MINUTE_MS) -> int:
 
 
 def assert_same(found: Windows, expected: Windows) -> None:
-    ours, theirs = by_key(found), by_key(expected)
+    assert_alike(by_key(found), by_key(expected))
+
+
+def assert_alike(
+    ours: dict[tuple[Labels, int], Window], theirs: dict[tuple[Labels, int], Window]
+) -> None:
+    """The same windows; sums of other parts may differ in the last bit."""
     assert ours.keys() == theirs.keys()
     for key, row in ours.items():
         other = theirs[key]
@@ -267,7 +273,7 @@ def test_windows_evaluated_in_parts_are_those_of_the_whole(
     first = by_key(evaluated(one, pages, START_MS, middle_ms))
     second = by_key(evaluated(one, recent, middle_ms, END_MS))
     assert first.keys().isdisjoint(second.keys())
-    assert first | second == whole
+    assert_alike(first | second, whole)
 
 
 @pytest.mark.parametrize("one", [P90, P90_OF_ALL])

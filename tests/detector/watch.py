@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from detector.book import Book
 from detector.config import build_rules, build_signals
+from detector.incidents import Depth
 from detector.increase import UP
 from detector.ledger import Ledger
 from detector.meters import DetectorMeters
@@ -140,7 +141,8 @@ class Watch:
     def regressions(self) -> list[Regression]:
         """All of them, the oldest first."""
         with self.state.reading() as session:
-            return sorted(self.book.spans(session, 0), key=lambda one: (one.opened_ms, one.rule))
+            found = self.book.spans(session, 0, Depth.WHOLE)
+        return sorted(found, key=lambda one: (one.opened_ms, one.rule))
 
     def metric(self, name: str, **labels: str) -> float:
         """A number that the detector tells about itself."""
