@@ -211,8 +211,7 @@ def create_app(house: House) -> Application:
     app.add_route("/metrics/rum", metrics_app(vitals), methods=["GET", "HEAD"])
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
-    within = [one for router in ROUTERS for one in router.routes]
-    app.state.resources = Resources([*within, *app.routes])
+    app.state.resources = Resources(app.routes)
     app.add_middleware(Tagging)
     app.add_middleware(Repeating, state=house.state, clock=access.clock, registry=house.registry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
