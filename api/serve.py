@@ -50,6 +50,7 @@ from detector.findings import Looking
 from detector.incidents import Incidents
 from detector.ledger import Ledger
 from detector.meters import DetectorMeters, IncidentMeters, SourceMeters
+from detector.pooling import Pools
 from detector.refill import Reach, Refill
 from detector.run import Detector
 from detector.source import Source
@@ -87,6 +88,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         kinds={name: one.form.kind for name, one in signals.items()},
         dependencies=Dependencies(settings.needs, declared.guess),
         around=Past(history, signals),
+        pools=Pools(signals),
     )
     book = Book(Incidents(looking, IncidentMeters(registry)))
     ledger = Ledger(file)

@@ -71,6 +71,8 @@ JUDGEMENTS = {
     Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta` and "
     "`gates.min_ratio`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
+    Reason.MIN_PARTS: "Rejected: it holds one series alone together, which is judged itself "
+    "(`gates.min_parts`).",
     Reason.EXPECTED: "Rejected: the trigger does not hold against what is usual at this hour.",
     Reason.BAND: "Rejected: so few observations differ as much from the same hours of the days "
     "before by chance (`gates.band`).",
