@@ -1,0 +1,274 @@
+"""The short way to a kept page answers as the long one does, and takes only what it may decide."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from api.access import book
+from api.access.gate import COOKIE
+from api.access.token import Scope
+from api.app import Application, create_app
+from api.direct import Quick, direct
+from api.front import LINES
+from api.house import House
+from api.kept import FRESH_MS, MOST_AGE_MS, Way
+from api.moments import milliseconds
+from api.settings import Settings
+from tests.api.shop import Clock
+from tests.api.test_direct import Wire
+
+HOST = {"Host": "127.0.0.1:8750", "Accept": "text/html", "Accept-Encoding": "gzip"}
+PASSING = re.compile(rb"((?:render|app);dur=|x-process-time: )[0-9.]+")
+SUMMARY = "/api/v1/summary"
+
+
+def request(path: str = "/", method: str = "GET", **more: str) -> bytes:
+    headers = {**HOST, **{name.replace("_", "-"): value for name, value in more.items()}}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)
+    return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+class Server:
+    """An application behind the protocol that it is served with."""
+
+    def __init__(self, app: Application) -> None:
+        self.app, self.house = app, app.state.house
+        self.long_way = 0
+
+    async def whole(self, scope: Any, receive: Any, send: Any) -> None:
+        self.long_way += 1
+        await self.app(scope, receive, send)
+
+    async def talk(self, pieces: Sequence[bytes], *, short: bool) -> bytes:
+        """What is answered on one connection, and the next piece goes out when it was."""
+        made = uvicorn.Config(
+            self.whole, interface="asgi3", lifespan="off", log_config=None, proxy_headers=False
+        )
+        made.load()
+        quick = Quick(LINES, self.app.front.take) if short else None
+        state = ServerState()
+        state.default_headers = [(b"date", b"today")]
+        wire, protocol = Wire(), direct(self.app.beacons, quick)(made, state, {})
+        protocol.connection_made(wire)
+        for number, piece in enumerate(pieces, 1):
+            protocol.data_received(piece)
+            while state.total_requests < number and not wire.closed:
+                await asyncio.sleep(0.001)
+        protocol.connection_lost(None)
+        return wire.written
+
+    def ask(self, *pieces: bytes, short: bool = True) -> bytes:
+        return asyncio.run(self.talk(pieces, short=short))
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.house.registry.get_sample_value(name, labels) or 0.0
+
+
+def same(written: bytes) -> bytes:
+    """Without what differs from one moment to the next."""
+    return PASSING.sub(rb"\1", written)
+
+
+@pytest.fixture
+def server(house: House) -> Server:
+    return Server(create_app(house))
+
+
+@pytest.mark.parametrize("path", ["/", SUMMARY])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Accept_Encoding": ""},
+        {"Accept": "*/*", "Connection": "keep-alive"},
+        {"Sec_Fetch_Dest": "empty", "User_Agent": "Mozilla/5.0 (X11)"},
+    ],
+)
+def test_a_kept_answer_is_the_same_byte_by_byte_and_counted_the_same(
+    server: Server, path: str, headers: dict[str, str]
+) -> None:
+    asked = request(path, **headers)
+    server.ask(asked, short=False)  # makes it
+    named = {
+        "http_server_requests_total": {"method": "GET", "route": path, "status": "200"},
+        "http_server_response_body_bytes_total": {"method": "GET", "route": path},
+        "http_server_request_duration_seconds_count": {
+            "method": "GET", "route": path, "status_class": "2xx",
+        },
+        "http_server_page_hits_total": {"route": path},
+        "plimsoll_shared_answers_total": {"way": Way.KEPT},
+    }  # fmt: skip
+
+    def counts() -> dict[str, float]:
+        return {name: server.counted(name, **labels) for name, labels in named.items()}
+
+    def more(before: dict[str, float]) -> dict[str, float]:
+        return {name: value - before[name] for name, value in counts().items()}
+
+    before = counts()
+    long = server.ask(asked, short=False)
+    by_long, before, ways = more(before), counts(), server.long_way
+    short = server.ask(asked)
+    assert server.long_way == ways
+    assert same(short) == same(long)
+    assert short.startswith(b"HTTP/1.1 200 OK\r\ndate: today\r\n")
+    assert more(before) == by_long
+    assert by_long["plimsoll_shared_answers_total"] == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(method="HEAD"),
+        request("/?signal=x"),
+        request("/alerts"),
+        request("/healthz"),
+        request(Host="elsewhere.example"),
+        request(Host=""),
+        request(If_None_Match='"x"'),
+        request(Authorization="Bearer x"),
+        request(X_Forwarded_For="192.0.2.1"),
+        request(Forwarded="for=192.0.2.1"),
+        request(Content_Length="0"),
+        request(Connection="close"),
+        request(Upgrade="websocket"),
+        request(Expect="100-continue"),
+        request().replace(b"Accept: text", b"Host: other\r\nAccept: text"),
+        request().replace(b"HTTP/1.1", b"HTTP/1.0"),
+        request().replace(b"Accept:", b"Accept :"),
+    ],
+)
+def test_whatever_it_does_not_decide_takes_the_long_way(server: Server, asked: bytes) -> None:
+    server.ask(request(), short=False)
+    ways = server.long_way
+    short = server.ask(asked)
+    refused_by_h11 = short.startswith(b"HTTP/1.1 400") and server.long_way == ways
+    assert server.long_way == ways + 1 or refused_by_h11
+    assert same(short) == same(server.ask(asked, short=False))
+
+
+def test_two_questions_in_one_piece_are_both_answered(server: Server) -> None:
+    server.ask(request(), short=False)
+    ways = server.long_way
+    server.ask(request() + request(SUMMARY), request())
+    assert server.long_way == ways + 2
+
+
+def test_an_answer_in_two_pieces_and_one_after_it(server: Server) -> None:
+    server.ask(request(), short=False)
+    ways, asked = server.long_way, request()
+
+    async def story() -> bytes:
+        return await server.talk([asked[:20] + asked[20:], asked], short=True)
+
+    assert asyncio.run(story()).count(b"HTTP/1.1 200 OK") == 2
+    assert server.long_way == ways
+
+
+def test_who_asks_late_has_it_made_anew(server: Server, clock: Clock) -> None:
+    server.ask(request(), short=False)
+    ways = server.long_way
+    clock.at += timedelta(milliseconds=FRESH_MS)
+    server.ask(request())  # one goes in and has the next one made
+    assert server.long_way == ways + 1
+    clock.at += timedelta(milliseconds=MOST_AGE_MS)
+    server.ask(request())
+    assert server.long_way == ways + 2
+    server.ask(request())
+    assert server.long_way == ways + 2
+
+
+def session(house: House, person: str, *scopes: Scope, lasting_ms: int = 3_600_000) -> str:
+    """The cookie of somebody who has just signed in."""
+    now_ms = milliseconds(house.now())
+    with house.state.unit() as unit:
+        token, _ = book.create(unit, f"of {person}", scopes, now_ms, None)
+        value = book.open_session(unit, token.id, person, now_ms, now_ms + lasting_ms)
+    return f"{COOKIE}={value}"
+
+
+def test_each_reader_sees_his_own_page_and_nobody_elses(server: Server) -> None:
+    ada = request(Cookie=session(server.house, "ada", Scope.ADMIN), Accept_Encoding="")
+    bob = request(Cookie=session(server.house, "bob", Scope.READ), Accept_Encoding="")
+    for _ in range(2):  # made, then kept
+        assert b"<span>ada</span>" in server.ask(ada)
+        assert b"<span>bob</span>" in server.ask(bob)
+        nobody = server.ask(request(Accept_Encoding=""))
+        assert nobody.startswith(b"HTTP/1.1 303")
+        assert b"<span>" not in nobody
+    ways = server.long_way
+    assert b"<span>ada</span>" in server.ask(ada)
+    assert server.long_way == ways
+
+
+def test_who_signed_out_or_lost_his_token_gets_nothing_that_is_kept(server: Server) -> None:
+    cookie = session(server.house, "ada", Scope.ADMIN)
+    for _ in range(2):
+        assert server.ask(request(Cookie=cookie)).startswith(b"HTTP/1.1 200")
+    ended = server.ask(
+        request(
+            "/sign-out", "POST", Cookie=cookie, Content_Length="0", Sec_Fetch_Site="same-origin"
+        )
+    )
+    assert ended.startswith(b"HTTP/1.1 303")
+    assert server.ask(request(Cookie=cookie)).startswith(b"HTTP/1.1 303")
+
+
+def test_a_session_that_expires_ends_on_the_short_way_too(server: Server, clock: Clock) -> None:
+    cookie = session(server.house, "ada", Scope.ADMIN, lasting_ms=500)
+    for _ in range(2):
+        assert server.ask(request(Cookie=cookie)).startswith(b"HTTP/1.1 200")
+    clock.at += timedelta(milliseconds=500)
+    assert server.ask(request(Cookie=cookie)).startswith(b"HTTP/1.1 303")
+
+
+def test_the_rate_of_a_token_holds_on_the_short_way(house: House) -> None:
+    house.settings.server.requests_per_second  # noqa: B018
+    server = Server(create_app(with_rate(house, 1.0)))
+    cookie = session(house, "ada", Scope.READ)
+    answers = [server.ask(request(Cookie=cookie))[9:12] for _ in range(12)]
+    assert answers == [b"200"] * 10 + [b"429"] * 2
+    assert server.counted("plimsoll_access_refused_total", reason="too_many_requests") == 2
+
+
+def with_rate(house: House, per_second: float) -> House:
+    """The same house, where everybody may ask less often."""
+    server = house.settings.server.model_copy(update={"requests_per_second": per_second})
+    settings: Settings = house.settings.model_copy(update={"server": server})
+    object.__setattr__(house, "settings", settings)
+    return house
+
+
+def test_what_somebody_did_is_in_the_next_answer(server: Server) -> None:
+    def total() -> bytes:
+        found = re.search(rb'"total":(\d+)', server.ask(request(SUMMARY, Accept_Encoding="")))
+        assert found is not None
+        return found[1]
+
+    assert (total(), total()) == (b"0", b"0")
+    with server.house.state.unit():
+        pass  # who changes nothing makes nothing anew
+    ways = server.long_way
+    assert total() == b"0"
+    assert server.long_way == ways
+    session(server.house, "ada", Scope.READ)
+    server.ask(request(SUMMARY))
+    assert server.long_way == ways + 1
+
+
+def test_a_fault_on_the_short_way_is_logged_and_the_long_way_answers(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(server.app.front, "take", broken)
+    assert server.ask(request()).startswith(b"HTTP/1.1 200")
+    assert server.long_way == 1
+    assert "a kept page failed" in caplog.text
