@@ -29,7 +29,7 @@ END = b"\r\n\r\n"
 HEAD = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+")
 # They change what follows, or how the connection ends.
 CHANGING = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
-ONCE = (b"host", b"content-length", b"connection", b"cookie")
+ONCE = (b"host", b"content-length", b"connection", b"cookie", b"authorization")
 LASTING = (b"", b"keep-alive")
 
 Lines = list[tuple[bytes, bytes]]

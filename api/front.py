@@ -27,7 +27,6 @@ LINES = {f"GET {path} HTTP/1.1\r\n".encode(): path for path in sorted(SHARED)}
 METHOD, STATUS = "GET", 200
 OTHERWISE = frozenset(
     {
-        b"authorization",  # hashed, and looked up in the state
         b"content-length",
         b"forwarded",
         b"if-none-match",

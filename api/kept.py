@@ -1,9 +1,12 @@
 """Answers that are kept for a moment, so that one making is enough for all who ask meanwhile.
 
 Pure; time is given. An answer is given again as long as nothing was written since it was begun, and
-never once it is older than `MOST_AGE_MS`: what other processes write, and what is measured all the
-time, changes no version. From `FRESH_MS` on it is due to be made anew, and who asks while that is
-being done gets the last one instead of waiting.
+not for long after it was made: what other processes write, and what is measured all the time,
+changes no version. From `FRESH_MS` on it is due to be made anew, and who has that done gets the last
+one up to `LATE_MS`; so does, up to `MOST_AGE_MS`, who asks while it is being done already.
+
+The age counts from the end of the making, not from its beginning: on a machine so busy that this
+takes seconds every answer would be too old at once, and everybody would wait for one of his own.
 """
 
 from collections import OrderedDict
@@ -17,7 +20,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from api.access.who import Who
 
 FRESH_MS = 1_000
-MOST_AGE_MS = 2_000
+LATE_MS = 2_000
+MOST_AGE_MS = 5_000
 MOST_KEPT = 256
 MOST_BYTES = 8 * 1024 * 1024
 MOST_BYTES_OF_ONE = 1024 * 1024
@@ -50,6 +54,7 @@ class Age(StrEnum):
 
     FRESH = "fresh"
     LATE = "late"
+    OLD = "old"
 
 
 class Question(NamedTuple):
@@ -76,7 +81,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Answer:
-    """A whole answer, as the inside made it. `version` and `begun_ms` are those of its beginning.
+    """A whole answer, as the inside made it: `version` is that of its beginning.
 
     `found` is what routing put into the scope, for those who count by route.
     """
@@ -86,7 +91,7 @@ class Answer:
     body: bytes
     found: Mapping[str, Any]
     version: Version
-    begun_ms: int
+    made_ms: int
 
     @property
     def tag(self) -> str:
@@ -137,7 +142,8 @@ class Kept:
         answer = self._answers.get(question)
         if answer is None or ended(answer, version, now_ms) is not None:
             return None
-        return answer, Age.FRESH if now_ms - answer.begun_ms < FRESH_MS else Age.LATE
+        age_ms = now_ms - answer.made_ms
+        return answer, Age.FRESH if age_ms < FRESH_MS else Age.LATE if age_ms < LATE_MS else Age.OLD
 
     def keep(self, question: Question, answer: Answer, version: Version, now_ms: int) -> None:
         """Keep a new one; what may not be given any more makes room first, then the oldest."""
@@ -169,7 +175,7 @@ def ended(answer: Answer, version: Version, now_ms: int) -> Dropped | None:
     if answer.version != version:
         return Dropped.WRITTEN
     # A clock that was set back makes it as unknown as an old one.
-    return None if 0 <= now_ms - answer.begun_ms < MOST_AGE_MS else Dropped.OLD
+    return None if 0 <= now_ms - answer.made_ms < MOST_AGE_MS else Dropped.OLD
 
 
 def refused(answer: Answer) -> Dropped | None:

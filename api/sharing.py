@@ -2,13 +2,13 @@
 
 When something breaks, everybody opens the same page. Whoever asks while it is being made for
 somebody else gets the same bytes, and so does who asks in the seconds after. Nobody sees an answer
-that was begun before the last change through this process was done, nor one that is older than
-`kept.MOST_AGE_MS`. Who asks, and whether he may, is found out for each request before it comes
-here.
+that was begun before the last change through this process was done, nor one that was made longer
+than `kept.MOST_AGE_MS` ago. Who asks, and whether he may, is found out for each request before it
+comes here.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -67,21 +67,21 @@ class Shared:
         return (found[0], Way.LATE) if (question, version) in self.making else None
 
     async def answer(
-        self, question: Question, make: Callable[[Version, int], Any]
+        self, question: Question, make: Callable[[Version], Coroutine[Any, Any, Answer]]
     ) -> tuple[Answer, Way]:
         """The answer to a question; who stops waiting takes it from nobody else."""
-        version, now_ms = self.version, self.clock()
-        found = self.kept.find(question, version, now_ms)
+        version = self.version
+        found = self.kept.find(question, version, self.clock())
         if found is not None and found[1] is Age.FRESH:
             return found[0], Way.KEPT
         key = (question, version)
         way, task = Way.JOINED, self.making.get(key)
         if task is None:
             # A task of its own: whoever asked first may go away while others wait.
-            way, task = Way.MADE, asyncio.create_task(make(version, now_ms))
+            way, task = Way.MADE, asyncio.create_task(make(version))
             self.making[key] = task
             task.add_done_callback(lambda done: self.settle(key, done))
-        if found is not None:
+        if found is not None and (found[1] is Age.LATE or way is Way.JOINED):
             return found[0], Way.LATE
         return await asyncio.shield(task), way
 
@@ -125,9 +125,7 @@ class Sharing:
         """Answer what is shared."""
         headers = Headers(scope=scope)
         question = Question.of(scope["path"], scope["query_string"], CURRENT.get(), headers)
-        answer, way = await self.shared.answer(
-            question, lambda version, now_ms: self.made(scope, version, now_ms)
-        )
+        answer, way = await self.shared.answer(question, lambda version: self.made(scope, version))
         self.shared.meters.answers[way].inc()
         scope.update(answer.found)
         status, lines, body = answer.status, list(answer.headers), answer.body
@@ -140,7 +138,7 @@ class Sharing:
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": body})
 
-    async def made(self, scope: Scope, version: Version, now_ms: int) -> Answer:
+    async def made(self, scope: Scope, version: Version) -> Answer:
         """Let the inside answer, whatever the one who asks knows already."""
         messages: list[Message] = []
 
@@ -157,7 +155,7 @@ class Sharing:
             body=b"".join(one.get("body", b"") for one in bodies),
             found={name: inner[name] for name in FOUND if name in inner},
             version=version,
-            begun_ms=now_ms,
+            made_ms=self.shared.clock(),
         )
 
 

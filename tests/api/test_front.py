@@ -220,6 +220,25 @@ def test_each_reader_sees_his_own_page_and_nobody_elses(server: Server) -> None:
     assert server.long_way == ways
 
 
+def test_a_token_takes_the_short_way_until_it_is_revoked(server: Server) -> None:
+    now_ms = milliseconds(server.house.now())
+    with server.house.state.unit() as unit:
+        token, text = book.create(unit, "ops", [Scope.ADMIN], now_ms, None)
+    asked = request(SUMMARY, Authorization=f"Bearer {text}")
+    for _ in range(2):
+        assert server.ask(asked).startswith(b"HTTP/1.1 200")
+    ways = server.long_way
+    assert server.ask(asked).startswith(b"HTTP/1.1 200")
+    assert server.long_way == ways
+    other = text[:-1] + ("0" if text[-1] != "0" else "1")
+    assert server.ask(request(SUMMARY, Authorization=f"Bearer {other}")).startswith(b"HTTP/1.1 401")
+    gone = request(f"/api/v1/tokens/{token.id}", "DELETE", Authorization=f"Bearer {text}")
+    assert server.ask(gone)[9:10] == b"2"
+    with server.house.state.unit() as unit:
+        book.create(unit, "next", [Scope.ADMIN], now_ms, None)  # so that people are asked still
+    assert server.ask(asked).startswith(b"HTTP/1.1 401")
+
+
 def test_who_signed_out_or_lost_his_token_gets_nothing_that_is_kept(server: Server) -> None:
     cookie = session(server.house, "ada", Scope.ADMIN)
     for _ in range(2):

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from api.kept import (
     FRESH_MS,
+    LATE_MS,
     MOST_AGE_MS,
     MOST_BYTES,
     MOST_BYTES_OF_ONE,
@@ -22,8 +23,8 @@ ASKED = Question.of("/", b"", None, {})
 NOW = (1, 0)
 
 
-def answer(size: int = 1, begun_ms: int = 0) -> Answer:
-    return Answer(200, ((b"etag", b"1"),), b"x" * size, {}, NOW, begun_ms)
+def answer(size: int = 1, made_ms: int = 0) -> Answer:
+    return Answer(200, ((b"etag", b"1"),), b"x" * size, {}, NOW, made_ms)
 
 
 class Shelf:
@@ -45,11 +46,13 @@ def numbered(number: int) -> Question:
     return ASKED._replace(query=str(number).encode())
 
 
-def test_an_answer_is_fresh_then_late_then_nothing() -> None:
+def test_an_answer_is_fresh_then_late_then_old_then_nothing() -> None:
     shelf, one = Shelf(), answer()
     shelf.kept.keep(ASKED, one, NOW, 0)
-    ages = [shelf.kept.find(ASKED, NOW, ms) for ms in (0, FRESH_MS - 1, FRESH_MS, MOST_AGE_MS - 1)]
-    assert ages == [(one, Age.FRESH), (one, Age.FRESH), (one, Age.LATE), (one, Age.LATE)]
+    edges = (0, FRESH_MS, LATE_MS, MOST_AGE_MS)
+    for age, begin, end in zip(Age, edges, edges[1:], strict=False):
+        found = [shelf.kept.find(ASKED, NOW, ms) for ms in (begin, end - 1)]
+        assert found == [(one, age)] * 2
     assert shelf.kept.find(ASKED, NOW, MOST_AGE_MS) is None
     assert shelf.kept.find(ASKED, NOW, -1) is None
 
@@ -67,7 +70,7 @@ def test_what_was_begun_before_a_change_is_never_found() -> None:
 def test_what_is_too_old_makes_room_with_the_next_one() -> None:
     shelf = Shelf()
     shelf.kept.keep(numbered(1), answer(), NOW, 0)
-    shelf.kept.keep(numbered(2), answer(begun_ms=MOST_AGE_MS), NOW, MOST_AGE_MS)
+    shelf.kept.keep(numbered(2), answer(made_ms=MOST_AGE_MS), NOW, MOST_AGE_MS)
     assert shelf.dropped(Dropped.OLD) == 1
     assert shelf.bytes() == answer().bytes_held
 

@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api.access.token import Scope as Allowed
 from api.access.token import Token
 from api.access.who import CURRENT, Who
-from api.kept import FRESH_MS, MOST_AGE_MS, Way
+from api.kept import FRESH_MS, LATE_MS, MOST_AGE_MS, Way
 from api.sharing import SHARED, Shared, Sharing
 
 PAGE, SUMMARY = sorted(SHARED)
@@ -145,14 +145,31 @@ def test_who_asks_too_late_waits_for_the_next_one() -> None:
         house = House()
         assert await ask(house, question()) == "1"
         house.kitchen.go.clear()
-        house.now_ms = FRESH_MS
+        house.now_ms = LATE_MS
+        waiting = asyncio.create_task(ask(house, question()))
+        await settle()
+        assert not waiting.done()
+        # Who asks while somebody waits for it need not wait as well, but for what is really old.
+        house.now_ms = MOST_AGE_MS - 1
         assert await ask(house, question()) == "1"
         house.now_ms = MOST_AGE_MS
         last = asyncio.create_task(ask(house, question()))
         await settle()
         assert not last.done()
         house.kitchen.go.set()
-        assert await last == "2"
+        assert await waiting == await last == "2"
+
+    run(story)
+
+
+def test_what_took_long_to_make_is_kept_as_long_as_anything_else() -> None:
+    async def story() -> None:
+        house = House(open_=False)
+        first = asyncio.create_task(ask(house, question()))
+        await settle()
+        house.now_ms = 2 * MOST_AGE_MS
+        house.kitchen.go.set()
+        assert await first == await ask(house, question()) == "1"
 
     run(story)
 
