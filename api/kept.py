@@ -2,7 +2,7 @@
 
 Pure; time is given. An answer is given again as long as nothing was written since it was begun, and
 not for long after it was made: what other processes write, and what is measured all the time,
-changes no version. From `FRESH_MS` on it is due to be made anew, and who has that done gets the last
+changes no version. From `FRESH_MS` on it is due to be made anew; who has that done gets the last
 one up to `LATE_MS`; so does, up to `MOST_AGE_MS`, who asks while it is being done already.
 
 The age counts from the end of the making, not from its beginning: on a machine so busy that this
