@@ -28,7 +28,8 @@ from api.access import book
 from api.album import Album
 from api.app import Application, create_app
 from api.config import ServerConfig
-from api.direct import direct
+from api.direct import Quick, direct
+from api.front import LINES
 from api.house import House
 from api.loops import LoopMeters, Loops, clock
 from api.moments import milliseconds
@@ -234,7 +235,7 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
         uvicorn.Config(
             forwarding(app),
             interface="asgi3",
-            http=direct(app.beacons),
+            http=direct(app.beacons, Quick(LINES, app.front.take)),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
