@@ -247,7 +247,9 @@ class Incidents:
             return
         since_ms = now_ms - TESTED_FOR_MS
         back = select(RegressionRow.incident_id).where(
-            RegressionRow.phase == Phase.REOPENED, col(RegressionRow.held_since_ms) > since_ms
+            col(RegressionRow.open_key).is_not(None),  # the index of what is not over
+            RegressionRow.phase == Phase.REOPENED,
+            col(RegressionRow.held_since_ms) > since_ms,
         )
         rows = session.exec(
             select(FindingRow)

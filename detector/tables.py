@@ -43,6 +43,7 @@ def document() -> Any:
 
 UNTOLD = text("announced < version")
 LIVE = text("open_key IS NOT NULL")
+ACCEPTED = text("accepted_from_ms IS NOT NULL")
 # The order of pages, then all that a filter can ask for: a filter is tested without reading rows.
 ENTRY = ("opened_ms", "id", "kind", "severity", "phase", "signal", "rule", "target")
 
@@ -109,6 +110,14 @@ class RegressionRow(SQLModel, table=True):
         # What is not over, among a million that are.
         Index("ix_regression_live", *ENTRY, sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_regression_resolved_ms", "resolved_ms"),
+        # Ticks ask for false positives whose breach lasts, among many that are over.
+        Index("ix_regression_phase_clear", "phase", "clear_since_ms"),
+        Index(
+            "ix_regression_accepted",
+            "accepted_from_ms",
+            sqlite_where=ACCEPTED,
+            postgresql_where=ACCEPTED,
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -123,7 +132,7 @@ class RegressionRow(SQLModel, table=True):
     target: str = ""
     worse: str
     severity: str
-    phase: str = Field(index=True)
+    phase: str
     value: float
     worst: float
     threshold: float

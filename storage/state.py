@@ -110,7 +110,8 @@ class State:
     def migrate(self) -> None:
         """Bring the tables to this version; a state written by a newer version is refused."""
         config = migrations()
-        known = revisions()
+        scripts = ScriptDirectory.from_config(config)
+        known = revisions(scripts)
         with self.opened(checked=False) as connection:
             if self.engine.dialect.name == POSTGRESQL:
                 # Of replicas that start together one makes the tables, the others wait for it.
@@ -123,8 +124,11 @@ class State:
                     f"the state is of a newer version of Plimsoll (revision {current}): "
                     "start that version, or restore a backup made before the upgrade"
                 )
+            if current == scripts.get_current_head():
+                return
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            # Of every row: seconds over a large state, so only after tables were changed.
             if self.file is not None and connection.exec_driver_sql(ORPHANS).first() is not None:
                 raise StateError(f"{self.address} refers to rows that are gone: restore a backup")
             connection.commit()
@@ -168,9 +172,9 @@ def migrations() -> Config:
     return config
 
 
-def revisions() -> frozenset[str]:
+def revisions(scripts: ScriptDirectory | None = None) -> frozenset[str]:
     """The versions of the tables that this program knows."""
-    scripts = ScriptDirectory.from_config(migrations())
+    scripts = scripts or ScriptDirectory.from_config(migrations())
     return frozenset(one.revision for one in scripts.walk_revisions())
 
 
