@@ -7,7 +7,7 @@ committed together.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, func, or_, text, update
+from sqlalchemy import ColumnElement, and_, func, or_, text, true, update
 from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
@@ -32,12 +32,13 @@ from detector.tables import (
     ProgressRow,
     RegressionRow,
     TransitionRow,
+    regressions_of,
 )
 from storage.state import POSTGRESQL
 
 EVERYTHING = 10_000
 WRITING = 0x506C6273  # any number that nobody else locks; this one spells "Plbs"
-ALONE = "writes alone"
+ALONE, HELD = "writes alone", "rows that are locked"
 
 
 class Book:
@@ -69,12 +70,16 @@ class Book:
         )
         if lock:
             write_alone(session)
-        found = []
+        found: list[Regression] = []
         # Each has an index of its own; asked for both at once, SQLite looks at all that are over.
         for wanted in (is_live(), lasting):
-            chosen = select(RegressionRow).where(wanted)
-            rows = session.exec(chosen.with_for_update() if lock else chosen)
+            if not lock:
+                found += regressions_of(session, wanted)
+                continue
+            rows = session.exec(select(RegressionRow).where(wanted).with_for_update()).all()
             found += [row.domain() for row in rows]
+            # As long as somebody holds them, the session does not read them again to save them.
+            session.info.setdefault(HELD, []).extend(rows)
         return sorted(found, key=lambda one: (one.opened_ms, one.id))
 
     def claimed(self, session: Session, regression_id: str) -> Regression | None:
@@ -98,13 +103,22 @@ class Book:
         return row.domain() if row else None
 
     def accepted(
-        self, session: Session, since_ms: int, depth: Depth = Depth.BRIEF
+        self,
+        session: Session,
+        since_ms: int,
+        depth: Depth = Depth.BRIEF,
+        signal: str | None = None,
     ) -> list[Regression]:
         """What was accepted as the new normal since: baselines of its series begin anew there."""
-        return list(of_depth(session, col(RegressionRow.accepted_from_ms) > since_ms, depth))
+        later = col(RegressionRow.accepted_from_ms) > since_ms
+        return list(of_depth(session, and_(later, is_on(signal)), depth))
 
     def spans(
-        self, session: Session, since_ms: int, depth: Depth = Depth.BRIEF
+        self,
+        session: Session,
+        since_ms: int,
+        depth: Depth = Depth.BRIEF,
+        signal: str | None = None,
     ) -> list[Regression]:
         """The regressions that were open at some time after `since`: no baseline may hold them.
 
@@ -113,7 +127,7 @@ class Book:
         """
         lasting = col(RegressionRow.resolved_ms).is_(None)
         ended = or_(lasting, col(RegressionRow.resolved_ms) > since_ms)
-        return list(of_depth(session, ended, depth))
+        return list(of_depth(session, and_(ended, is_on(signal)), depth))
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store one new regression, in the incident it belongs to, if to any."""
@@ -330,6 +344,11 @@ class Book:
 def is_live() -> ColumnElement[bool]:
     """What is not over; the few that are stand in an index of their own."""
     return col(RegressionRow.open_key).is_not(None)
+
+
+def is_on(signal: str | None) -> ColumnElement[bool]:
+    """What is on this signal; anything where none is named."""
+    return true() if signal is None else col(RegressionRow.signal) == signal
 
 
 def write_alone(session: Session) -> None:

@@ -24,7 +24,7 @@ from storage.series import Labels
 
 MOST_NEW = 2_000
 """New steps whose regressions are read by their ids; after more, all are read anew."""
-MOST_KEPT = 200_000
+MOST_KEPT = 100_000
 """Regressions that are kept: some 60 MB. With more, every tick reads all of them."""
 COLUMNS = ("id", "signal", "labels", "kind", "phase", "began_lo_ms", "resolved_ms", "earlier",
            "accepted_from_ms")  # fmt: skip
@@ -109,7 +109,7 @@ class Memory:
         """
         newest = session.exec(select(TransitionRow.id).order_by(NEWEST_FIRST).limit(1)).first() or 0
         why = self.why_all(newest, since_ms)
-        wanted = None if why else self.changed(session, watched)
+        wanted = None if why else self.changed(session, watched, newest)
         if wanted is None:
             found = {one.id: one for one in everything(session, since_ms)}
             self.meters.past_reads.labels(why or Why.MANY).inc()
@@ -145,11 +145,15 @@ class Memory:
             return Why.REPLACED
         return Why.EARLIER if since_ms < self._since_ms else None
 
-    def changed(self, session: Session, watched: Sequence[Regression]) -> set[str] | None:
+    def changed(
+        self, session: Session, watched: Sequence[Regression], newest: int
+    ) -> set[str] | None:
         """The ids of those with new steps, and of those that were watched and are no longer.
 
         None where there are too many new steps.
         """
+        if newest == self._seen:
+            return set(self._watched - {one.id for one in watched})
         steps = select(TransitionRow.regression_id).where(col(TransitionRow.id) > self._seen)
         some = session.exec(steps.order_by(col(TransitionRow.id)).limit(self.most_new + 1)).all()
         if len(some) > self.most_new:
