@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -224,6 +225,15 @@ def forwarding(app: Application) -> ASGIApp:
     return answer
 
 
+def settle() -> None:
+    """Leave what a start has made out of every later search for garbage.
+
+    Half a million objects that stay: a full search took 150 ms, in which nobody was answered.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> None:
     """Run until SIGINT or SIGTERM, or until `meanwhile` (begun when pages answer) is done.
 
@@ -257,6 +267,7 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
+    settle()
     looping = asyncio.create_task(loops.run())
     beside = asyncio.ensure_future(meanwhile(house))
     # Loops end by themselves only when they cannot begin.

@@ -320,8 +320,8 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     since_ms = at_ms - (PAST_DAYS + 1) * DAY_MS
     with house.state.reading() as session:
         known = [
-            *house.book.spans(session, since_ms, Depth.WHOLE),
-            *house.book.accepted(session, since_ms, Depth.WHOLE),
+            *house.book.spans(session, since_ms, Depth.WHOLE, signal.name),
+            *house.book.accepted(session, since_ms, Depth.WHOLE, signal.name),
         ]
     known = list({one.id: one for one in known}.values())
     rules = house.detector.definitions.rules_of(signal.name)

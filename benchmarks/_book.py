@@ -132,6 +132,7 @@ class Past:
 
     def regression(self, number: int, incident_id: str | None, holds: bool) -> dict[str, Any]:
         """One regression, or an improvement where there is no incident."""
+        phase = "open" if holds else self.pick(OVER)
         opened_ms = self.opened_ms(number)
         signal = self.heavy(SIGNALS)
         target = self.heavy(TARGETS)
@@ -150,7 +151,7 @@ class Past:
             "target": target,
             "worse": "up",
             "severity": self.pick(SEVERITIES),
-            "phase": "open" if holds else self.pick(OVER),
+            "phase": phase,
             "value": 0.3257,
             "worst": 0.3621,
             "threshold": 0.2619,
@@ -172,7 +173,7 @@ class Past:
             "tags": "[]",
             "muted_until_ms": None,
             "silent_since_ms": None,
-            "accepted_from_ms": None,
+            "accepted_from_ms": opened_ms - 600_000 if phase == "accepted" else None,
             "by": "",
         }
 

@@ -7,7 +7,7 @@ committed together.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlalchemy import ColumnElement, and_, func, or_, text, true, update
 from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
@@ -32,10 +32,13 @@ from detector.tables import (
     ProgressRow,
     RegressionRow,
     TransitionRow,
+    regressions_of,
 )
+from storage.state import POSTGRESQL
 
 EVERYTHING = 10_000
-WATCHED = (*HOLDING, Phase.SUSPECTED)
+WRITING = 0x506C6273  # any number that nobody else locks; this one spells "Plbs"
+ALONE, HELD = "writes alone", "rows that are locked"
 
 
 class Book:
@@ -65,13 +68,23 @@ class Book:
             col(RegressionRow.phase) == Phase.FALSE_POSITIVE,
             col(RegressionRow.clear_since_ms).is_(None),
         )
-        chosen = select(RegressionRow).where(or_(col(RegressionRow.phase).in_(WATCHED), lasting))
-        chosen = chosen.order_by(col(RegressionRow.opened_ms), RegressionRow.id)
-        rows = session.exec(chosen.with_for_update() if lock else chosen)
-        return [row.domain() for row in rows]
+        if lock:
+            write_alone(session)
+        found: list[Regression] = []
+        # Each has an index of its own; asked for both at once, SQLite looks at all that are over.
+        for wanted in (is_live(), lasting):
+            if not lock:
+                found += regressions_of(session, wanted)
+                continue
+            rows = session.exec(select(RegressionRow).where(wanted).with_for_update()).all()
+            found += [row.domain() for row in rows]
+            # As long as somebody holds them, the session does not read them again to save them.
+            session.info.setdefault(HELD, []).extend(rows)
+        return sorted(found, key=lambda one: (one.opened_ms, one.id))
 
     def claimed(self, session: Session, regression_id: str) -> Regression | None:
         """One regression that nobody else changes before this unit of work ends."""
+        write_alone(session)
         chosen = select(RegressionRow).where(RegressionRow.id == regression_id)
         row = session.exec(chosen.with_for_update()).first()
         return row.domain() if row else None
@@ -90,22 +103,31 @@ class Book:
         return row.domain() if row else None
 
     def accepted(
-        self, session: Session, since_ms: int, depth: Depth = Depth.BRIEF
+        self,
+        session: Session,
+        since_ms: int,
+        depth: Depth = Depth.BRIEF,
+        signal: str | None = None,
     ) -> list[Regression]:
         """What was accepted as the new normal since: baselines of its series begin anew there."""
-        return list(of_depth(session, col(RegressionRow.accepted_from_ms) > since_ms, depth))
+        later = col(RegressionRow.accepted_from_ms) > since_ms
+        return list(of_depth(session, and_(later, is_on(signal)), depth))
 
     def spans(
-        self, session: Session, since_ms: int, depth: Depth = Depth.BRIEF
+        self,
+        session: Session,
+        since_ms: int,
+        depth: Depth = Depth.BRIEF,
+        signal: str | None = None,
     ) -> list[Regression]:
         """The regressions that were open at some time after `since`: no baseline may hold them.
 
-        Every tick asks for all of them, and only for when they were open. Who goes on with one as
-        it was then needs the whole: what it froze stands in its evidence.
+        Ticks remember theirs (`lasted`). Who goes on with one as it was then needs the whole: what
+        it froze stands in its evidence.
         """
         lasting = col(RegressionRow.resolved_ms).is_(None)
         ended = or_(lasting, col(RegressionRow.resolved_ms) > since_ms)
-        return list(of_depth(session, ended, depth))
+        return list(of_depth(session, and_(ended, is_on(signal)), depth))
 
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store one new regression, in the incident it belongs to, if to any."""
@@ -121,6 +143,7 @@ class Book:
 
         A suspicion or an improvement belongs to none. What is stored already stays as it was.
         """
+        write_alone(session)
         rows = {one.id: session.get(RegressionRow, one.id) for one, _ in found}
         fresh = [
             one for one, _ in found if rows[one.id] is None or not self.is_placed(session, one)
@@ -157,6 +180,7 @@ class Book:
         if not self.is_placed(session, regression):
             self.open_all(session, [(regression, tuple(steps))], regression.updated_ms)
             return
+        write_alone(session)
         before = session.get(RegressionRow, regression.id)
         by_severity = before is not None and before.severity != regression.severity
         if before is not None:
@@ -230,7 +254,11 @@ class Book:
         """All that may turn out to be a regression, oldest first."""
         rows = session.exec(
             select(RegressionRow)
-            .where(RegressionRow.phase == Phase.SUSPECTED, RegressionRow.kind == Kind.REGRESSION)
+            .where(
+                is_live(),
+                RegressionRow.phase == Phase.SUSPECTED,
+                RegressionRow.kind == Kind.REGRESSION,
+            )
             .order_by(col(RegressionRow.opened_ms), RegressionRow.id)
         )
         return [row.domain() for row in rows]
@@ -297,7 +325,9 @@ class Book:
     def count_open(self, session: Session) -> int:
         """How many regressions are open."""
         chosen = select(func.count()).where(
-            col(RegressionRow.phase).in_(HOLDING), RegressionRow.kind == Kind.REGRESSION
+            is_live(),
+            col(RegressionRow.phase).in_(HOLDING),
+            RegressionRow.kind == Kind.REGRESSION,
         )
         return session.exec(chosen).one()
 
@@ -309,6 +339,28 @@ class Book:
     def advance(self, session: Session, name: str, at_ms: int) -> None:
         """Note how far a loop has come, with what it did in the same unit of work."""
         session.merge(ProgressRow(name=name, at_ms=at_ms))
+
+
+def is_live() -> ColumnElement[bool]:
+    """What is not over; the few that are stand in an index of their own."""
+    return col(RegressionRow.open_key).is_not(None)
+
+
+def is_on(signal: str | None) -> ColumnElement[bool]:
+    """What is on this signal; anything where none is named."""
+    return true() if signal is None else col(RegressionRow.signal) == signal
+
+
+def write_alone(session: Session) -> None:
+    """Let nobody else write steps before this unit of work ends, as SQLite does by itself.
+
+    PostgreSQL numbers a row when it is written, and others see it when it is committed. Whoever has
+    read the steps up to a number shall have read all of them (`lasted`). Asked for before any row
+    is locked, so that no two units of work wait for each other.
+    """
+    if session.get_bind().dialect.name == POSTGRESQL and ALONE not in session.info:
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITING})
+        session.info[ALONE] = True
 
 
 def is_told(regression: Regression) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from detector.change import DAY_SECONDS, MEMORY_DAYS, Evidence, Month, examined, method_for
-from detector.exclusion import Apart, apart
+from detector.exclusion import Apart, Spans, apart, on
 from detector.facts import FactFinder
 from detector.gates import conclude
 from detector.judgement import VERDICTS, Assessment, Background, Judged, Verdict, Verdicts
@@ -126,7 +126,7 @@ class Confirming:
         drafts: Sequence[Draft],
         now_ms: int,
         open_: Sequence[Regression],
-        spans: Sequence[Regression],
+        spans: Spans,
     ) -> list[Verdicts]:
         """The verdicts of these rules, with the gates that ask the past."""
         wanted = {at: draft.candidates(open_) for at, draft in enumerate(drafts)}
@@ -138,7 +138,7 @@ class Confirming:
             if not rows:
                 result.append(draft.verdicts)
                 continue
-            mine = [one for one in spans if one.signal == draft.signal.name]
+            mine = on(spans, draft.signal.name)
             chosen = [row for row in rows if (at, row) in looked]
             left_out = apart(mine, now_ms)
             assessment = self.assess(draft, chosen, now_ms, left_out)

@@ -10,11 +10,32 @@ import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, DAYS_NEEDED, baseline_end_ms
 from detector.judgement import Background
-from detector.regression import Phase, Regression
+from detector.regression import Lasting, Phase, Regression
 from storage.series import Labels
 
 
-def left_out(spans: Sequence[Regression], now_ms: int) -> dict[Labels, list[tuple[int, int]]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class BySignal:
+    """Regressions by their signal: ticks ask for those of each signal, and there may be many.
+
+    While nothing changed on a signal, the next tick finds the same object there.
+    """
+
+    of: Mapping[str, Sequence[Lasting]]
+
+
+Spans = BySignal | Sequence[Lasting]
+"""The regressions that baselines may not hold."""
+
+
+def on(spans: Spans, signal: str) -> Sequence[Lasting]:
+    """Those on one signal."""
+    if isinstance(spans, BySignal):
+        return spans.of.get(signal, ())
+    return [one for one in spans if one.signal == signal]
+
+
+def left_out(spans: Sequence[Lasting], now_ms: int) -> dict[Labels, list[tuple[int, int]]]:
     """What no baseline of a signal may hold, by series: regressions, and all before acceptance.
 
     What was there already when somebody accepted a new normal is part of it, whichever rule it is.
@@ -54,7 +75,7 @@ class Apart:
         return not any(lo_ms < end_ms and hi_ms > start_ms for lo_ms, hi_ms in self.over)
 
 
-def apart(spans: Sequence[Regression], now_ms: int) -> dict[Labels, Apart]:
+def apart(spans: Sequence[Lasting], now_ms: int) -> dict[Labels, Apart]:
     """What is no past, by series, of the regressions on one signal.
 
     What was never confirmed and went away again is learnt: the series does that.
@@ -81,7 +102,7 @@ def restarted(
     background: Background,
     series: Sequence[Labels],
     signal: str,
-    spans: Sequence[Regression],
+    spans: Sequence[Lasting],
     now_ms: int,
 ) -> Background:
     """The same, with fewer days asked of series whose normal began anew a few days ago.

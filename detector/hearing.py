@@ -13,7 +13,7 @@ import numpy as np
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
 from detector.confirming import Draft
 from detector.current import Current, Members
-from detector.exclusion import frozen, left_out, restarted
+from detector.exclusion import BySignal, Spans, frozen, left_out, on, restarted
 from detector.facts import FactFinder
 from detector.gates import conclude
 from detector.judgement import VERDICTS, Verdict, Verdicts
@@ -38,25 +38,28 @@ class Normals:
     """Flat baselines, made anew each hour and when a regression changes what they may hold."""
 
     _known: dict[str, tuple[tuple[int, int, int], Flat]] = field(default_factory=dict)
-    _asked: tuple[object, tuple[str, int, int]] | None = None
+    _asked: dict[str, tuple[object, tuple[int, int]]] = field(default_factory=dict)
 
     def forget(self, signal: str | None = None) -> None:
         """Make those of one signal anew, or all."""
         for name in [*self._known] if signal is None else [signal]:
             self._known.pop(name, None)
-        self._asked = None
+            self._asked.pop(name, None)
 
-    def flat(self, days: Days, now_ms: int, spans: Sequence[Regression]) -> Flat:
+    def flat(self, days: Days, now_ms: int, spans: Spans) -> Flat:
         """The baselines of a signal at a tick.
 
         Windows in which any rule on the signal had a regression open are left out.
         """
         name, end_ms = days.signal.name, baseline_end_ms(now_ms)
-        same = (name, end_ms, days.recent.version)
-        if self._asked is not None and self._asked[0] is spans and self._asked[1] == same:
+        # What is over stays as it was, and what is not lasts beyond the end: that is the same too.
+        same = (end_ms, days.recent.version)
+        asked = on(spans, name) if isinstance(spans, BySignal) else spans
+        before = self._asked.get(name)
+        if before is not None and before[0] is asked and before[1] == same:
             return self._known[name][1]
-        self._asked = (spans, same)
-        excluded = left_out([one for one in spans if one.signal == name], now_ms)
+        self._asked[name] = (asked, same)
+        excluded = left_out(on(spans, name), now_ms)
         reach = hash(
             tuple(
                 (labels, lo, min(hi, end_ms))
@@ -89,7 +92,7 @@ class Assess(Protocol):
         drafts: Sequence[Draft],
         now_ms: int,
         open_: Sequence[Regression],
-        spans: Sequence[Regression],
+        spans: Spans,
     ) -> list[Verdicts]:
         """The verdicts of these drafts, with the gates that ask the past."""
         ...
@@ -120,13 +123,14 @@ class Hearing:
         rules: Mapping[str, Rule],
         now_ms: int,
         watched: Sequence[Regression],
-        spans: Sequence[Regression],
+        spans: Spans,
     ) -> list[Draft]:
         """What each rule says without the past; those that have no series to judge say nothing.
 
         `watched` are the regressions that go on, `spans` those that baselines may not hold.
         """
         signal, result = self.signal, []
+        lasting = on(spans, signal.name)
         for name, rule in rules.items():
             mine = [r for r in watched if r.rule == name and r.signal == signal.name]
             span = rule.span(signal.form.window, signal.form.over)
@@ -135,7 +139,9 @@ class Hearing:
             if not len(judged):
                 continue
             series = judged.series
-            normal = restarted(self.baseline.background(series), series, signal.name, spans, now_ms)
+            normal = restarted(
+                self.baseline.background(series), series, signal.name, lasting, now_ms
+            )
             background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
             facts = self.facts.find(signal, rule, span, judged, self.version)
             levels = judge_of(rule).judge(background, facts)
@@ -156,7 +162,7 @@ class Hearing:
         rules: Mapping[str, Rule],
         now_ms: int,
         watched: Sequence[Regression],
-        spans: Sequence[Regression],
+        spans: Spans,
     ) -> list[Verdicts]:
         """What each rule says in the end."""
         drafts = self.drafts(rules, now_ms, watched, spans)

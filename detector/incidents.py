@@ -21,7 +21,7 @@ from detector.lifecycle import DETECTOR, identity
 from detector.meters import IncidentMeters
 from detector.regression import Deployment, Phase, Regression
 from detector.regression import Step as Taken
-from detector.tables import DeploymentRow, IncidentRow, RegressionRow, brief
+from detector.tables import DeploymentRow, IncidentRow, RegressionRow, brief, regressions_of
 
 # How long after an incident opened its deployments are looked at again, as windows come in.
 TESTED_FOR_MS = 2 * 3_600_000
@@ -248,7 +248,9 @@ class Incidents:
             return
         since_ms = now_ms - TESTED_FOR_MS
         back = select(RegressionRow.incident_id).where(
-            RegressionRow.phase == Phase.REOPENED, col(RegressionRow.held_since_ms) > since_ms
+            col(RegressionRow.open_key).is_not(None),  # the index of what is not over
+            RegressionRow.phase == Phase.REOPENED,
+            col(RegressionRow.held_since_ms) > since_ms,
         )
         rows = session.exec(
             select(FindingRow)
@@ -369,15 +371,11 @@ def batched(ids: Collection[str]) -> Iterator[list[str]]:
         yield known[start : start + IDS_AT_ONCE]
 
 
-def whole(session: Session, condition: ColumnElement[bool]) -> Iterator[Regression]:
-    """Regressions that meet a condition."""
-    return (row.domain() for row in session.exec(select(RegressionRow).where(condition)))
-
-
 def of_depth(
     session: Session, condition: ColumnElement[bool], depth: Depth
 ) -> Iterator[Regression]:
     """Regressions that meet a condition, so much of each."""
     if depth is Depth.ALONE:
         return iter(())
-    return whole(session, condition) if depth is Depth.WHOLE else brief(session, condition)
+    read = regressions_of if depth is Depth.WHOLE else brief
+    return read(session, condition)

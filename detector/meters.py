@@ -41,6 +41,12 @@ class DetectorMeters:
             "Memory of the judged windows that are held for baselines.",
             registry=registry,
         )
+        self.past_reads = Counter(
+            "plimsoll_past_regressions_readings",
+            "Ticks that read all regressions of the last weeks, not only new steps, by why.",
+            ["why"],
+            registry=registry,
+        )
         self.last_tick = Gauge(
             "plimsoll_tick_last_end_timestamp_seconds",
             "End of the last window that was judged.",

@@ -18,10 +18,13 @@ from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import Session, col, select
 
 from detector.regression import Kind, Phase, Regression, Severity
-from detector.tables import ENTRY, RegressionRow
+from detector.tables import ENTRY, RegressionRow, regressions_of
 
 LOOK = 20_000
 """Entries of an index that one page looks at: some 10 ms."""
+
+NEAR = 2_000
+"""Entries that are looked at first: most pages are full by then, and cost less than 1 ms."""
 
 PROBE = 2_000
 """Entries that are counted to learn which of several filters is the rarest."""
@@ -70,25 +73,38 @@ def page(session: Session, query: Query) -> Page:
     within += entrance(session, query, within)
     row = RegressionRow
     newest_first = col(row.opened_ms).desc(), col(row.id).desc()
-    entry = [getattr(row, name) for name in ENTRY]
-    looked = sqlalchemy.select(*entry).where(*within).order_by(*newest_first).limit(LOOK).subquery()
-    found = session.exec(
-        select(looked.c.opened_ms, looked.c.id)
-        .where(*tests(query, looked.c))
-        .order_by(looked.c.opened_ms.desc(), looked.c.id.desc())
-        .limit(query.limit + 1)
-    ).all()
-    shown = [(at_ms, id_) for at_ms, id_ in found[: query.limit]]
+    found = look(session, query, within, min(NEAR, LOOK))
+    if len(found) <= query.limit:
+        found = look(session, query, within, LOOK)
+    shown = found[: query.limit]
     if len(found) > query.limit:
         end: tuple[int, str] | None = shown[-1]
     else:
         last = select(row.opened_ms, row.id).where(*within).order_by(*newest_first)
         end = session.exec(last.offset(LOOK - 1).limit(1)).first()
-    rows = session.exec(select(row).where(col(row.id).in_([id_ for _, id_ in shown])))
     regressions = sorted(
-        (one.domain() for one in rows), key=lambda one: (one.opened_ms, one.id), reverse=True
+        regressions_of(session, col(row.id).in_([id_ for _, id_ in shown])),
+        key=lambda one: (one.opened_ms, one.id),
+        reverse=True,
     )
     return Page(tuple(regressions), written(*end) if end else None)
+
+
+def look(
+    session: Session, query: Query, within: list[Condition], most: int
+) -> list[tuple[int, str]]:
+    """Times and ids of what meets a query among so many entries, one more than a page holds."""
+    row = RegressionRow
+    newest_first = col(row.opened_ms).desc(), col(row.id).desc()
+    entry = [getattr(row, name) for name in ENTRY]
+    looked = sqlalchemy.select(*entry).where(*within).order_by(*newest_first).limit(most).subquery()
+    found = session.exec(
+        select(looked.c.opened_ms, looked.c.id)
+        .where(*tests(query, looked.c))
+        .order_by(looked.c.opened_ms.desc(), looked.c.id.desc())
+        .limit(query.limit + 1)
+    )
+    return [(at_ms, id_) for at_ms, id_ in found]
 
 
 def span(query: Query) -> list[Condition]:

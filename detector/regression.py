@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from detector import units
 from detector.finding import Finding
@@ -98,6 +98,47 @@ class Deployment:
     url: str = ""
 
 
+class Lasting(Protocol):
+    """What baselines ask of a regression: on which series it was, when, and what it does to them.
+
+    The members are those of `Regression`, which says what they mean.
+    """
+
+    @property
+    def signal(self) -> str:
+        """What was judged."""
+        ...
+
+    @property
+    def labels(self) -> Labels:
+        """Its series."""
+        ...
+
+    @property
+    def phase(self) -> Phase:
+        """Where it is in its life."""
+        ...
+
+    @property
+    def resolved_ms(self) -> int | None:
+        """Its end, once it is over."""
+        ...
+
+    @property
+    def accepted_from_ms(self) -> int | None:
+        """Where the normal begins anew, once it was accepted."""
+        ...
+
+    @property
+    def freezes(self) -> bool:
+        """Whether its windows are kept out of baselines."""
+        ...
+
+    def spans(self, now_ms: int) -> tuple[tuple[int, int], ...]:
+        """When it was there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
     """One rule on one series, from the tick it opened to the tick it was resolved.
@@ -156,13 +197,11 @@ class Regression:
     @property
     def freezes(self) -> bool:
         """Whether its windows are kept out of baselines; what is better or accepted is normal."""
-        normal = self.phase in (Phase.FALSE_POSITIVE, Phase.ACCEPTED)
-        return self.kind is Kind.REGRESSION and not normal
+        return freezes(self.kind, self.phase)
 
     def spans(self, now_ms: int) -> tuple[tuple[int, int], ...]:
         """When it was there, `(from, until)` in milliseconds; until now while it is not over."""
-        until_ms = self.resolved_ms if self.resolved_ms is not None else now_ms
-        return (*self.earlier, (self.began_lo_ms, until_ms))
+        return times(self, now_ms)
 
     @property
     def is_mild(self) -> bool:
@@ -174,6 +213,36 @@ class Regression:
     def change(self) -> str:
         """`+42 %` against the frozen baseline, at its worst; empty for absolute rules."""
         return units.change(self.worst, self.baseline)
+
+
+class Timed(Protocol):
+    """What tells when a regression was there."""
+
+    @property
+    def began_lo_ms(self) -> int:
+        """Where it began at the earliest."""
+        ...
+
+    @property
+    def resolved_ms(self) -> int | None:
+        """Its end, once it is over."""
+        ...
+
+    @property
+    def earlier(self) -> tuple[tuple[int, int], ...]:
+        """The spans before."""
+        ...
+
+
+def times(one: Timed, now_ms: int) -> tuple[tuple[int, int], ...]:
+    """When a regression was there; until now while it is not over."""
+    until_ms = one.resolved_ms if one.resolved_ms is not None else now_ms
+    return (*one.earlier, (one.began_lo_ms, until_ms))
+
+
+def freezes(kind: Kind, phase: Phase) -> bool:
+    """Whether windows are kept out of baselines; what is better or accepted is normal."""
+    return kind is Kind.REGRESSION and phase not in (Phase.FALSE_POSITIVE, Phase.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

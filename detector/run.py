@@ -21,9 +21,11 @@ from detector.baseline import DAY_MS, Flat, baseline_end_ms, nothing
 from detector.book import Book
 from detector.change import PAST_DAYS
 from detector.confirming import Confirming, Draft
+from detector.exclusion import Spans
 from detector.facts import FactFinder
 from detector.hearing import Days, Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Judged, Verdicts
+from detector.lasted import Memory
 from detector.ledger import Ledger
 from detector.living import Lives
 from detector.load import LoadFinder
@@ -86,6 +88,7 @@ class Detector:
     facts: FactFinder = field(init=False)
     normals: Normals = field(default_factory=Normals)
     confirming: Confirming = field(init=False)
+    lasted: Memory = field(init=False)
     _windowing: Windowing | None = None
     _counted_ms: int = 0
 
@@ -93,6 +96,7 @@ class Detector:
         signals = self.definitions.signals
         self.facts = FactFinder(self.history, signals, self.book.dependencies)
         self.confirming = Confirming(self.history, self.meters)
+        self.lasted = Memory(self.meters)
 
     @property
     def windowing(self) -> Windowing:
@@ -135,7 +139,7 @@ class Detector:
             done = self.is_done(session, now_ms)
             since_ms = baseline_end_ms(now_ms) - PAST_DAYS * DAY_MS
             open_ = self.book.watched(session)
-            spans = [*self.book.spans(session, since_ms), *self.book.accepted(session, since_ms)]
+            spans = self.lasted.read(session, open_, since_ms)
         drafts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
         verdicts = self.confirming.confirm(drafts, now_ms, open_, spans)
         if done:
@@ -187,7 +191,7 @@ class Detector:
         self.confirming.forget()
 
     def judge(
-        self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Sequence[Regression]
+        self, signal: Signal, now_ms: int, open_: Sequence[Regression], spans: Spans
     ) -> list[Draft]:
         """What all rules on one signal say without its past; its newest readings are noted."""
         held = self.windowing.days(signal.name, now_ms)
@@ -198,7 +202,7 @@ class Detector:
         hearing = Hearing(signal, held.current, baseline, self.facts, held.recent.version)
         return hearing.drafts(self.definitions.rules_of(signal.name), now_ms, open_, spans)
 
-    def baseline(self, signal: Signal, now_ms: int, spans: Sequence[Regression]) -> Flat:
+    def baseline(self, signal: Signal, now_ms: int, spans: Spans) -> Flat:
         """The flat baselines of a signal, without the regressions that are known on it."""
         held = self.windowing.days(signal.name, now_ms)
         return self.normals.flat(Days(signal, held.members, held.recent), now_ms, spans)

@@ -1,6 +1,6 @@
 """The detector's tables, and the way between a row and what it stands for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -43,6 +43,7 @@ def document() -> Any:
 
 UNTOLD = text("announced < version")
 LIVE = text("open_key IS NOT NULL")
+ACCEPTED = text("accepted_from_ms IS NOT NULL")
 # The order of pages, then all that a filter can ask for: a filter is tested without reading rows.
 ENTRY = ("opened_ms", "id", "kind", "severity", "phase", "signal", "rule", "target")
 
@@ -109,6 +110,14 @@ class RegressionRow(SQLModel, table=True):
         # What is not over, among a million that are.
         Index("ix_regression_live", *ENTRY, sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_regression_resolved_ms", "resolved_ms"),
+        # Ticks ask for false positives whose breach lasts, among many that are over.
+        Index("ix_regression_phase_clear", "phase", "clear_since_ms"),
+        Index(
+            "ix_regression_accepted",
+            "accepted_from_ms",
+            sqlite_where=ACCEPTED,
+            postgresql_where=ACCEPTED,
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -123,7 +132,7 @@ class RegressionRow(SQLModel, table=True):
     target: str = ""
     worse: str
     severity: str
-    phase: str = Field(index=True)
+    phase: str
     value: float
     worst: float
     threshold: float
@@ -169,7 +178,7 @@ class RegressionRow(SQLModel, table=True):
 
     def domain(self) -> Regression:
         """What the row stands for."""
-        return domain(self, self.evidence)
+        return domain({name: getattr(self, name) for name in (*BRIEF, "evidence")})
 
 
 # Members that are the same in the row and in the domain.
@@ -185,28 +194,34 @@ SAME = (
 BRIEF = (*SAME, "incident_id", "kind", "earlier", "tags", "unit", "labels", "severity", "phase")
 
 
+def regressions_of(
+    session: Session, condition: ColumnElement[bool], names: Sequence[str] = (*BRIEF, "evidence")
+) -> Iterator[Regression]:
+    """Regressions that meet a condition; those without their evidence are shown, never stored.
+
+    Read as columns: rows that are watched for changes cost as much again.
+    """
+    chosen: Select[Any] = sqlalchemy.select(*(getattr(RegressionRow, name) for name in names))
+    found = session.execute(chosen.where(condition))
+    return (domain(dict(zip(names, row, strict=True))) for row in found)
+
+
 def brief(session: Session, condition: ColumnElement[bool]) -> Iterator[Regression]:
     """Regressions that meet a condition, without their evidence: to be shown, never stored."""
-    columns = [getattr(RegressionRow, name) for name in BRIEF]
-    chosen: Select[Any] = sqlalchemy.select(*columns).where(condition)
-    return (domain(row, {}) for row in session.execute(chosen))
+    return regressions_of(session, condition, BRIEF)
 
 
-def domain(row: Any, evidence: dict[str, Any]) -> Regression:
-    """The regression that a row stands for; `row` has the columns as members."""
-    values = {name: getattr(row, name) for name in SAME}
-    return Regression(
-        **values,
-        incident_id=row.incident_id or "",
-        kind=Kind(row.kind),
-        earlier=tuple((lo, hi) for lo, hi in row.earlier),
-        tags=tuple(map(Tag, row.tags)),
-        unit=Unit(row.unit),
-        labels=Labels.of(row.labels),
-        severity=Severity(row.severity),
-        phase=Phase(row.phase),
-        evidence=evidence,
-    )
+def domain(found: dict[str, Any]) -> Regression:
+    """The regression of these columns."""
+    found["incident_id"] = found["incident_id"] or ""
+    found["kind"] = Kind(found["kind"])
+    found["earlier"] = tuple((lo, hi) for lo, hi in found["earlier"])
+    found["tags"] = tuple(map(Tag, found["tags"]))
+    found["unit"] = Unit(found["unit"])
+    found["labels"] = Labels.of(found["labels"])
+    found["severity"] = Severity(found["severity"])
+    found["phase"] = Phase(found["phase"])
+    return Regression(**found)
 
 
 class TransitionRow(SQLModel, table=True):

@@ -4,6 +4,7 @@ SQLite (write-ahead log) by default, PostgreSQL by URL. Each room declares its o
 its own book; migrations stand in `storage/migrations` and are run at start.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import msgspec
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
@@ -134,7 +136,8 @@ class State:
     def migrate(self) -> None:
         """Bring the tables to this version; a state written by a newer version is refused."""
         config = migrations()
-        known = revisions()
+        scripts = ScriptDirectory.from_config(config)
+        known = revisions(scripts)
         with self.opened(checked=False) as connection:
             if self.engine.dialect.name == POSTGRESQL:
                 # Of replicas that start together one makes the tables, the others wait for it.
@@ -147,8 +150,11 @@ class State:
                     f"the state is of a newer version of Plimsoll (revision {current}): "
                     "start that version, or restore a backup made before the upgrade"
                 )
+            if current == scripts.get_current_head():
+                return
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            # Of every row: seconds over a large state, so only after tables were changed.
             if self.file is not None and connection.exec_driver_sql(ORPHANS).first() is not None:
                 raise StateError(f"{self.address} refers to rows that are gone: restore a backup")
             connection.commit()
@@ -192,9 +198,9 @@ def migrations() -> Config:
     return config
 
 
-def revisions() -> frozenset[str]:
+def revisions(scripts: ScriptDirectory | None = None) -> frozenset[str]:
     """The versions of the tables that this program knows."""
-    scripts = ScriptDirectory.from_config(migrations())
+    scripts = scripts or ScriptDirectory.from_config(migrations())
     return frozenset(one.revision for one in scripts.walk_revisions())
 
 
@@ -225,6 +231,14 @@ def write_ahead(cursor: sqlite3.Cursor) -> None:
             sleep(0.01)
 
 
+def document(text: str | bytes) -> Any:
+    """A JSON column; pages read hundreds of them, and `json` takes several times as long."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:  # Python writes numbers that JSON has not, like NaN
+        return json.loads(text)
+
+
 def make_engine(url: str) -> Engine:
     """An engine whose SQLite connections wait for each other and survive kill -9.
 
@@ -239,12 +253,15 @@ def make_engine(url: str) -> Engine:
         name = parsed.drivername
         raise StateError(f"{name!r} is no database that state can be kept in; use {ADDRESSES}")
     if parsed.get_backend_name() != SQLITE:
-        return sqlalchemy.create_engine(parsed, pool_pre_ping=True)
+        return sqlalchemy.create_engine(parsed, pool_pre_ping=True, json_deserializer=document)
     if parsed.database in (None, "", ":memory:"):
         raise StateError(f"a state in memory would be lost; use {ADDRESSES}")
     # NullPool: SQLite connections are cheap, and a pooled one keeps the log from being truncated.
     engine = sqlalchemy.create_engine(
-        parsed, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}
+        parsed,
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_SECONDS},
+        json_deserializer=document,
     )
 
     @event.listens_for(engine, "connect")

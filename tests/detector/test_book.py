@@ -671,3 +671,14 @@ def test_a_comment_is_no_news(state: State) -> None:
     one = opened(state)
     saved(state, one, 1, Step.COMMENTED)
     assert only(state).version == 1
+
+
+def test_those_of_one_signal_are_read_alone(state: State) -> None:
+    one = opened(state)
+    other = opened(state, 1, rule="errors", signal="api_error_rate")
+    with state.reading() as session:
+        every = BOOK.spans(session, NOON_MS)
+        assert {each.id for each in every} == {one.id, other.id}
+        mine = BOOK.spans(session, NOON_MS, Depth.WHOLE, "api_p95")
+        assert [each.id for each in mine] == [one.id]
+        assert BOOK.accepted(session, 0, signal="api_p95") == []
