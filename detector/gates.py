@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 
 from detector.bounds import Levels, Limits, beyond_critical, cleared, fixed, held, shown
+from detector.change import AGREEMENT
 from detector.checks import (
     Case,
     Checks,
@@ -74,7 +75,7 @@ class Gate(StrEnum):
 ASKS: Mapping[Gate, str] = {
     Gate.DATA: "The newest window has a value.",
     Gate.MIN_COUNT: "Enough observations are in the newest window.",
-    Gate.SETTLING: "Nothing that it rests on has been restarted or flushed in this window.",
+    Gate.SETTLING: "Nothing that it rests on was restarted, flushed or deployed in this window.",
     Gate.HISTORY: "There is enough history to say what a breach is.",
     Gate.IMPROVEMENT: "It has not got better by as much, for as long.",
     Gate.TRIGGER: "The newest window is beyond the threshold.",
@@ -92,6 +93,9 @@ ASKS: Mapping[Gate, str] = {
     Gate.WENT_AWAY: "The last two hours have kept enough of the step.",
 }
 """What each stage asks for, in a sentence."""
+
+
+REJECTED = Verdict.REJECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,8 @@ def literal(case: Case) -> tuple[Stage, ...]:
     far = is_far(gates, newest, background, up)
     improved = better[:, -1] & (better.sum(axis=1) >= case.span.need) & far
     short = case.breach.sum(axis=1) < case.span.need
+    # What merely scatters is no change that a gate refused: it is steady.
+    unsustained = (Verdict.STEADY, Reason.NONE) if rule.is_change else (REJECTED, Reason.SUSTAIN)
     return (
         Stage(Gate.DATA, np.isnan(newest), Verdict.UNKNOWN, Reason.NO_DATA, of_data(case)),
         Stage(
@@ -217,7 +223,7 @@ def literal(case: Case) -> tuple[Stage, ...]:
             case.levels.better is not None and rule.improvements,
         ),
         Stage(Gate.TRIGGER, ~case.breach[:, -1], Verdict.STEADY, Reason.NONE, of_trigger(case)),
-        Stage(Gate.SUSTAIN, short, Verdict.REJECTED, Reason.SUSTAIN, of_sustain(case)),
+        Stage(Gate.SUSTAIN, short, *unsustained, of_sustain(case)),
         Stage(
             Gate.MIN_DELTA,
             ~far,
@@ -246,6 +252,9 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
+    least = gates.significance
+    if rule.is_change and least is None:
+        least = AGREEMENT
     usual = within = effect = weak = others = doubted = away = warming = none
     expected = case.levels.expected
     if gates.expected and expected is not None:
@@ -258,19 +267,25 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     if gates.effect is not None:
         multiple = assessed.expected * gates.effect
         effect = newest < multiple if up else newest > multiple
-    if gates.significance is not None:
-        least = gates.significance
+    if least is not None:
         surely, maybe = assessed.agreeing >= least, assessed.suspecting >= least
         effect = effect | (~surely & ~maybe & (assessed.unusual >= least))
         weak = ~surely & ~maybe & ~np.isnan(assessed.agreeing)
         doubted = ~surely & maybe
+    if rule.is_change:
+        # Its past is the trigger: what it does not speak for is no change.
+        weak = assessed.looked & ~(assessed.suspecting >= least) & ~effect
+        weak &= ~assessed.awaiting
+        small = np.abs(np.log1p(assessed.effect)) < abs(np.log(rule.trigger.part.level))
+        effect = effect | small
     if gates.went_away is not None:
         away = assessed.kept < gates.went_away
     if gates.warming and rule.is_statistical:
         # A fixed limit of `any` that holds needs no history.
         alone = held(fixed(case.levels.worse), values, up)[:, -1] == 1
         warming = ~case.background.ready & ~alone
-    rejected = Verdict.REJECTED
+    rejected = REJECTED
+    weakly = (Verdict.STEADY, Reason.NONE) if rule.is_change else (rejected, Reason.SIGNIFICANCE)
     return (
         Stage(
             Gate.AWAITING_EVIDENCE,
@@ -278,7 +293,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             rejected,
             Reason.AWAITING_EVIDENCE,
             of_evidence(case),
-            gates.ask_the_past and rule.is_statistical,
+            rule.asks_the_past,
         ),
         Stage(Gate.EXPECTED, usual, rejected, Reason.EXPECTED, of_expected(case), gates.expected),
         Stage(
@@ -295,15 +310,14 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             rejected,
             Reason.EFFECT,
             of_effect(case),
-            gates.effect is not None or gates.significance is not None,
+            gates.effect is not None or least is not None,
         ),
         Stage(
             Gate.SIGNIFICANCE,
             weak,
-            rejected,
-            Reason.SIGNIFICANCE,
+            *weakly,
             of_significance(case),
-            gates.significance is not None,
+            least is not None,
         ),
         Stage(
             Gate.MIX,
@@ -327,7 +341,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             Verdict.SUSPECTED,
             Reason.SIGNIFICANCE,
             of_certainty(case),
-            gates.significance is not None,
+            least is not None,
         ),
         Stage(
             Gate.WENT_AWAY,

@@ -154,6 +154,11 @@ class Regression:
         return self.baseline is not None
 
     @property
+    def normal(self) -> str:
+        """What its baseline is, in words."""
+        return normal(of_hours=bool(self.evidence.get("of_hours")))
+
+    @property
     def freezes(self) -> bool:
         """Whether its windows are kept out of baselines; what is better or accepted is normal."""
         normal = self.phase in (Phase.FALSE_POSITIVE, Phase.ACCEPTED)
@@ -174,6 +179,11 @@ class Regression:
     def change(self) -> str:
         """`+42 %` against the frozen baseline, at its worst; empty for absolute rules."""
         return units.change(self.worst, self.baseline)
+
+
+def normal(*, of_hours: bool) -> str:
+    """What a baseline is, in words."""
+    return "usual at this hour" if of_hours else "7-day average"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
