@@ -97,8 +97,13 @@ def signals(seconds: int) -> Mapping[str, Signal]:
     return build_signals({SIGNAL: {**form, "window": length, "over": length}})
 
 
-def episodes(given: Sequence[Given], chosen: Mapping[str, Rule]) -> list[list[Episode]]:
+def episodes(
+    given: Sequence[Given], chosen: Mapping[str, Rule], silent_ms: int = SILENT_MS
+) -> list[list[Episode]]:
     """What these rules would have opened on each series; windows of one length.
+
+    Nothing is judged until a day before the earliest series is `silent_ms` old: for want of a
+    baseline nothing could be told.
 
     Series of different years are moved by whole weeks to lie over each other, and replayed in one
     go: what is usual at an hour of the week stays where it is. None knows of another.
@@ -118,12 +123,11 @@ def episodes(given: Sequence[Given], chosen: Mapping[str, Rule]) -> list[list[Ep
         with closing(file):
             history = DuckHistory(file)
             history.put_windows(windows_of(given, weeks))
-            # Nothing is told in the first days, for want of a baseline.
             replay = Replay(
                 signals(seconds),
                 dict(chosen),
                 history,
-                min(begins) + SILENT_MS,
+                min(begins) + silent_ms,
                 last,
                 assess=Confirming(history).confirm,
             )

@@ -12,10 +12,10 @@ from enum import StrEnum
 import numpy as np
 
 from detector.bounds import Levels, Limits, beyond_critical, cleared, fixed, held, shown
-from detector.change import AGREEMENT
 from detector.checks import (
     Case,
     Checks,
+    agreement,
     of_band,
     of_certainty,
     of_count,
@@ -252,9 +252,8 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
-    least = gates.significance
-    if rule.is_change and least is None:
-        least = AGREEMENT
+    least = agreement(rule)
+    asks = not np.isnan(least)
     usual = within = effect = weak = others = doubted = away = warming = none
     expected = case.levels.expected
     if gates.expected and expected is not None:
@@ -267,7 +266,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     if gates.effect is not None:
         multiple = assessed.expected * gates.effect
         effect = newest < multiple if up else newest > multiple
-    if least is not None:
+    if asks:
         surely, maybe = assessed.agreeing >= least, assessed.suspecting >= least
         effect = effect | (~surely & ~maybe & (assessed.unusual >= least))
         weak = ~surely & ~maybe & ~np.isnan(assessed.agreeing)
@@ -310,14 +309,14 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             rejected,
             Reason.EFFECT,
             of_effect(case),
-            gates.effect is not None or least is not None,
+            gates.effect is not None or asks,
         ),
         Stage(
             Gate.SIGNIFICANCE,
             weak,
             *weakly,
             of_significance(case),
-            least is not None,
+            asks,
         ),
         Stage(
             Gate.MIX,
@@ -341,7 +340,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             Verdict.SUSPECTED,
             Reason.SIGNIFICANCE,
             of_certainty(case),
-            least is not None,
+            asks,
         ),
         Stage(
             Gate.WENT_AWAY,

@@ -27,8 +27,8 @@ def usual(
 ) -> tuple[Floats, Floats]:
     """(what is usual at `now`, how far values are usually from it) of each series, by its number.
 
-    NaN with fewer than two days, and for windows of a length that no method is for. Windows with fewer than `least_n` observations, and those of the
-    spans that are left out, count as missing.
+    NaN with fewer than two days, and for windows of a length that no method is for. Windows with
+    fewer than `least_n` observations, and those of the spans that are left out, count as missing.
     """
     method = method_for(recent.step_ms / 1000)
     found = np.full((2, len(members)), np.nan)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from detector.agreement import is_blind
 from detector.config import build_rules, build_signals
 from detector.confirming import Confirming
+from detector.gates import Gate
 from detector.judgement import Reason, Verdict
 from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule
@@ -185,14 +186,14 @@ def test_an_explanation_tells_what_the_past_said(tmp_path: Path) -> None:
     (one,) = explain(watch.history, *asked, assess=Confirming(watch.history).confirm).rules
     assert one.judgement.verdict is Verdict.REGRESSED
     gates = {each.gate: each for each in one.passages}
-    effect = gates["effect"].checks[0]
+    effect = gates[Gate.EFFECT].checks[0]
     assert effect.saw == pytest.approx(1.12, abs=0.03)
     assert effect.needed == 1.08
-    assert gates["suspicion"].checks[0].saw >= 0.5
+    assert gates[Gate.SUSPICION].checks[0].saw >= 0.5
     # Where nobody can look at the past there is no change, whatever the windows show.
     (blind,) = explain(watch.history, *asked).rules
     assert blind.judgement.verdict is Verdict.STEADY
-    assert {each.gate: each.result for each in blind.passages}["significance"] is Result.ENDED
+    assert {each.gate: each.result for each in blind.passages}[Gate.SIGNIFICANCE] is Result.ENDED
     watch.close()
 
 
