@@ -20,6 +20,7 @@ from detector.paper import Episode
 from detector.replay import Replay
 from detector.rule import Gates, Rule
 from detector.signal import Signal
+from detector.trigger import Trigger
 from storage.duck import DuckHistory
 from storage.duckfile import DuckFile
 from storage.history import NO_LAYOUT, Floats, Windows
@@ -31,28 +32,36 @@ SILENT_MS = 4 * DAY_MS
 RELATIVE, CHANGE = "relative", "change"
 SHIPPED = {
     "up": {RELATIVE: "api_mean_time_regression", CHANGE: "api_mean_time_change"},
-    "down": {RELATIVE: "cache_hit_rate_drop", CHANGE: "api_requests_drop"},
+    "down": {RELATIVE: "cache_hit_rate_drop", CHANGE: "api_mean_time_change"},
 }
 # What a series of bare numbers cannot have: observations, a unit, flushes.
 UNASKED = ("min_count", "min_events", "min_baseline_count", "min_delta", "min_ratio", "settling")
 
 
 def rules(direction: str) -> dict[str, Rule]:
-    """The shipped rules for this direction, without the gates that ask for a unit or a count."""
+    """The shipped rules for this direction, without the gates that ask for a unit or a count.
+
+    No change of something that falls ships, so the one that rises is turned: 0.93 for 1.08.
+    """
     built = build_rules(shipped()[1])
     fields = Gates.model_fields
     unasked = {name: fields[name].get_default() for name in UNASKED}
-    return {
-        name: built[shipped_name].model_copy(
-            update={
-                "signal": SIGNAL,
-                "enabled": True,
-                "load": None,
-                "gates": built[shipped_name].gates.model_copy(update=unasked),
-            }
-        )
-        for name, shipped_name in SHIPPED[direction].items()
-    }
+    made = {}
+    for name, ships in SHIPPED[direction].items():
+        rule = built[ships]
+        part = rule.trigger.part
+        update = {
+            "signal": SIGNAL,
+            "enabled": True,
+            "load": None,
+            "gates": rule.gates.model_copy(update=unasked),
+        }
+        if part.upwards and direction == "down":
+            below = round(1 / part.level, 2)
+            update |= {"trigger": Trigger.model_validate({"change": {"below": below}})}
+            update |= {"critical": None}
+        made[name] = rule.model_copy(update=update)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

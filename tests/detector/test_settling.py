@@ -181,7 +181,6 @@ def test_the_shipped_rules_on_response_times_wait_after_a_deployment_and_errors_
         "api_mean_time_regression",
         "api_response_time_change",
         "api_mean_time_change",
-        "api_requests_drop",
         "cache_hit_rate_drop",
     }
 
