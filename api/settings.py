@@ -16,7 +16,7 @@ from api.document import Document, Fault, read
 from api.needs import need_faults, needs
 from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
-from detector.agreement import disagreements, is_blind
+from detector.agreement import disagreements
 from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
 from detector.increase import LOOKBACK_MS
 from detector.rule import Rule, When
@@ -32,6 +32,7 @@ from detector.signal import (
     Signal,
     check_name,
 )
+from detector.usual import is_blind
 from detector.variants import misfits
 from storage.config import StorageConfig
 from storage.duration import written
@@ -233,6 +234,10 @@ def model_of(kind: str, text: Any) -> type[BaseModel]:
     return FORMS.get(str(form), Gauge)
 
 
+# More requests explain no growth of these.
+PER_REQUEST = frozenset(("quantile", "mean", "share"))
+
+
 def unfit_uses(
     document: Document, name: str, rule: Rule, signals: Mapping[str, Signal]
 ) -> Iterable[Fault]:
@@ -244,6 +249,12 @@ def unfit_uses(
     ]
     if rule.load is not None:
         uses.append((("load", "signal"), rule.load.signal, "counts"))
+        judged = signals[rule.signal].form.form
+        if judged in PER_REQUEST:
+            reason = f"{rule.signal} is a {judged}, a figure of one request already"
+            hint = "A `load` explains what is used in sum, like CPU or memory. Leave it out."
+            where = ("rules", name, "load")
+            yield Fault(".".join(where), reason, hint, document.line(where))
     for place, wanted, when in uses:
         path, used = ("rules", name, *place), signals.get(wanted)
         form = "rate" if when == "counts" else "gauge"

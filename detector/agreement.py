@@ -2,19 +2,9 @@
 
 from collections.abc import Iterator
 
-from detector.change import method_for
 from detector.rule import Rule
 from detector.signal import Promql, Quantile, Ratio, Share, Signal
 from detector.trigger import Burn, Distribution
-
-
-def is_blind(rule: Rule, signal: Signal) -> bool:
-    """Whether a rule looks for changes in windows of a length that the method is not for.
-
-    Its judgements are all unknown. Of a shipped rule that is no fault of whoever made the windows
-    shorter; of a rule of their own it is.
-    """
-    return rule.is_change and method_for(signal.form.over) is None
 
 
 def disagreements(rule: Rule, signal: Signal) -> Iterator[tuple[str, str]]:

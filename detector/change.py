@@ -24,9 +24,6 @@ MEMORY_DAYS = 15
 PAST_DAYS = 29
 """How far back anything is looked at: four weeks of hours, and the hour before."""
 
-AGREEMENT = 0.5
-"""The share of the comparisons that must agree where a rule names none: that of the method."""
-
 KEPT_SECONDS = 7200
 SCALE_DAYS = 7
 SHORTEST_COARSE, LONGEST_COARSE = 900, 21_600

@@ -10,7 +10,6 @@ from enum import StrEnum
 import numpy as np
 
 from detector.bounds import Levels, Limits, held, leaves, shown
-from detector.change import AGREEMENT
 from detector.judgement import Assessment, Background, Judged
 from detector.rule import Rule, Span
 from detector.trigger import Relative
@@ -311,25 +310,18 @@ def of_significance(case: Case) -> Checks:
     """The share of comparisons with its past that are beyond the thresholds of a suspicion."""
 
     def checks(i: int) -> tuple[Check, ...]:
-        least = agreement(case.rule)
+        least = case.rule.agreement
         saw = float(case.assessed.suspecting[i])
         return (Check("nearly beyond its past", saw, Relation.AT_LEAST, least, Measure.SHARE),)
 
     return checks
 
 
-def agreement(rule: Rule) -> float:
-    """The share of the comparisons that a rule asks for; NaN for none."""
-    if rule.gates.significance is None:
-        return AGREEMENT if rule.is_change else np.nan
-    return rule.gates.significance
-
-
 def of_certainty(case: Case) -> Checks:
     """The share of comparisons with its past that are beyond their thresholds for sure."""
 
     def checks(i: int) -> tuple[Check, ...]:
-        least = agreement(case.rule)
+        least = case.rule.agreement
         saw = float(case.assessed.agreeing[i])
         return (Check("beyond its past", saw, Relation.AT_LEAST, least, Measure.SHARE),)
 

@@ -15,7 +15,6 @@ from detector.bounds import Levels, Limits, beyond_critical, cleared, fixed, hel
 from detector.checks import (
     Case,
     Checks,
-    agreement,
     of_band,
     of_certainty,
     of_count,
@@ -252,7 +251,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
-    least = agreement(rule)
+    least = rule.agreement
     asks = not np.isnan(least)
     usual = within = effect = weak = others = doubted = away = warming = none
     expected = case.levels.expected

@@ -1,5 +1,6 @@
 """What is wrong with a signal: trigger, sustain, gates, clear level, severity."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -122,6 +123,9 @@ class Gates(Part):
         return self.expected or any(one is not None for one in numbers)
 
 
+AGREEMENT = 0.5
+"""The share that a change asks for where `gates.significance` says nothing: that of the method."""
+
 OFF = Gates(warming=False)
 
 
@@ -143,7 +147,7 @@ class Load(Part):
     milder: bool = Field(
         False,
         description="Whether what the load explains is told as `info`: for what a machine is there "
-        "for, such as its use. Who waits longer waits longer, whatever the load.",
+        "for, such as its use.",
     )
 
 
@@ -168,8 +172,8 @@ class Rule(Part):
     enabled: bool = Field(True, description="Whether it is judged at all.")
     load: Load | None = Field(
         None,
-        description="The work that may explain a breach: a regression that has grown no more than "
-        "it is tagged `load_driven`.",
+        description="The work that may explain a breach of what is used in sum, like CPU: a "
+        "regression that has grown no more than it is tagged `load_driven`.",
     )
     runbook: str = Field(
         "",
@@ -246,6 +250,13 @@ class Rule(Part):
     def asks_the_past(self) -> bool:
         """Whether its candidates are compared with their own past."""
         return self.is_change or (self.gates.ask_the_past and self.is_statistical)
+
+    @property
+    def agreement(self) -> float:
+        """The share of the comparisons with the past that must agree; NaN where nobody asks."""
+        if self.gates.significance is None:
+            return AGREEMENT if self.is_change else math.nan
+        return self.gates.significance
 
     def looks_at(self, now_ms: int, over_seconds: float) -> bool:
         """Whether it is judged at this tick: a change only where a judged window of the grid ends.

@@ -16,6 +16,8 @@ from detector.current import Members
 from detector.expected import SAME_HOURS_DAYS, middle, ordered, over_days
 from detector.judgement import Background
 from detector.recent import Recent
+from detector.rule import Rule
+from detector.signal import Signal
 from storage.history import Floats, Ints
 from storage.series import Labels
 
@@ -84,3 +86,12 @@ def about_this_hour(
         deviation=np.where(frozen, background.deviation, spread),
         of_hours=True,
     )
+
+
+def is_blind(rule: Rule, signal: Signal) -> bool:
+    """Whether a rule looks for changes in windows of a length that the method is not for.
+
+    Its judgements are all unknown. Of a shipped rule that is no fault of whoever made the windows
+    shorter; of a rule of their own it is.
+    """
+    return rule.is_change and method_for(signal.form.over) is None

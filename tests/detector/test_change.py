@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from detector.agreement import is_blind
 from detector.config import build_rules, build_signals
 from detector.confirming import Confirming
 from detector.gates import Gate
 from detector.judgement import Reason, Verdict
 from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule
+from detector.usual import is_blind
 from detector.why import Result, explain
 from storage.history import Floats
 from tests.detector.watch import (
