@@ -105,6 +105,16 @@ def detect_suspected(timestamps: NDArray[Any], values: NDArray[Any], direction: 
     return found(timestamps, values, direction, suspected=True)
 
 
+def times(judged: Judged, told: Sequence[tuple[int, int]]) -> Found:
+    """Notices as the bench counts time: by when the samples of a window were known."""
+
+    def known(at_ms: int) -> float:
+        column = at_ms // (judged.seconds * 1000) - judged.first - 1
+        return float(judged.at[min(max(column, 0), len(judged.at) - 1)])
+
+    return [(known(told_ms), known(began_ms)) for told_ms, began_ms in told]
+
+
 def shipped(
     timestamps: NDArray[Any], values: NDArray[Any], direction: str, names: Sequence[str]
 ) -> Found:
@@ -115,12 +125,7 @@ def shipped(
     for way in ways:
         given = Given(judged.values, judged.first, judged.seconds)
         (found_,) = episodes([given], rules(way))
-        for told_ms, began_ms in notices(found_, names):
-            told, began = (
-                np.clip(one // (judged.seconds * 1000) - judged.first - 1, 0, len(judged.at) - 1)
-                for one in (told_ms, began_ms)
-            )
-            result.append((float(judged.at[told]), float(judged.at[began])))
+        result += times(judged, notices(found_, names))
     return sorted(result)
 
 
