@@ -170,7 +170,8 @@ def of_rule(one: RuleWhyShape) -> Iterator[str]:
     yield f"{one.rule.id}: {one.text}"
     yield f"  {one.rule.trigger}"
     yield (
-        f"  7-day average {one.baseline_text} of {one.days} days, threshold {one.threshold_text}, "
+        f"  {one.baseline_name} {one.baseline_text} of {one.days} days, "
+        f"threshold {one.threshold_text}, "
         f"over when {one.rule.clear}"
     )
     asked = [gate for gate in one.gates if gate.result is not Result.NOT_ASKED]

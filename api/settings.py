@@ -33,6 +33,7 @@ from detector.signal import (
     Signal,
     check_name,
 )
+from detector.usual import is_blind
 from detector.variants import misfits
 from storage.config import StorageConfig
 from storage.duration import written
@@ -256,6 +257,7 @@ def unfit_uses(
     uses: list[tuple[tuple[str, ...], str, When]] = [
         (("gates", "settling", str(i), "signal"), one.signal, one.when)
         for i, one in enumerate(rule.gates.settling)
+        if one.signal
     ]
     if rule.load is not None:
         uses.append((("load", "signal"), rule.load.signal, "counts"))
@@ -296,6 +298,11 @@ def unfit_rules(
             continue
         for reason, hint in disagreements(rule, signal):
             key, line = ".".join((*path, "trigger")), document.line((*path, "trigger"))
+            yield Fault(key, reason, hint, line)
+        if is_blind(rule, signal) and "trigger" in document.data.get("rules", {}).get(name, {}):
+            key, line = ".".join((*path, "trigger")), document.line((*path, "trigger"))
+            reason = "a change is looked for in windows of 5 minutes, or of 15 minutes to 6 hours"
+            hint = f"{rule.signal} is judged over {written(signal.form.over)}; give it `over: 5m`."
             yield Fault(key, reason, hint, line)
         yield from unfit_uses(document, name, rule, signals)
         lasting = rule.sustain.for_

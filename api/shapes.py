@@ -143,6 +143,8 @@ class RegressionShape(Shape):
     """The same for people."""
     baseline: float | None
     """The 7-day average it opened with, frozen; null for absolute rules."""
+    baseline_name: str
+    """What the baseline is: `7-day average`; of a change `usual at this hour`."""
     baseline_text: str
     """The same for people; `-` for none."""
     change: str
@@ -305,6 +307,7 @@ def members(told: Told) -> dict[str, Any]:
         "threshold": one.threshold,
         "threshold_text": units.text(one.threshold, one.unit),
         "baseline": one.baseline,
+        "baseline_name": one.normal,
         "baseline_text": units.text(one.baseline, one.unit),
         "change": one.change,
         "began_from": at(one.began_lo_ms),

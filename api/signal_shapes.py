@@ -25,7 +25,9 @@ class RuleShape(Shape):
     """The rule's name."""
     signal: str
     """The signal it judges."""
-    kind: Literal["absolute", "relative", "sigma", "distribution", "slope", "burn", "all", "any"]
+    kind: Literal[
+        "absolute", "relative", "sigma", "distribution", "slope", "burn", "change", "all", "any"
+    ]
     """How it judges; `all` and `any` for a tree of triggers."""
     trigger: str
     """What must be breached and for how long, in words."""
@@ -301,7 +303,7 @@ class JudgementShape(Shape):
     threshold: float | None
     """The level that would be a breach."""
     baseline: float | None
-    """The 7-day average."""
+    """The 7-day average; of a change what was usual at that hour."""
     deviation: float | None
     """Its standard deviation."""
     days: int

@@ -367,6 +367,7 @@ def planned(house: House, asked: ReplayPosted) -> Replay:
             *house.book.spans(session, since_ms, Depth.WHOLE),
             *house.book.accepted(session, since_ms, Depth.WHOLE),
         ]
+        deployments = house.book.deployments(session, since_ms, end_ms)
     known = list({one.id: one for one in spans}.values())
     return Replay(
         definitions.signals,
@@ -377,6 +378,7 @@ def planned(house: House, asked: ReplayPosted) -> Replay:
         known,
         Confirming(house.history).confirm,
         dependencies=house.book.dependencies,
+        deployments=deployments,
     )
 
 

@@ -23,7 +23,7 @@ from detector.incidents import Depth
 from detector.judgement import Judgement, Reason, Verdict
 from detector.ledger import Wanted
 from detector.load import LoadFinder
-from detector.regression import Phase, Regression, Tag
+from detector.regression import Phase, Regression, Tag, normal
 from detector.signal import Signal
 from detector.tagging import Tagging
 from detector.tags import told
@@ -161,6 +161,8 @@ class RuleWhyShape(Shape):
     """The same for people."""
     baseline: float | None
     """The 7-day average, frozen while a regression is open."""
+    baseline_name: str
+    """What the baseline is: `7-day average`; of a change `usual at this hour`."""
     baseline_text: str
     """The same for people."""
     deviation: float | None
@@ -205,6 +207,7 @@ class RuleWhyShape(Shape):
             clear=finite(one.clear),
             clear_text=units.text(one.clear, unit),
             baseline=finite(judged.baseline),
+            baseline_name=normal(of_hours=judged.of_hours),
             baseline_text=units.text(judged.baseline, unit),
             deviation=finite(judged.deviation),
             baseline_n=finite(judged.baseline_n),
@@ -328,7 +331,7 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     assess = Confirming(house.history).confirm
     signals, needs = house.detector.definitions.signals, house.book.dependencies
     tagging = Tagging(signals, LoadFinder(house.history, needs))
-    facts = FactFinder(house.history, signals, needs)
+    facts = FactFinder(house.history, signals, needs, house.detector.deployments)
     why = explain(house.history, signal, rules, labels, at_ms, known, assess, tagging, facts)
     step_ms = house.detector.definitions.step_ms
     in_force = house.ledger.in_force(signal.name, labels, why.at_ms, step_ms)

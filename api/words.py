@@ -18,6 +18,7 @@ from detector.trigger import (
     Absolute,
     AnyLeaf,
     Burn,
+    Change,
     Distribution,
     Relative,
     Sigma,
@@ -139,6 +140,8 @@ def leaf(part: AnyLeaf, unit: units.Unit, baseline: str = "", deviation: str = "
         case Slope():
             ahead = units.duration(part.within)
             return f"daily low on the way to {part.level:g} x in {ahead}, {part.days} days in a row"
+        case Change():
+            return f"lasting change to at least {part.level:g} x what is usual at this hour{of}"
         case Burn():
             spans = " and ".join(units.duration(one) for one in (part.long, part.short_seconds))
             budget = units.text(1 - part.objective, units.Unit.RATIO)
@@ -175,6 +178,12 @@ def trigger(rule: Rule, signal: Signal) -> str:
     """A rule in words: what must be breached, and in how many windows."""
     span = rule.span(signal.form.window, signal.form.over)
     length = spoken(span.each_ms / 1000)
+    if rule.is_change:
+        looked = units.duration(signal.form.over)
+        near = back(rule.trigger.part, rule.trigger.part.halfway, signal.form.unit)
+        side = near.replace("below", "above") if rule.upwards else near.replace("above", "below")
+        told = f"looked for every {looked} where {span.need} of {span.of} windows are {side}"
+        return f"{limit(rule, signal.form.unit)}, {told}"
     if span.need == span.of:
         lasting = f"for {units.duration(span.total_ms / 1000)}"
         if span.of > 1:
@@ -202,7 +211,8 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
     if asked.min_parts:
         told.append(f"at least {several(asked.min_parts, 'part')}: of one alone it is a copy")
     for one in asked.settling:
-        told.append(f"not within {units.duration(one.for_)} after what {one.signal} shows")
+        after = f"what {one.signal} shows" if one.signal else "a deployment"
+        told.append(f"not within {units.duration(one.for_)} after {after}")
     if asked.sampling:
         told.append("deviations count the chance of so few observations")
     if asked.expected:
@@ -262,6 +272,8 @@ def back(part: AnyLeaf, level: float | None, unit: units.Unit) -> str:
             return f"share within {units.digits(level * 100)} percentage points"
         case Slope():
             return f"daily low on the way {side} {level:g} x"
+        case Change():
+            return f"{side} {level:g} x what is usual at this hour"
         case Burn():
             return f"error budget spent less than {level:g} x too fast"
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks._product import CHANGE, RELATIVE, Given, episodes, notices, rules
 from detector.change import beginning
 from detector.episode import Telling
 from detector.expected import same_hours
@@ -102,6 +103,45 @@ def detect(timestamps: NDArray[Any], values: NDArray[Any], direction: str) -> Fo
 def detect_suspected(timestamps: NDArray[Any], values: NDArray[Any], direction: str) -> Found:
     """The first notices, when a change is suspected."""
     return found(timestamps, values, direction, suspected=True)
+
+
+def times(judged: Judged, told: Sequence[tuple[int, int]]) -> Found:
+    """Notices as the bench counts time: by when the samples of a window were known."""
+
+    def known(at_ms: int) -> float:
+        column = at_ms // (judged.seconds * 1000) - judged.first - 1
+        return float(judged.at[min(max(column, 0), len(judged.at) - 1)])
+
+    return [(known(told_ms), known(began_ms)) for told_ms, began_ms in told]
+
+
+def shipped(
+    timestamps: NDArray[Any], values: NDArray[Any], direction: str, names: Sequence[str]
+) -> Found:
+    """The notices of the shipped rules, as the product sends them; times as in `found`."""
+    judged = windows(timestamps.astype(np.int64), values.astype(np.float64))
+    ways = {"both": ("up", "down")}.get(direction, (direction,))
+    result: Found = []
+    for way in ways:
+        given = Given(judged.values, judged.first, judged.seconds)
+        (found_,) = episodes([given], rules(way))
+        result += times(judged, notices(found_, names))
+    return sorted(result)
+
+
+def detect_relative(timestamps: NDArray[Any], values: NDArray[Any], direction: str) -> Found:
+    """The shipped relative rule, confirmed by the method, tick by tick."""
+    return shipped(timestamps, values, direction, (RELATIVE,))
+
+
+def detect_change(timestamps: NDArray[Any], values: NDArray[Any], direction: str) -> Found:
+    """The shipped change rule, tick by tick."""
+    return shipped(timestamps, values, direction, (CHANGE,))
+
+
+def detect_shipped(timestamps: NDArray[Any], values: NDArray[Any], direction: str) -> Found:
+    """Both rules as they stand beside each other, tick by tick; one incident is one notice."""
+    return shipped(timestamps, values, direction, (RELATIVE, CHANGE))
 
 
 def scored(arguments: Sequence[str], bench: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from detector.trigger import (
     Absolute,
     AnyLeaf,
     Burn,
+    Change,
     Distribution,
     Relative,
     Sigma,
@@ -53,6 +54,7 @@ class Unsaid(StrEnum):
 
     DISTRIBUTION = "distribution"
     SLOPE = "slope"
+    CHANGE = "change"
     DISABLED = "disabled"
     NO_COUNT = "no_count"
 
@@ -64,7 +66,7 @@ WHY = {
     LeftOut.BAND: "chance in few observations is not weighed against the same hours",
     LeftOut.MIX: "a change of visitors is not told from a slower page",
     LeftOut.WENT_AWAY: "it does not wait until the step has lasted for two hours",
-    LeftOut.SETTLING: "the minutes after a restart or a flush are judged like any other",
+    LeftOut.SETTLING: "the minutes after a restart, flush or deployment are judged like any other",
     LeftOut.MIN_PARTS: "what holds one series alone together is told beside that one",
     LeftOut.CLEAR_LEVEL: "it ends where it began, after the time to clear, not at the clear level",
     LeftOut.FROZEN_BASELINE: "a regression that lasts becomes part of the average after an hour",
@@ -72,6 +74,7 @@ WHY = {
 WHY_NOT = {
     Unsaid.DISTRIBUTION: "PromQL cannot compare two histograms edge by edge",
     Unsaid.SLOPE: "PromQL has no slope through the lows of days since the last restart",
+    Unsaid.CHANGE: "PromQL has no thresholds learnt from the two weeks of each series",
     Unsaid.DISABLED: "the rule is disabled",
     Unsaid.NO_COUNT: "a gate counts observations, and the signal says nothing of them",
 }
@@ -105,6 +108,8 @@ def unsaid(rule: Rule, signal: Signal) -> Unsaid | None:
         return Unsaid.DISTRIBUTION
     if any(isinstance(one, Slope) for one in leaves):
         return Unsaid.SLOPE
+    if rule.is_change:
+        return Unsaid.CHANGE
     gates = rule.gates
     counts = gates.min_count or gates.min_events or gates.min_baseline_count or gates.sampling
     counts = counts or any(isinstance(one, Burn) for one in leaves)
@@ -227,7 +232,7 @@ class Breach:
             case Sigma():
                 side = "+" if leaf.upwards else "-"
                 return f"({mean} {side} {level!r} * {self.deviation()})"
-            case Distribution() | Slope() | Burn():
+            case Distribution() | Slope() | Burn() | Change():
                 raise ValueError(f"{type(leaf).__name__} cannot be said in PromQL")
         assert_never(leaf)
 

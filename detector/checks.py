@@ -144,7 +144,7 @@ def of_settling(case: Case) -> Checks:
         since = np.nan if at_ms is None else (case.judged.end_ms - float(at_ms[i])) / 60_000
         # Every window must begin after the longest of the times.
         least = (max((one.for_ for one in markers), default=0) + case.span.each_ms / 1000) / 60
-        name = "minutes since a restart or flush"
+        name = "minutes since a restart, flush or deployment"
         return (Check(name, since, Relation.AT_LEAST, least, Measure.NUMBER),)
 
     return checks
@@ -304,7 +304,15 @@ def of_effect(case: Case) -> Checks:
         times = value / usual if usual else np.nan
         relation = Relation.AT_LEAST if case.rule.upwards else Relation.AT_MOST
         least = case.rule.gates.effect or np.nan
-        return (Check("times usual", times, relation, least, Measure.MULTIPLE),)
+        found = Check("times usual", times, relation, least, Measure.MULTIPLE)
+        if not case.rule.is_change:
+            return (found,)
+        part = case.rule.trigger.part
+        # Of what is judged: the value, or what a share lacks to 1. Both ways as times more.
+        size = float(np.exp(abs(np.log1p(case.assessed.effect[i]))))
+        asked = max(part.level, 1 / part.level)
+        change = Check("change", size, Relation.AT_LEAST, asked, Measure.MULTIPLE)
+        return (change,) if case.rule.gates.effect is None else (change, found)
 
     return checks
 
@@ -313,7 +321,7 @@ def of_significance(case: Case) -> Checks:
     """The share of comparisons with its past that are beyond the thresholds of a suspicion."""
 
     def checks(i: int) -> tuple[Check, ...]:
-        least = case.rule.gates.significance or np.nan
+        least = case.rule.agreement
         saw = float(case.assessed.suspecting[i])
         return (Check("nearly beyond its past", saw, Relation.AT_LEAST, least, Measure.SHARE),)
 
@@ -324,7 +332,7 @@ def of_certainty(case: Case) -> Checks:
     """The share of comparisons with its past that are beyond their thresholds for sure."""
 
     def checks(i: int) -> tuple[Check, ...]:
-        least = case.rule.gates.significance or np.nan
+        least = case.rule.agreement
         saw = float(case.assessed.agreeing[i])
         return (Check("beyond its past", saw, Relation.AT_LEAST, least, Measure.SHARE),)
 

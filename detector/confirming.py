@@ -73,7 +73,7 @@ class Draft:
 
     def candidates(self, open_: Iterable[Regression]) -> list[int]:
         """The rows that would open; one that is open already is not asked for its past."""
-        if not (self.rule.gates.ask_the_past and self.rule.is_statistical):
+        if not self.rule.asks_the_past:
             return []
         known = {
             one.labels
@@ -131,7 +131,7 @@ class Confirming:
         """The verdicts of these rules, with the gates that ask the past."""
         wanted = {at: draft.candidates(open_) for at, draft in enumerate(drafts)}
         all_ = [(at, row) for at, rows in wanted.items() for row in rows]
-        looked = set(turn(all_, now_ms // MINUTE_MS, self.most))
+        looked = set(self.chosen(drafts, all_, now_ms))
         result = []
         for at, draft in enumerate(drafts):
             rows = wanted[at]
@@ -142,6 +142,7 @@ class Confirming:
             chosen = [row for row in rows if (at, row) in looked]
             left_out = apart(mine, now_ms)
             assessment = self.assess(draft, chosen, now_ms, left_out)
+            assessment.looked[rows] = True
             self.weigh(draft, chosen, now_ms, left_out, assessment)
             later = [row for row in rows if (at, row) not in looked]
             assessment.awaiting[later] = True
@@ -149,6 +150,21 @@ class Confirming:
             result.append(concluded(draft, assessment))
         self.page_views.forget()
         return result
+
+    def chosen(
+        self, drafts: Sequence[Draft], all_: Sequence[tuple[int, int]], now_ms: int
+    ) -> list[tuple[int, int]]:
+        """Those whose turn it is. Changes have turns of their own: they never keep others waiting.
+
+        Their turns are counted in windows, because they are looked for where one ends.
+        """
+        changes = [one for one in all_ if drafts[one[0]].rule.is_change]
+        plain = [one for one in all_ if not drafts[one[0]].rule.is_change]
+        each_ms = min((drafts[at].span.each_ms for at, _ in changes), default=MINUTE_MS)
+        return [
+            *turn(plain, now_ms // MINUTE_MS, self.most),
+            *turn(changes, now_ms // each_ms, self.most),
+        ]
 
     def weigh(
         self,

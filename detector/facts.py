@@ -17,10 +17,11 @@ from detector.judges.slope import daily_lows
 from detector.judging import Facts
 from detector.parts import Parts
 from detector.rule import Rule, Span
-from detector.settling import Beginnings
+from detector.settling import Beginnings, Deployed, none_deployed
 from detector.signal import Quantile, Ratio, Share, Signal
 from detector.stack import joined
 from detector.trigger import AnyLeaf, Burn, Distribution, Slope
+from detector.units import Unit
 from detector.window import Span as WindowSpan
 from storage.history import Floats, History, Ints, Windows
 from storage.series import Labels
@@ -56,13 +57,14 @@ class FactFinder:
     history: History
     signals: Mapping[str, Signal] = field(default_factory=dict)
     dependencies: Dependencies = field(default_factory=Dependencies)
+    deployed: Deployed = none_deployed
     _lows: dict[str, Lows] = field(default_factory=dict)
     _spent: dict[tuple[str, float], Spent] = field(default_factory=dict)
 
     @property
     def beginnings(self) -> Beginnings:
         """What began anew, such as a cache after a flush."""
-        return Beginnings(self.history, self.signals, self.dependencies)
+        return Beginnings(self.history, self.signals, self.dependencies, self.deployed)
 
     @property
     def parts(self) -> Parts:
@@ -89,7 +91,8 @@ class FactFinder:
         burnt = self.all_burnt(signal, burns, series, end_ms, version)
         shares = rule.gates.sampling and isinstance(signal.form, Ratio | Share)
         n = judged.n[:, -1] if shares else None
-        return Facts(distributions=distributions, lows=lows, burnt=burnt, n=n)
+        share = signal.form.unit == Unit.RATIO
+        return Facts(distributions=distributions, lows=lows, burnt=burnt, n=n, is_share=share)
 
     def lows(
         self, signal: Signal, series: Sequence[Labels], end_ms: int, version: int = 0

@@ -76,7 +76,7 @@ class Gate(StrEnum):
 ASKS: Mapping[Gate, str] = {
     Gate.DATA: "The newest window has a value.",
     Gate.MIN_COUNT: "Enough observations are in the newest window.",
-    Gate.SETTLING: "Nothing that it rests on has been restarted or flushed in this window.",
+    Gate.SETTLING: "Nothing that it rests on was restarted, flushed or deployed in this window.",
     Gate.HISTORY: "There is enough history to say what a breach is.",
     Gate.IMPROVEMENT: "It has not got better by as much, for as long.",
     Gate.TRIGGER: "The newest window is beyond the threshold.",
@@ -95,6 +95,9 @@ ASKS: Mapping[Gate, str] = {
     Gate.WENT_AWAY: "The last two hours have kept enough of the step.",
 }
 """What each stage asks for, in a sentence."""
+
+
+REJECTED = Verdict.REJECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ def literal(case: Case) -> tuple[Stage, ...]:
     alone = is_alone(gates, judged)
     improved = better[:, -1] & (better.sum(axis=1) >= case.span.need) & far & ~alone
     short = case.breach.sum(axis=1) < case.span.need
+    # What merely scatters is no change that a gate refused: it is steady.
+    unsustained = (Verdict.STEADY, Reason.NONE) if rule.is_change else (REJECTED, Reason.SUSTAIN)
     return (
         Stage(Gate.DATA, np.isnan(newest), Verdict.UNKNOWN, Reason.NO_DATA, of_data(case)),
         Stage(
@@ -221,7 +226,7 @@ def literal(case: Case) -> tuple[Stage, ...]:
             case.levels.better is not None and rule.improvements,
         ),
         Stage(Gate.TRIGGER, ~case.breach[:, -1], Verdict.STEADY, Reason.NONE, of_trigger(case)),
-        Stage(Gate.SUSTAIN, short, Verdict.REJECTED, Reason.SUSTAIN, of_sustain(case)),
+        Stage(Gate.SUSTAIN, short, *unsustained, of_sustain(case)),
         Stage(
             Gate.MIN_DELTA,
             ~far,
@@ -258,6 +263,8 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     rule, assessed, newest = case.rule, case.assessed, case.newest
     gates, up, values = rule.gates, rule.upwards, case.judged.values
     none = np.zeros(len(case.judged), np.bool_)
+    least = rule.agreement
+    asks = not np.isnan(least)
     usual = within = effect = weak = others = doubted = away = warming = none
     expected = case.levels.expected
     if gates.expected and expected is not None:
@@ -270,19 +277,25 @@ def statistical(case: Case) -> tuple[Stage, ...]:
     if gates.effect is not None:
         multiple = assessed.expected * gates.effect
         effect = newest < multiple if up else newest > multiple
-    if gates.significance is not None:
-        least = gates.significance
+    if asks:
         surely, maybe = assessed.agreeing >= least, assessed.suspecting >= least
         effect = effect | (~surely & ~maybe & (assessed.unusual >= least))
         weak = ~surely & ~maybe & ~np.isnan(assessed.agreeing)
         doubted = ~surely & maybe
+    if rule.is_change:
+        # Its past is the trigger: what it does not speak for is no change.
+        weak = assessed.looked & ~(assessed.suspecting >= least) & ~effect
+        weak &= ~assessed.awaiting
+        small = np.abs(np.log1p(assessed.effect)) < abs(np.log(rule.trigger.part.level))
+        effect = effect | small
     if gates.went_away is not None:
         away = assessed.kept < gates.went_away
     if gates.warming and rule.is_statistical:
         # A fixed limit of `any` that holds needs no history.
         alone = held(fixed(case.levels.worse), values, up)[:, -1] == 1
         warming = ~case.background.ready & ~alone
-    rejected = Verdict.REJECTED
+    rejected = REJECTED
+    weakly = (Verdict.STEADY, Reason.NONE) if rule.is_change else (rejected, Reason.SIGNIFICANCE)
     return (
         Stage(
             Gate.AWAITING_EVIDENCE,
@@ -290,7 +303,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             rejected,
             Reason.AWAITING_EVIDENCE,
             of_evidence(case),
-            gates.ask_the_past and rule.is_statistical,
+            rule.asks_the_past,
         ),
         Stage(Gate.EXPECTED, usual, rejected, Reason.EXPECTED, of_expected(case), gates.expected),
         Stage(
@@ -307,15 +320,14 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             rejected,
             Reason.EFFECT,
             of_effect(case),
-            gates.effect is not None or gates.significance is not None,
+            gates.effect is not None or asks,
         ),
         Stage(
             Gate.SIGNIFICANCE,
             weak,
-            rejected,
-            Reason.SIGNIFICANCE,
+            *weakly,
             of_significance(case),
-            gates.significance is not None,
+            asks,
         ),
         Stage(
             Gate.MIX,
@@ -339,7 +351,7 @@ def statistical(case: Case) -> tuple[Stage, ...]:
             Verdict.SUSPECTED,
             Reason.SIGNIFICANCE,
             of_certainty(case),
-            gates.significance is not None,
+            asks,
         ),
         Stage(
             Gate.WENT_AWAY,

@@ -11,17 +11,19 @@ from typing import Protocol
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
-from detector.confirming import Draft
+from detector.confirming import Draft, concluded
 from detector.current import Current, Members
 from detector.exclusion import BySignal, Spans, frozen, left_out, on, restarted
 from detector.facts import FactFinder
 from detector.gates import conclude
-from detector.judgement import VERDICTS, Verdict, Verdicts
+from detector.judgement import VERDICTS, Assessment, Background, Verdict, Verdicts
 from detector.judging import judge_of
 from detector.recent import Recent
-from detector.regression import Regression
+from detector.regression import Lasting, Regression
 from detector.rule import Rule
 from detector.signal import Signal, weights_are_counts
+from detector.usual import about_this_hour, usual
+from storage.series import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +106,32 @@ def is_breached(said: Verdicts) -> bool:
     return not bool(np.isin(said.verdict, quiet).all())
 
 
+def unasked(draft: Draft) -> Verdicts:
+    """The verdicts of a change where nobody can look at the past: whatever it is, it is none."""
+    nothing = Assessment.nothing(len(draft.judged))
+    nothing.looked[:] = True
+    return concluded(draft, nothing)
+
+
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """Everything that the rules of one signal are judged on at one tick.
 
-    Without `assess` nobody looks at the past of candidates, and the gates that ask it abstain.
+    Without `assess` nobody looks at the past of candidates, and the gates that ask it abstain; of
+    changes, which nothing else tells, none is found.
     """
 
-    signal: Signal
+    days: Days
     current: Current
     baseline: Flat
     facts: FactFinder
     version: int = 0
     assess: Assess | None = None
+
+    @property
+    def signal(self) -> Signal:
+        """The signal whose rules are heard."""
+        return self.days.signal
 
     def drafts(
         self,
@@ -132,6 +147,8 @@ class Hearing:
         signal, result = self.signal, []
         lasting = on(spans, signal.name)
         for name, rule in rules.items():
+            if not rule.looks_at(now_ms, signal.form.over):
+                continue
             mine = [r for r in watched if r.rule == name and r.signal == signal.name]
             span = rule.span(signal.form.window, signal.form.over)
             # One series may have got worse and, before that, better: it is judged once.
@@ -142,7 +159,10 @@ class Hearing:
             normal = restarted(
                 self.baseline.background(series), series, signal.name, lasting, now_ms
             )
-            background = frozen(normal, series, {r.labels: r for r in mine if r.freezes})
+            held = {r.labels: r for r in mine if r.freezes}
+            background = frozen(normal, series, held)
+            if rule.is_change:
+                background = self.about_this_hour(rule, background, series, held, now_ms, lasting)
             facts = self.facts.find(signal, rule, span, judged, self.version)
             levels = judge_of(rule).judge(background, facts)
             said = conclude(name, rule, span, judged, background, levels)
@@ -157,6 +177,21 @@ class Hearing:
             result.append(draft)
         return result
 
+    def about_this_hour(
+        self,
+        rule: Rule,
+        background: Background,
+        series: Sequence[Labels],
+        held: Mapping[Labels, Regression],
+        now_ms: int,
+        spans: Sequence[Lasting],
+    ) -> Background:
+        """What is usual at this hour in place of the average of the days."""
+        members, recent = self.days.members, self.days.recent
+        gone = left_out(spans, now_ms)
+        found = usual(members, recent, now_ms, gone, rule.gates.min_count)
+        return about_this_hour(background, found, members, series, held)
+
     def verdicts(
         self,
         rules: Mapping[str, Rule],
@@ -167,5 +202,5 @@ class Hearing:
         """What each rule says in the end."""
         drafts = self.drafts(rules, now_ms, watched, spans)
         if self.assess is None:
-            return [one.verdicts for one in drafts]
+            return [unasked(one) if one.rule.is_change else one.verdicts for one in drafts]
         return self.assess(drafts, now_ms, watched, spans)

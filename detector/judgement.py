@@ -84,8 +84,8 @@ class Assessment:
     `before` to that `after`, the difference known to a standard error of `error`. `edge` is the
     nearer edge of the band of the newest value, `same_hours` what it is held against: the same
     hours of the seven days before. `left` is the part of the difference that is left with the
-    visitors made alike. `awaiting`: nobody has looked yet. `visits` is what page views say of some
-    rows, for people and for JSON.
+    visitors made alike. `looked`: its past is asked; `awaiting`: and nobody has looked yet.
+    `visits` is what page views say of some rows, for people and for JSON.
     """
 
     expected: Floats
@@ -106,6 +106,7 @@ class Assessment:
     edge: Floats
     same_hours: Floats
     left: Floats
+    looked: Flags
     awaiting: Flags
     visits: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -113,14 +114,15 @@ class Assessment:
     def nothing(cls, count: int) -> "Assessment":
         """Every stage abstains."""
         columns: dict[str, Any] = {name: np.full(count, np.nan) for name in STAGES}
-        return cls(**columns, awaiting=np.zeros(count, np.bool_))
+        looked, awaiting = np.zeros((2, count), np.bool_)
+        return cls(**columns, looked=looked, awaiting=awaiting)
 
     def row(self, i: int) -> tuple[tuple[str, float], ...]:
         """The numbers of one series by name."""
         return tuple((name, float(getattr(self, name)[i])) for name in STAGES)
 
 
-STAGES = tuple(one for one in Assessment.__slots__ if one not in ("awaiting", "visits"))
+STAGES = tuple(one for one in Assessment.__slots__ if one not in ("looked", "awaiting", "visits"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ class Judgement:
     `baseline_n` observations. `clear` says that the newest window is back beyond the clear level.
     `typical` is the median of the judged windows. `leaves` are the single triggers of a tree,
     `stages` the numbers of the statistical stages by name, `visits` what page views say of it.
+    `of_hours`: the baseline is what is usual at this hour, and not the 7-day average.
     """
 
     rule: str
@@ -157,6 +160,7 @@ class Judgement:
     leaves: tuple[LeafEvidence, ...] = ()
     stages: tuple[tuple[str, float], ...] = ()
     visits: Mapping[str, Any] = field(default_factory=dict)
+    of_hours: bool = False
 
 
 DAYS_NEEDED = 5  # 70 % of seven; office-hours traffic has five
@@ -175,7 +179,8 @@ class Background:
     """What was normal for each judged series; NaN and 0 where nothing is known.
 
     `needed` is how many days with data make it ready, where that is not `DAYS_NEEDED`: fewer after
-    a regression was accepted, because the days before it count no more.
+    a regression was accepted, because the days before it count no more. `of_hours`: `mean` is what
+    is usual at this hour and `deviation` how far values usually are from it (`detector.usual`).
     """
 
     mean: Floats
@@ -183,6 +188,7 @@ class Background:
     n: Floats
     days: Ints
     needed: Ints | None = None
+    of_hours: bool = False
 
     @property
     def usable(self) -> Flags:
@@ -255,6 +261,7 @@ class Verdicts:
             leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
             stages=(*self.disturbed(i), *(() if assessed is None else assessed.row(i))),
             visits={} if assessed is None else assessed.visits.get(i, {}),
+            of_hours=self.background.of_hours,
         )
 
     def disturbed(self, i: int) -> tuple[tuple[str, float], ...]:

@@ -12,6 +12,7 @@ from detector.bounds import Bounds, Levels, Limits, Tree
 from detector.judgement import Assessment, Background
 from detector.judges.absolute import AbsoluteJudge
 from detector.judges.burn import BurnJudge
+from detector.judges.change import ChangeJudge
 from detector.judges.distribution import Distributions, ShareJudge, ShiftJudge
 from detector.judges.relative import RelativeJudge
 from detector.judges.sigma import SigmaJudge
@@ -21,6 +22,7 @@ from detector.trigger import (
     Absolute,
     AnyLeaf,
     Burn,
+    Change,
     Distribution,
     Relative,
     Sigma,
@@ -35,13 +37,15 @@ class Facts:
     """What triggers ask for beside the averages; None where no trigger does.
 
     `burnt` are the shares of the long and the short span of each burn rate, series x 2. `n` are the
-    observations behind the newest values, where they are shares of them.
+    observations behind the newest values, where they are shares of them; `is_share` says that the
+    values are shares of a whole.
     """
 
     distributions: Distributions | None = None
     lows: Floats | None = None
     burnt: Mapping[Burn, Floats] = field(default_factory=dict)
     n: Floats | None = None
+    is_share: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ def limits(
                 return unknown(background)
             burn = BurnJudge(leaf.level, clear, far, leaf.objective, up)
             return burn.judge(facts.burnt[leaf])
+        case Change():
+            return ChangeJudge(leaf.level, clear, far, up, facts.is_share).judge(background)
     assert_never(leaf)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from detector.episode import GROWTH_AT_LEAST
 from detector.judgement import Judgement, Verdict
 from detector.regression import Kind, Phase, Regression, Severity, Step, Transition
 from detector.rule import Rule
@@ -67,6 +68,8 @@ def evidence(judgement: Judgement) -> Mapping[str, Any]:
     }
     counts = {"days": judgement.days, "breaches": judgement.breaches, "of": judgement.of}
     found: dict[str, Any] = {name: finite(value) for name, value in numbers.items()}
+    if judgement.of_hours:
+        found["of_hours"] = True
     found |= {**counts, "verdict": judgement.verdict, "reason": judgement.reason}
     stages = {name: value for name, value in judgement.stages if math.isfinite(value)}
     if stages:
@@ -148,8 +151,11 @@ def size(rule: Rule, judgement: Judgement) -> float:
     """How bad it is over the judged windows, in a number whose growth by a quarter is a quarter.
 
     The distance of their median from the baseline; of fixed limits, from `rule.origin`. The
-    median, because one wild window is no escalation.
+    median, because one wild window is no escalation. Of a change a share of what is usual at the
+    hour: day and night differ by more than it does.
     """
+    if rule.is_change:
+        return abs(judgement.typical / judgement.baseline - 1) if judgement.baseline else math.nan
     origin = judgement.baseline if rule.is_statistical else rule.origin
     return abs(judgement.typical - origin)
 
@@ -271,7 +277,7 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
     if recorded is not None and grown > recorded:
         if judgement.at_ms - now.recorded_ms < SETTLING_MS:
             now = replace(now, recorded=grown)
-        elif grown >= ESCALATION * recorded > 0 and judgement.verdict is Verdict.REGRESSED:
+        elif is_more(rule, grown, recorded) and judgement.verdict is Verdict.REGRESSED:
             more = f"{grown / recorded - 1:.0%} larger than it was recorded"
             return escalated(now, judgement, grown, more)
     cleared_ms = judgement.at_ms - since if judgement.clear else -1
@@ -283,6 +289,12 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
     if cleared_ms >= rule.clear.for_ * 1000 and may:
         return ended(now, judgement, Step.RESOLVED, "clear for long enough")
     return now, ()
+
+
+def is_more(rule: Rule, grown: float, recorded: float) -> bool:
+    """Whether it is larger by enough to be told again: a quarter, and of a change ten points."""
+    more = grown - recorded >= GROWTH_AT_LEAST or not rule.is_change
+    return more and grown >= ESCALATION * recorded > 0
 
 
 def escalated(now: Regression, judgement: Judgement, grown: float, reason: str) -> Taken:

@@ -14,7 +14,8 @@ OVER = frozenset({Step.RESOLVED, Step.TRANSIENT, Step.ACCEPTED, Step.WITHDRAWN})
 class Episode:
     """One time that a rule fired on a series: from when somebody would be told until it was over.
 
-    `began_ms` is where the change set in; `ended_ms` is None where the replay ended first.
+    The change set in between `began_ms` and `began_hi_ms`; `ended_ms` is None where the replay
+    ended first. `escalated_ms` are the times at which it was told again, because it had got worse.
     """
 
     rule: str
@@ -28,6 +29,8 @@ class Episode:
     threshold: float
     worst: float
     again: bool
+    began_hi_ms: int = 0
+    escalated_ms: tuple[int, ...] = ()
 
     def lasted_ms(self, until_ms: int) -> int:
         """How long it was open."""
@@ -109,6 +112,8 @@ class Paper:
             worst=one.worst,
             severity=max(self.episodes[place].severity, one.severity, key=lambda s: s.rank),
         )
+        if step is Step.ESCALATED:
+            now = replace(now, escalated_ms=(*now.escalated_ms, at_ms))
         if step in OVER:
             now = replace(now, ended_ms=at_ms)
             del self._open[one.id]
@@ -136,6 +141,7 @@ def episode(one: Regression, at_ms: int, step: Step) -> Episode:
         threshold=one.threshold,
         worst=one.worst,
         again=step is Step.REOPENED,
+        began_hi_ms=one.began_hi_ms,
     )
 
 

@@ -195,6 +195,11 @@ class Regression:
         return self.baseline is not None
 
     @property
+    def normal(self) -> str:
+        """What its baseline is, in words."""
+        return normal(of_hours=bool(self.evidence.get("of_hours")))
+
+    @property
     def freezes(self) -> bool:
         """Whether its windows are kept out of baselines; what is better or accepted is normal."""
         return freezes(self.kind, self.phase)
@@ -243,6 +248,11 @@ def times(one: Timed, now_ms: int) -> tuple[tuple[int, int], ...]:
 def freezes(kind: Kind, phase: Phase) -> bool:
     """Whether windows are kept out of baselines; what is better or accepted is normal."""
     return kind is Kind.REGRESSION and phase not in (Phase.FALSE_POSITIVE, Phase.ACCEPTED)
+
+
+def normal(*, of_hours: bool) -> str:
+    """What a baseline is, in words."""
+    return "usual at this hour" if of_hours else "7-day average"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

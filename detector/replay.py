@@ -21,8 +21,9 @@ from detector.living import Lives
 from detector.load import LoadFinder
 from detector.noise import WITHIN_MS, Fired, Noise, verdict
 from detector.paper import Episode, Paper, as_of
-from detector.regression import Regression
+from detector.regression import Deployment, Regression
 from detector.rule import OFF, Rule
+from detector.settling import among
 from detector.signal import Signal
 from detector.sweep import (
     MEMORY_BYTES,
@@ -148,6 +149,7 @@ class Replay:
     assess: Assess | None = None
     series_at_once: int = SERIES_AT_ONCE
     dependencies: Dependencies = field(default_factory=Dependencies)
+    deployments: Sequence[Deployment] = ()
     tallies: dict[str, Tally] = field(default_factory=dict)
     episodes: list[Episode] = field(default_factory=list)
     suspicions: Counter[str] = field(default_factory=Counter)
@@ -269,7 +271,9 @@ class Life:
         tagging = Tagging(signals, LoadFinder(replay.history, replay.dependencies))
         self.lives = Lives(paper, signals, self.rules, tagging)
         self.facts, self.normals = (
-            FactFinder(replay.history, replay.signals, replay.dependencies),
+            FactFinder(
+                replay.history, replay.signals, replay.dependencies, among(replay.deployments)
+            ),
             Normals(),
         )
         self.known = [one for one in replay.known if self.stays(one)]
@@ -290,7 +294,7 @@ class Life:
         spans = self.spans(at_ms)
         baseline = self.normals.flat(sweep.days, at_ms, spans)
         hearing = Hearing(
-            self.stretch.signal,
+            sweep.days,
             sweep.current,
             baseline,
             self.facts,
@@ -301,7 +305,12 @@ class Life:
         if at_ms > self.replay.start_ms:
             for one in all_verdicts:
                 tally = self.replay.tallies[one.rule]
-                tally.add(one, self.stretch.step_ms, is_coarse=self.stretch.is_coarse)
+                tally.add(one, self.pace_ms(one.rule), is_coarse=self.stretch.is_coarse)
+
+    def pace_ms(self, rule: str) -> int:
+        """For how long a judgement of a rule stands: until the next one."""
+        form, step_ms = self.stretch.signal.form, self.stretch.step_ms
+        return round(form.over * 1000) if self.rules[rule].is_change else step_ms
 
     def spans(self, at_ms: int) -> list[Regression]:
         """What baselines may not hold; looked up anew each hour, and when something opens."""

@@ -1,12 +1,13 @@
 """What is wrong with a signal: trigger, sustain, gates, clear level, severity."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from detector.regression import Severity
-from detector.trigger import Absolute, Burn, Part, Trigger
+from detector.trigger import Absolute, Burn, Change, Part, Trigger
 from storage.duration import Seconds
 
 
@@ -30,18 +31,27 @@ class Sustain(Part):
         return self
 
 
-When = Literal["counts", "rises", "falls"]
+When = Literal["counts", "rises", "falls", "deployed"]
 
 
 class Marker(Part):
     """Something that begins anew, after which the windows of a series say nothing for a while."""
 
-    signal: str = Field(description="The signal that shows it, such as `cache_flushes`.")
+    signal: str = Field(
+        "", description="The signal that shows it, such as `cache_flushes`; none for `deployed`."
+    )
     when: When = Field(
         description="`counts`: a rate counts something. `rises`: a gauge does, such as the time at "
-        "which a process was started. `falls`: a gauge does, such as its uptime."
+        "which a process was started. `falls`: a gauge does, such as its uptime. `deployed`: a "
+        "deployment was posted, whether any counter shows a restart or not."
     )
     for_: Seconds = Field(600.0, alias="for", ge=60, le=86_400, description="For how long.")
+
+    @model_validator(mode="after")
+    def _shown_by(self) -> "Marker":
+        if (self.when == "deployed") == bool(self.signal):
+            raise ValueError("give a `signal`, or `when: deployed` without one")
+        return self
 
 
 class Gates(Part):
@@ -65,8 +75,8 @@ class Gates(Part):
     )
     settling: tuple[Marker, ...] = Field(
         (),
-        description="After what the windows are unknown for a while: restarts and flushes of the "
-        "series' own target, or of what it is declared to need.",
+        description="After what the windows are unknown for a while: restarts, flushes and "
+        "deployments of the series' own target or service, or of what it is declared to need.",
     )
     sampling: bool = Field(
         False,
@@ -117,6 +127,9 @@ class Gates(Part):
         numbers = (self.effect, self.significance, self.went_away, self.band, self.mix)
         return self.expected or any(one is not None for one in numbers)
 
+
+AGREEMENT = 0.5
+"""The share that a change asks for where `gates.significance` says nothing: that of the method."""
 
 OFF = Gates(warming=False)
 
@@ -207,10 +220,18 @@ class Rule(Part):
         return self
 
     @model_validator(mode="after")
+    def _change_is_counted(self) -> "Rule":
+        if self.is_change and self.sustain.for_ is not None:
+            raise ValueError("a change is looked for in judged windows: give `windows` and `of`")
+        return self
+
+    @model_validator(mode="after")
     def _critical_once(self) -> "Rule":
         when = self.critical_when
         if when is not None and self.critical is not None:
             raise ValueError("give `critical` or `critical_when`, not both")
+        if when is not None and isinstance(when.part, Change):
+            raise ValueError("`critical_when` looks at one window: give `critical` to a change")
         if when is not None and when.upwards != self.upwards:
             raise ValueError("`critical_when` must go the same way as the trigger")
         return self
@@ -224,6 +245,30 @@ class Rule(Part):
     def is_statistical(self) -> bool:
         """Whether any of it asks what was normal."""
         return self.trigger.is_statistical
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the past of a series alone says what a breach is."""
+        return isinstance(self.trigger.part, Change)
+
+    @property
+    def asks_the_past(self) -> bool:
+        """Whether its candidates are compared with their own past."""
+        return self.is_change or (self.gates.ask_the_past and self.is_statistical)
+
+    @property
+    def agreement(self) -> float:
+        """The share of the comparisons with the past that must agree; NaN where nobody asks."""
+        if self.gates.significance is None:
+            return AGREEMENT if self.is_change else math.nan
+        return self.gates.significance
+
+    def looks_at(self, now_ms: int, over_seconds: float) -> bool:
+        """Whether it is judged at this tick: a change only where a judged window of the grid ends.
+
+        Its past lies on that grid, so that a tick, a replay and a series as a whole say the same.
+        """
+        return not self.is_change or now_ms % round(over_seconds * 1000) == 0
 
     @property
     def cleared(self) -> float | None:

@@ -31,7 +31,7 @@ from detector.living import Lives
 from detector.load import LoadFinder
 from detector.meters import DetectorMeters
 from detector.readings import Readings
-from detector.regression import Regression
+from detector.regression import Deployment, Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
 from detector.tagging import Tagging
@@ -94,7 +94,7 @@ class Detector:
 
     def __post_init__(self) -> None:
         signals = self.definitions.signals
-        self.facts = FactFinder(self.history, signals, self.book.dependencies)
+        self.facts = FactFinder(self.history, signals, self.book.dependencies, self.deployments)
         self.confirming = Confirming(self.history, self.meters)
         self.lasted = Memory(self.meters)
 
@@ -154,6 +154,11 @@ class Detector:
         self.meters.tick_seconds.observe(perf_counter() - began)
         return verdicts
 
+    def deployments(self, since_ms: int, until_ms: int) -> list[Deployment]:
+        """Those of a span; asked for only where something breaches soon after one."""
+        with self.state.reading() as session:
+            return self.book.deployments(session, since_ms, until_ms)
+
     def lives(self) -> Lives[Session]:
         """The regressions of the book under the definitions in force."""
         signals, rules = self.definitions.signals, self.definitions.rules
@@ -199,7 +204,7 @@ class Detector:
         baseline = self.normals.flat(days, now_ms, spans)
         newest = held.current.matrix(Span(held.over_ms, 1, 1))
         self.readings.later(signal.name, newest, baseline.background(newest.series))
-        hearing = Hearing(signal, held.current, baseline, self.facts, held.recent.version)
+        hearing = Hearing(days, held.current, baseline, self.facts, held.recent.version)
         return hearing.drafts(self.definitions.rules_of(signal.name), now_ms, open_, spans)
 
     def baseline(self, signal: Signal, now_ms: int, spans: Spans) -> Flat:

@@ -1,17 +1,18 @@
 """Windows that say nothing because something has just begun anew: a restart, a flush.
 
 What began is read from signals: a rate that counts (flushes), a gauge that rises (the time a
-process was started) or falls (its uptime). The windows of these are read only when a series
-breaches; so a quiet tick costs nothing.
+process was started) or falls (its uptime); or it was posted, as a deployment. All of these are read
+only when a series breaches; so a quiet tick costs nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from detector.dependencies import Dependencies, place_of
 from detector.judgement import Judged
+from detector.regression import Deployment
 from detector.rule import Marker, Span, When
 from detector.signal import Signal
 from storage.history import Flags, Floats, History, Ints, Windows
@@ -25,6 +26,24 @@ LEAST_STEP = 30.0
 """Seconds: clocks and rounding move a start time by less, and no restart follows one sooner."""
 
 
+Deployed = Callable[[int, int], Sequence[Deployment]]
+"""Gives the deployments in a span, `(since, until)` in milliseconds."""
+
+
+def none_deployed(since_ms: int, until_ms: int) -> Sequence[Deployment]:
+    """Where nobody knows of deployments."""
+    return ()
+
+
+def among(deployments: Sequence[Deployment]) -> Deployed:
+    """Those of a list, for whoever has read them all before."""
+
+    def found(since_ms: int, until_ms: int) -> Sequence[Deployment]:
+        return [one for one in deployments if since_ms <= one.at_ms <= until_ms]
+
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Beginnings:
     """Finds what began anew in a history, for the series that it concerns.
@@ -35,6 +54,7 @@ class Beginnings:
     history: History
     signals: Mapping[str, Signal] = field(default_factory=dict)
     dependencies: Dependencies = field(default_factory=Dependencies)
+    deployed: Deployed = none_deployed
 
     def marked(self, markers: Sequence[Marker], span: Span, judged: Judged) -> Judged:
         """The same windows, with those marked that overlap the time after something began."""
@@ -42,21 +62,30 @@ class Beginnings:
         last_ms = np.full(len(judged), np.nan)
         ends = judged.end_ms - span.each_ms * np.arange(span.of - 1, -1, -1, dtype=np.int64)
         for one in markers:
-            signal = self.signals.get(one.signal)
-            if signal is None:
-                continue
             start_ms = judged.end_ms - span.total_ms - round(one.for_ * 1000)
-            found = self.windows(signal, start_ms - LOOK_BACK_MS, judged.end_ms)
-            for labels, began_ms in begun(one.when, found):
-                recent = began_ms[began_ms > start_ms]
-                rows = self.concerned(labels, judged.series) if len(recent) else []
-                for at_ms in recent.tolist():
-                    over = (ends > at_ms - signal.form.window_ms) & (
-                        ends - span.each_ms < at_ms + one.for_ * 1000
-                    )
-                    settling[rows] |= over
-                    last_ms[rows] = np.fmax(last_ms[rows], at_ms)
+            for labels, at_ms, within_ms in self.events(one, start_ms, judged.end_ms):
+                rows = self.concerned(labels, judged.series)
+                over = (ends > at_ms - within_ms) & (ends - span.each_ms < at_ms + one.for_ * 1000)
+                settling[rows] |= over
+                last_ms[rows] = np.fmax(last_ms[rows], at_ms)
         return replace(judged, settling=settling, disturbed_ms=last_ms)
+
+    def events(self, marker: Marker, since_ms: int, until_ms: int) -> list[tuple[Labels, int, int]]:
+        """What began after `since`: of whom, when, and within how long before that."""
+        if marker.when == "deployed":
+            return [
+                (Labels.of(service=one.service), one.at_ms, 0)
+                for one in self.deployed(since_ms + 1, until_ms)
+            ]
+        signal = self.signals.get(marker.signal)
+        if signal is None:
+            return []
+        found = self.windows(signal, since_ms - LOOK_BACK_MS, until_ms)
+        return [
+            (labels, at_ms, signal.form.window_ms)
+            for labels, began_ms in begun(marker.when, found)
+            for at_ms in began_ms[began_ms > since_ms].tolist()
+        ]
 
     def windows(self, signal: Signal, start_ms: int, end_ms: int) -> Windows:
         """The shortest windows that are stored of that time."""

@@ -200,8 +200,25 @@ class Burn(Leaf):
         return self.short if self.short is not None else self.long / 12
 
 
-AnyLeaf = Absolute | Relative | Sigma | Distribution | Slope | Burn
-KINDS = ("absolute", "relative", "sigma", "distribution", "slope", "burn")
+class Change(Leaf):
+    """A lasting change, found by the series' own past alone: `above: 1.1` is at least a tenth more.
+
+    Looked for at the end of each judged window, where the windows lie half of the way or more
+    beyond what is usual at this hour and beyond what they scatter by. Of a share above one half
+    what it lacks to 1 is what changes. It stands alone, in no tree.
+    """
+
+    above: float | None = Field(None, gt=1, description="Times what was usual before, like 1.1.")
+    below: float | None = Field(None, gt=0, lt=1, description="Times what was usual, like 0.9.")
+
+    @property
+    def halfway(self) -> float | None:
+        """Half of the distance from 1."""
+        return 1 + (self.level - 1) / 2
+
+
+AnyLeaf = Absolute | Relative | Sigma | Distribution | Slope | Burn | Change
+KINDS = ("absolute", "relative", "sigma", "distribution", "slope", "burn", "change")
 GIVEN = (*KINDS, "all", "any")
 
 
@@ -214,6 +231,7 @@ class Trigger(Part):
     distribution: Distribution | None = Field(None, description=Distribution.__doc__)
     slope: Slope | None = Field(None, description=Slope.__doc__)
     burn: Burn | None = Field(None, description=Burn.__doc__)
+    change: Change | None = Field(None, description=Change.__doc__)
     all: tuple["Trigger", ...] | None = Field(
         None, min_length=1, max_length=10, description="Every one of these triggers holds."
     )
@@ -227,6 +245,8 @@ class Trigger(Part):
             raise ValueError(f"give exactly one of {', '.join(KINDS)}, all, any")
         if len({leaf.upwards for _, leaf in self.leaves()}) > 1:
             raise ValueError("all triggers of a rule go one way: all `above`, or all `below`")
+        if self.branches and any(isinstance(leaf, Change) for _, leaf in self.leaves()):
+            raise ValueError("`change` stands alone: it is judged by the past, not by one window")
         return self
 
     # Ticks ask these of every rule; to find them means to look through all fields.

@@ -101,6 +101,18 @@ def explain(
 
     `known` are the regressions of the book on this signal. Without `tagging` nobody looks for tags.
     """
+    over_ms = round(signal.form.over * 1000)
+    changes = {name: rule for name, rule in rules.items() if rule.is_change}
+    others = {name: rule for name, rule in rules.items() if not rule.is_change}
+    earlier_ms = at_ms // over_ms * over_ms
+    if changes and others and earlier_ms < at_ms // signal.form.window_ms * signal.form.window_ms:
+        # A change was last looked for where a judged window of the grid ended.
+        rest = (known, assess, tagging, facts)
+        whole = explain(history, signal, others, labels, at_ms, *rest)
+        looked = explain(history, signal, changes, labels, earlier_ms, *rest)
+        return replace(whole, rules=(*whole.rules, *looked.rules))
+    if changes and not others:
+        at_ms = earlier_ms
     stretch = stretch_at(history, signal, list(rules.values()), at_ms)
     if stretch.is_coarse:
         rules = {name: coarse_rule(rule, signal) for name, rule in rules.items()}
@@ -112,7 +124,7 @@ def explain(
     before = as_of([one for one in known if one.signal == signal.name], tick_ms - 1)
     watched = [one for one in before if not one.phase.is_over and one.labels == labels]
     hearing = Hearing(
-        stretch.signal,
+        sweep.days,
         sweep.current,
         Normals().flat(sweep.days, tick_ms, before),
         facts or FactFinder(history),

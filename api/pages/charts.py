@@ -75,7 +75,7 @@ def of_regression(
     told += f"at its worst {units.text(one.worst, one.unit)}, "
     told += f"threshold {units.text(one.threshold, one.unit)}"
     if normal is not None:
-        told += f", 7-day average {units.text(normal.expected, one.unit)}"
+        told += f", {one.normal} {units.text(normal.expected, one.unit)}"
     return Chart(
         signal=one.signal,
         series=series_id(one.labels),

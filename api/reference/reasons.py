@@ -65,7 +65,8 @@ JUDGEMENTS = {
     Reason.NO_DATA: "Unknown: the newest window has no value.",
     Reason.TOO_FEW_OBSERVATIONS: "Unknown: the newest window has fewer observations than "
     "`gates.min_count`.",
-    Reason.SETTLING: "Unknown: within the time of `gates.settling` after a restart or a flush.",
+    Reason.SETTLING: "Unknown: within the time of `gates.settling` after a restart, flush or "
+    "deployment.",
     Reason.TOO_LITTLE_HISTORY: "Unknown: there is not more than a day of data, or fewer "
     "observations than `gates.min_baseline_count` are behind the baseline, or the average is zero "
     "and the trigger is relative.",

@@ -129,7 +129,7 @@ def test_what_cannot_be_said_is_named_with_its_reason(shipped: Path) -> None:
         rule["alert"]: rule for one in p95["groups"] for rule in one["rules"] if "alert" in rule
     }
     missing = alerts["api_response_time_regression"]["annotations"]["left_out"]
-    assert missing == "expected, significance, clear_level, frozen_baseline"
+    assert missing == "expected, significance, settling, clear_level, frozen_baseline"
     assert alerts["api_p95_high"]["annotations"]["left_out"] == "clear_level"
 
 
@@ -408,7 +408,7 @@ def test_the_alert_says_which_rule_and_where_to_look() -> None:
         assert one["annotations"] | {"summary": ""} == {
             "summary": "",
             "description": TOLD.sentences[name],
-            "left_out": "expected, significance, clear_level, frozen_baseline",
+            "left_out": "expected, significance, settling, clear_level, frozen_baseline",
             "regression_url": "https://plimsoll.example.org/regressions"
             "?signal=api_p95&rule=api_response_time_regression",
             "dashboard_url": "https://grafana.example.org/d/plimsoll-overview?var-signal=api_p95",
@@ -441,6 +441,8 @@ def test_a_disabled_rule_is_not_exported_and_a_gate_without_a_count_neither() ->
     assert unsaid(counting, bare) is Unsaid.NO_COUNT
     shift = rule_of({"distribution": {"above": 6}})
     assert unsaid(shift, signal) is Unsaid.DISTRIBUTION
+    moved = rule_of({"change": {"above": 1.1}}, sustain={"windows": 3, "of": 4})
+    assert unsaid(moved, signal) is Unsaid.CHANGE
 
 
 def test_a_signal_in_promql_is_recorded_and_has_rules_but_no_made_up_tests(tmp_path: Path) -> None:

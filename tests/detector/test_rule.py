@@ -83,7 +83,8 @@ def rule(**changes: Any) -> Rule:
         ({"trigger": {"all": []}}, "at least 1 item"),
         (
             {"trigger": {"all": [{"relative": {"above": 1.2}}], "sigma": {"above": 2}}},
-            "give exactly one of absolute, relative, sigma, distribution, slope, burn, all, any",
+            "give exactly one of absolute, relative, sigma, distribution, slope, burn, change, "
+            "all, any",
         ),
         (
             {"trigger": {"any": [{"relative": {"above": 1.2}}, {"sigma": {"below": 2}}]}},

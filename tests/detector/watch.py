@@ -111,12 +111,18 @@ class Watch:
         there = ~np.isnan(values)
         self.windows(ends[there].tolist(), values[there].tolist(), seconds)
 
-    def windows(self, ends: Sequence[int], values: Sequence[float], seconds: float = 300.0) -> None:
+    def windows(
+        self,
+        ends: Sequence[int],
+        values: Sequence[float],
+        seconds: float = 300.0,
+        signal: str = "level",
+    ) -> None:
         """Windows as they stand, each of five observations."""
         count = len(ends)
         self.history.put_windows(
             Windows(
-                "level",
+                signal,
                 (SERIES,),
                 np.zeros(count, np.int64),
                 np.asarray(ends, np.int64),
