@@ -40,11 +40,10 @@ def fill(house: House) -> None:
         told("pg_index_size_bytes", labels, size)
         told("pg_index_scans_total", labels, 3.0, scans)
     one = Labels.of(target="main", datname="shop", fingerprint=SLOW)
-    ends = np.arange(NOW_MS - 120 * MINUTE_MS, NOW_MS + 1, MINUTE_MS)
-    count = len(ends)
-    spans = np.zeros(count, np.int64), ends.astype(np.int64), np.full(count, 60.0)
-    means, calls = np.full(count, 0.2), np.full(count, 10.0)
-    house.history.put_windows(
-        Windows("db_statement_time", (one,), *spans, means, calls, np.full(count, -1, np.int64))
-    )
+    for seconds in (60, 300):
+        ends = np.arange(NOW_MS - 120 * MINUTE_MS, NOW_MS + 1, seconds * 1000)
+        count = len(ends)
+        spans = np.zeros(count, np.int64), ends.astype(np.int64), np.full(count, float(seconds))
+        took = np.full(count, 0.2), np.full(count, seconds / 6), np.full(count, -1, np.int64)
+        house.history.put_windows(Windows("db_statement_time", (one,), *spans, *took))
     house.statements.note("main", {("shop", SLOW): TEXT}, NOW_MS)
