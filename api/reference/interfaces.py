@@ -14,7 +14,7 @@ from rich.text import Text
 from starlette.routing import Route
 
 from api import serve, settings
-from api.app import ROUTERS, create_app
+from api.app import create_app
 from api.document import Document
 from api.house import House
 from api.loops import LoopMeters
@@ -124,7 +124,6 @@ def endpoints() -> str:
     with empty_house() as (_, app):
         document: Schema = app.openapi()
         others = [route for route in app.routes if isinstance(route, Route)]
-    hidden = [one for router in ROUTERS for one in router.routes if isinstance(one, Route)]
     documented = document["paths"]
     parts = []
     for path, operations in documented.items():
@@ -133,7 +132,7 @@ def endpoints() -> str:
     parts.append("### Other addresses")
     rows = [
         [code(f"{method} {one.path}"), told(method, one)]
-        for one in [*hidden, *others]
+        for one in others
         if one.path not in documented
         for method in sorted((one.methods or set()) - {"HEAD"})
     ]

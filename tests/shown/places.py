@@ -98,7 +98,7 @@ ELSEWHERE = (
          "test_every_shipped_alert_fires_on_one_series_and_stays_quiet_on_another",),
     ),
     Elsewhere(
-        "docs/command-line.md", "plimsoll databases", "asks a Plimsoll that collects from PostgreSQL",
+        "docs/command-line.md", "plimsoll databases", "asks about a PostgreSQL target",
         ("tests/api/test_listing_commands.py::test_what_is_stored_is_listed",
          "tests/api/test_listing_commands.py::test_statements_are_listed_with_what_they_took"),
     ),
