@@ -21,7 +21,10 @@ TEXT_LIMIT = 3000  # Slack takes 40,000 but advises to stay below 4,000
 
 # Where a person looks first; of a series without these all labels are shown.
 OWNERS = ("service", "target", "job")
-PLACES = ("route", "path", "page", "handler", "endpoint", "operation", "query", "database", "cache")
+PLACES = (
+    *("route", "route_group", "path", "page", "handler", "endpoint", "operation"),
+    *("query", "database", "cache"),
+)
 
 
 SAID_OVER = {

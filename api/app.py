@@ -14,6 +14,7 @@ from api import contract, errors
 from api.access.gate import Access, Gate
 from api.changes import Changes
 from api.feed import Feed
+from api.front import Front
 from api.guard import Guard, allowed_hosts
 from api.house import House
 from api.metrics import HouseMetrics
@@ -77,7 +78,7 @@ from api.routes import queries as queries_routes
 from api.routes import regressions as regressions_routes
 from api.routes import routing as routing_routes
 from api.routes import signals as signals_routes
-from api.sharing import Sharing
+from api.sharing import Shared, Sharing
 from api.tagging import Tagging
 from api.timing import Timing
 from collector.rum.asgi import PATHS, Endpoint
@@ -155,9 +156,13 @@ class Measured(RequestMetrics):
 
 
 class Application(FastAPI):
-    """FastAPI, and a way past it for beacons: their guards are others, and they are many."""
+    """FastAPI, and ways past it: for beacons, whose guards are others, and for what is kept.
+
+    Both are many. `api.direct` says how the server uses them.
+    """
 
     beacons: Endpoint
+    front: Front
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
@@ -200,6 +205,8 @@ def create_app(house: House) -> Application:
     app.state.exports = exports.Exports(house.registry)
     app.state.changes = Changes()
     app.state.feed = Feed(house.state, house.book, house.registry)
+    app.state.shared = shared = Shared(house.registry, access.clock, lambda: house.state.writes)
+    app.state.feed.heard = shared.changed
     errors.register(app)
     # As they are: `include_router` would make each of them anew, with the first request.
     app.router.routes.extend(one for router in ROUTERS for one in router.routes)
@@ -211,16 +218,21 @@ def create_app(house: House) -> Application:
     app.add_route("/metrics/rum", metrics_app(vitals), methods=["GET", "HEAD"])
     app.add_route("/metrics", metrics_app(house.registry), methods=["GET", "HEAD"])
     app.mount("/static", StaticFiles(directory=FILES), name="static")
-    within = [one for router in ROUTERS for one in router.routes]
-    app.state.resources = Resources([*within, *app.routes])
+    app.state.resources = Resources(app.routes)
     app.add_middleware(Tagging)
     app.add_middleware(Repeating, state=house.state, clock=access.clock, registry=house.registry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_PACKING_BYTES, compresslevel=5)
-    app.add_middleware(Sharing, registry=house.registry)  # behind the gate: it knows who asks
+    app.add_middleware(Sharing, shared=shared)  # behind the gate: it knows who asks
     app.add_middleware(Gate, access=access)
     hosts = allowed_hosts(house.settings.server.host, house.settings.alerts.public_url)
     app.add_middleware(Guard, hosts=hosts, resources=app.state.resources)
     app.add_middleware(Timing)
     # Added last, so outermost: what the guard refuses is measured too.
     app.add_middleware(Measured, registry=house.registry)
+    app.front = Front(
+        shared,
+        Guard(app, hosts, app.state.resources),
+        Gate(app, access),
+        Measured(app, registry=house.registry),
+    )
     return app

@@ -26,7 +26,7 @@ SERIES_SHOWN = 10
 WINDOWS_SHOWN = 5
 ANSWER_SECONDS = 10.0
 UNSAID = [("labels", {}), ("constants", {}), ("scale", 1.0), ("of", None), ("count", None)]
-UNSAID += [("complement", False)]
+UNSAID += [("complement", False), ("derive", {}), ("pool", None)]
 NOT_A_KEY = {"form", "title", "description", "variants"}
 
 
@@ -89,8 +89,13 @@ def plainly(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, dict):
-        return ", ".join(f"{our} from {their}" for our, their in value.items())
+        return ", ".join(f"{our} from {source(their)}" for our, their in value.items())
     return str(value)
+
+
+def source(theirs: object) -> str:
+    """Where a label is from: one of theirs, or made of one by a pattern."""
+    return "{label} by {pattern}".format(**theirs) if isinstance(theirs, dict) else str(theirs)
 
 
 def variant(plain: Plain) -> Iterator[str]:

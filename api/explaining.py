@@ -156,6 +156,8 @@ def lines(found: WhyShape) -> Iterator[str]:
     yield f"{found.signal}/{found.series}"
     if found.is_coarse:
         yield "the short windows of that time are gone: judged on the longer ones"
+    if found.level is not None:
+        yield found.level.text
     if not found.rules:
         yield "no rule judges this signal"
     for one in found.rules:

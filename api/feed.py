@@ -130,6 +130,8 @@ class Feed:
         self.reading: asyncio.Task[None] | None = None
         self.begun = asyncio.Event()
         self.stopped = False
+        self.heard: Callable[[], None] = lambda: None
+        """Called before anybody is told: who then asks for what he was told of finds it."""
 
     def join(self) -> Listener | None:
         """Somebody who listens from now on; None when there are too many, or it is over."""
@@ -240,6 +242,7 @@ class Feed:
 
     def tell(self, note: Note) -> None:
         """Everybody."""
+        self.heard()
         for one in self.listeners:
             one.tell(note)
 

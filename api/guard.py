@@ -107,9 +107,10 @@ class Guard:
             request.scope["query_string"]
         ):
             return ProblemError(400, "The address holds a NUL, which stands for nothing here.")
+        if request.method not in WITH_BODY:
+            return None
         # What no route takes is a 405 behind the gate, whatever its body is.
-        refused = self.resources.refuses(request.method, request.scope["path"])
-        if request.method not in WITH_BODY or refused:
+        if self.resources.refuses(request.method, request.scope["path"]):
             return None
         length = request.headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length) > MOST_BODY_BYTES:

@@ -28,7 +28,8 @@ from api.access import book
 from api.album import Album
 from api.app import Application, create_app
 from api.config import ServerConfig
-from api.direct import direct
+from api.direct import Quick, direct
+from api.front import LINES
 from api.house import House
 from api.loops import LoopMeters, Loops, clock
 from api.moments import milliseconds
@@ -50,6 +51,7 @@ from detector.findings import Looking
 from detector.incidents import Incidents
 from detector.ledger import Ledger
 from detector.meters import DetectorMeters, IncidentMeters, SourceMeters
+from detector.pooling import Pools
 from detector.refill import Reach, Refill
 from detector.run import Detector
 from detector.source import Source
@@ -87,6 +89,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = clock) -> House:
         kinds={name: one.form.kind for name, one in signals.items()},
         dependencies=Dependencies(settings.needs, declared.guess),
         around=Past(history, signals),
+        pools=Pools(signals),
     )
     book = Book(Incidents(looking, IncidentMeters(registry)))
     ledger = Ledger(file)
@@ -232,7 +235,7 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
         uvicorn.Config(
             forwarding(app),
             interface="asgi3",
-            http=direct(app.beacons),
+            http=direct(app.beacons, Quick(LINES, app.front.take)),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,

@@ -19,6 +19,7 @@ from dashboards.config import DashboardsConfig
 from detector.agreement import disagreements
 from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
 from detector.increase import LOOKBACK_MS
+from detector.pooling import Pools
 from detector.rule import Rule, When
 from detector.run import Definitions
 from detector.signal import (
@@ -193,6 +194,7 @@ def define(document: Document, faults: list[Fault], detector: DetectorConfig) ->
             except ValueError as error:
                 faults.append(Fault(".".join(path), str(error), "", document.line(path)))
     faults += unfit_rules(document, signals, rules)
+    faults += unfit_pools(document, signals)
     return Definitions(signals, rules)
 
 
@@ -213,6 +215,16 @@ def unmeant(document: Document, signal: Signal) -> Iterable[Fault]:
     for one in misfits(signal.form):
         path = ("signals", signal.name, *one.path)
         yield Fault(".".join(path), one.reason, one.hint, document.line(path))
+
+
+def unfit_pools(document: Document, signals: Mapping[str, Signal]) -> Iterable[Fault]:
+    """Signals that the user lets another one hold together, and that cannot be."""
+    own = document.data.get("signals") or {}
+    for name, reason, hint in Pools(signals).faults():
+        text = own.get(name) if isinstance(own, dict) else None
+        if isinstance(text, dict) and "pool" in text:
+            path = ("signals", name, "pool")
+            yield Fault(".".join(path), reason, hint, document.line(path))
 
 
 def unsourced(document: Document, definitions: Definitions, *, has_source: bool) -> Iterable[Fault]:

@@ -8,15 +8,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.shapes import API
 
+PAGES = frozenset({"/"})
+"""Pages that are tagged as well: those that are reloaded most."""
+
+KINDS = frozenset({"application/json", "text/html"})
 MOST_BYTES = 4 * 1024 * 1024
 """Longer answers go out as they come, without a tag: they would have to be held as a whole."""
 
 
 class Tagging:
-    """Tags whole JSON answers to GET and HEAD below `/api/v1` by what is in them.
+    """Tags whole JSON answers to GET and HEAD below `/api/v1`, and some pages, by what is in them.
 
     The tag is weak: what is compressed afterwards is another row of bytes with the same meaning.
-    The answer may be kept, but must be asked for again each time (`no-cache`).
+    An answer of the API may be kept, but must be asked for again each time (`no-cache`); a page may
+    be kept by nobody, as the guard says, and is tagged for programs that ask again and again.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -27,7 +32,7 @@ class Tagging:
         if (
             scope["type"] != "http"
             or scope["method"] not in ("GET", "HEAD")
-            or not scope["path"].startswith(f"{API}/")
+            or not (scope["path"].startswith(f"{API}/") or scope["path"] in PAGES)
         ):
             await self.app(scope, receive, send)
             return
@@ -58,10 +63,10 @@ class Tagging:
 
 
 def is_plain(start: Message) -> bool:
-    """Whether an answer is one to be tagged: JSON, complete, and not tagged by somebody else."""
+    """Whether an answer is one to be tagged: complete, and not tagged by somebody else."""
     headers = Headers(raw=start["headers"])
     kind = headers.get("content-type", "").partition(";")[0]
-    return start["status"] == 200 and kind == "application/json" and "etag" not in headers
+    return start["status"] == 200 and kind in KINDS and "etag" not in headers
 
 
 def whole(start: Message, body: bytes, known: Iterable[str]) -> tuple[Message, Message]:
@@ -69,7 +74,8 @@ def whole(start: Message, body: bytes, known: Iterable[str]) -> tuple[Message, M
     tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = MutableHeaders(raw=list(start["headers"]))
     headers["etag"] = tag
-    headers["cache-control"] = "private, no-cache"
+    if headers["content-type"].startswith("application/json"):
+        headers["cache-control"] = "private, no-cache"
     if not names(known, tag):
         return {**start, "headers": headers.raw}, {"type": "http.response.body", "body": body}
     for name in ("content-length", "content-type"):

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from api.levels import LevelShape
 from api.shapes import Shape
 from collector.rum.percentile import (
     BOUNDS,
@@ -92,6 +93,9 @@ class VitalShape(DistributionShape):
     """Base unit of the percentile."""
     loss: LossShape
     """What is missing."""
+    judged: LevelShape | None
+    """Whether rules judge it itself, or with its group of routes or all of the app, by the values
+    of the last hour; null where routes or devices are taken together."""
 
 
 class VitalsShape(Shape):

@@ -1,6 +1,6 @@
 """Web vitals over time, by value and by route: what the pages draw and REST gives."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from api.house import House
+from api.levels import Levels, LevelShape
 from api.shapes import DeploymentShape, Shape
 from api.vital_shapes import (
     Certainty,
@@ -22,6 +23,7 @@ from collector.rum.cells import HOUR_MS, Cut
 from collector.rum.percentile import BOUNDS, LEAST_CERTAIN, band
 from collector.rum.vitals import VITALS
 from detector import units
+from detector.pooling import Level
 from detector.units import Unit
 from storage.history import Floats
 from storage.series import Labels
@@ -64,6 +66,15 @@ class RatedShape(DistributionShape):
     """p75 over the end of good: above 1 it is not good any more; null without a percentile."""
 
 
+class PooledShape(LevelShape):
+    """A metric of a route and class of devices that is judged with others, or not at all."""
+
+    metric: MetricName
+    """The metric."""
+    device: str
+    """mobile, tablet or desktop."""
+
+
 class RouteShape(Shape):
     """One route of an app, all devices together unless one is asked for."""
 
@@ -81,6 +92,9 @@ class RouteShape(Shape):
     """Each metric with values: LCP, INP, CLS, FCP, TTFB."""
     loss: LossShape
     """What is missing; the coverage is of the route, the rest of its app."""
+    pooled: list[PooledShape]
+    """The metrics and devices that have too few values in the last hour to be judged by
+    themselves."""
 
 
 class RoutesShape(Shape):
@@ -185,7 +199,13 @@ def rating(metric: MetricName, value: float | None) -> Rating:
     return Rating.NEEDS_IMPROVEMENT if value <= VITALS[metric].fair else Rating.POOR
 
 
-def route_of(app: str, route: str, known: Mapping[str, Floats], loss: LossShape) -> RouteShape:
+def route_of(
+    app: str,
+    route: str,
+    known: Mapping[str, Floats],
+    loss: LossShape,
+    pooled: Sequence[PooledShape],
+) -> RouteShape:
     """One route from the counts of its metrics."""
     metrics = [rated(one, known[one]) for one in METRICS if one in known]
     sure = [one for one in metrics if one.certainty in (Certainty.SHOWN, Certainty.JUDGED)]
@@ -198,7 +218,21 @@ def route_of(app: str, route: str, known: Mapping[str, Floats], loss: LossShape)
         rating=worst.rating if worst else Rating.UNKNOWN,
         metrics=metrics,
         loss=loss,
+        pooled=list(pooled),
     )
+
+
+def pooled(
+    levels: Levels, app: str, route: str, metrics: Iterable[MetricName], devices: Iterable[str]
+) -> list[PooledShape]:
+    """What of a route is not judged by itself."""
+    found = []
+    for metric in metrics:
+        for device in devices:
+            one = levels.of_vital(metric, app, route, device)
+            if one is not None and one.level in (Level.POOL, Level.NOWHERE):
+                found.append(PooledShape(**one.model_dump(), metric=metric, device=device))
+    return found
 
 
 def weight(one: RouteShape) -> tuple[float, int, str, str]:

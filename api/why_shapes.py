@@ -7,6 +7,7 @@ from typing import Any
 from alerts.visitors import page_views
 from api import words
 from api.house import House
+from api.levels import Levels, LevelShape, at_time
 from api.moments import at
 from api.shapes import Shape
 from api.signal_shapes import RuleShape
@@ -251,11 +252,20 @@ class WhyShape(Shape):
     is_coarse: bool
     """Whether only the longer windows are stored of that time, so that rules which look at shorter
     ones are judged on these."""
+    level: LevelShape | None
+    """With which larger series it is judged where it has too few observations; null where no signal
+    holds its series together with others."""
     rules: list[RuleWhyShape]
     """Each enabled rule on the signal."""
 
     @classmethod
-    def of_why(cls, why: Why, recorded: dict[str, RecordedShape], rules: list[str]) -> "WhyShape":
+    def of_why(
+        cls,
+        why: Why,
+        recorded: dict[str, RecordedShape],
+        rules: list[str],
+        level: LevelShape | None,
+    ) -> "WhyShape":
         """From what the stages say, the rules in the order of their definitions."""
         form = why.signal.form
         ordered = sorted(why.rules, key=lambda one: rules.index(one.rule))
@@ -269,6 +279,7 @@ class WhyShape(Shape):
             labels=why.labels.as_dict(),
             at=at(why.at_ms),
             is_coarse=why.is_coarse,
+            level=level,
             rules=shapes,
         )
 
@@ -322,7 +333,8 @@ def why_of(house: House, signal: Signal, labels: Labels, at_ms: int) -> WhyShape
     step_ms = house.detector.definitions.step_ms
     in_force = house.ledger.in_force(signal.name, labels, why.at_ms, step_ms)
     recorded = {one.rule: standing_since(house, one, why.at_ms) for one in in_force}
-    return WhyShape.of_why(why, recorded, list(rules))
+    level = Levels(house, at_time(house, why.at_ms)).of(signal.name, labels)
+    return WhyShape.of_why(why, recorded, list(rules), level)
 
 
 def standing_since(house: House, one: Judgement, at_ms: int) -> RecordedShape:

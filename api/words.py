@@ -199,6 +199,8 @@ def gates(rule: Rule, unit: units.Unit) -> list[str]:
         told.append(f"at least {asked.min_ratio:g} x the average")
     if asked.min_events:
         told.append(f"at least {several(asked.min_events, 'event')}")
+    if asked.min_parts:
+        told.append(f"at least {several(asked.min_parts, 'part')}: of one alone it is a copy")
     for one in asked.settling:
         told.append(f"not within {units.duration(one.for_)} after what {one.signal} shows")
     if asked.sampling:
@@ -364,6 +366,8 @@ def refused(judgement: Judgement, rule: Rule | None, unit: units.Unit) -> str:
         case Reason.MIN_EVENTS:
             asked = f", {counted(rule.gates.min_events)} are asked for" if rule else ""
             return f"{counted(judgement.value * judgement.n)} events{asked}"
+        case Reason.MIN_PARTS:
+            return "it is one series alone under another name, and that one is judged"
         case Reason.WARMING:
             return f"{judgement.days} of {DAYS} days have data, {DAYS_NEEDED} are needed to tell it"
         case Reason.EXPECTED:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detector.deriving import derived
 from detector.promql import INSTANCE, Asking, asked
 from detector.signal import (
     LAST_BUCKET,
@@ -60,7 +61,8 @@ def series_of(
         return None
     series = [{"series": str(one), "values": write(one, steps, more)} for one in made]
     names = zip(theirs.ours, theirs.theirs, strict=True)
-    values = {our: made[0].labels.get(their, "") for our, their in names}
+    read = derived(Labels.of(made[0].labels), form.derive)
+    values = {our: read.get(their) for our, their in names}
     return series, str(Labels.of({**values, **dict(theirs.constants)}))
 
 
@@ -79,12 +81,12 @@ def gauges(form: Gauge, before: float, then: float) -> list[Grown] | None:
     """A gauge, and a second one of 1 that it is divided by."""
     if form.complement:
         before, then = 1 - before, 1 - then
-    labels = example(form.metric, form.by)
+    labels = example(form.metric, form.read_by)
     if labels is None:
         return None
     made = [Grown(form.metric, labels, before, then)]
     if form.of is not None:
-        whole = example(form.of, form.by)
+        whole = example(form.of, form.read_by)
         if whole is None:
             return None
         made.append(Grown(form.of, whole, 1.0, 1.0))
@@ -96,13 +98,13 @@ def growing(form: AnySignal, before: float, then: float) -> list[Grown] | None:
     match form:
         case Quantile() | Share():
             [buckets] = form.selectors()
-            labels = example(buckets, form.by)
+            labels = example(buckets, form.read_by)
             if labels is None:
                 return None
             return [*histogram(form, buckets, labels, before, then)]
         case Mean():
             total, count = form.selectors()
-            labels = example(count, form.by)
+            labels = example(count, form.read_by)
             if labels is None:
                 return None
             return [
@@ -112,7 +114,7 @@ def growing(form: AnySignal, before: float, then: float) -> list[Grown] | None:
         case Ratio():
             return ratio(form, before, then)
         case Rate():
-            labels = example(form.metric, form.by)
+            labels = example(form.metric, form.read_by)
             return (
                 None
                 if labels is None
@@ -144,14 +146,14 @@ def histogram(
 def ratio(form: Ratio, before: float, then: float) -> list[Grown] | None:
     """What is counted, and the rest: of the same counter, or of another one."""
     upper = form.numerator[0]
-    labels = example(upper, form.by)
+    labels = example(upper, form.read_by)
     if labels is None:
         return None
     counted = Grown(upper, labels, BUSY * before, BUSY * then)
     own = Labels.of({"__name__": upper.metric, **labels})
     inside = any(one.matches(own) for one in form.denominator)
     for lower in form.denominator:
-        rest = example(lower, form.by, form.numerator)
+        rest = example(lower, form.read_by, form.numerator)
         if rest is not None:
             share = ((1 - before), (1 - then)) if inside else (1.0, 1.0)
             return [counted, Grown(lower, rest, BUSY * share[0], BUSY * share[1])]

@@ -43,6 +43,7 @@ class LeftOut(StrEnum):
     MIX = "mix"
     WENT_AWAY = "went_away"
     SETTLING = "settling"
+    MIN_PARTS = "min_parts"
     CLEAR_LEVEL = "clear_level"
     FROZEN_BASELINE = "frozen_baseline"
 
@@ -64,6 +65,7 @@ WHY = {
     LeftOut.MIX: "a change of visitors is not told from a slower page",
     LeftOut.WENT_AWAY: "it does not wait until the step has lasted for two hours",
     LeftOut.SETTLING: "the minutes after a restart or a flush are judged like any other",
+    LeftOut.MIN_PARTS: "what holds one series alone together is told beside that one",
     LeftOut.CLEAR_LEVEL: "it ends where it began, after the time to clear, not at the clear level",
     LeftOut.FROZEN_BASELINE: "a regression that lasts becomes part of the average after an hour",
 }
@@ -86,6 +88,7 @@ def left_out(rule: Rule) -> list[LeftOut]:
         LeftOut.MIX: gates.mix is not None,
         LeftOut.WENT_AWAY: gates.went_away is not None,
         LeftOut.SETTLING: bool(gates.settling),
+        LeftOut.MIN_PARTS: gates.min_parts > 0,
         LeftOut.CLEAR_LEVEL: True,
         LeftOut.FROZEN_BASELINE: rule.is_statistical,
     }

@@ -246,6 +246,17 @@ def of_events(case: Case) -> Checks:
     return checks
 
 
+def of_parts(case: Case) -> Checks:
+    """How many series it holds together; without a count there is no number."""
+
+    def checks(i: int) -> tuple[Check, ...]:
+        seen = np.nan if case.judged.parts is None else float(case.judged.parts[i])
+        least = case.rule.gates.min_parts
+        return (Check("series in it", seen, Relation.AT_LEAST, least, Measure.NUMBER),)
+
+    return checks
+
+
 def of_expected(case: Case) -> Checks:
     """The newest value and the threshold of this hour."""
     relation = Relation.ABOVE if case.rule.upwards else Relation.BELOW

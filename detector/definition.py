@@ -12,7 +12,7 @@ from detector.signal import Signal
 from storage.duckfile import DuckFile
 
 EVALUATION = 1  # raise it when the same definition on the same samples makes other windows
-SHOWN_ONLY = frozenset({"title", "description", "unit", "worse", "kind"})
+SHOWN_ONLY = frozenset({"title", "description", "unit", "worse", "kind", "pool"})
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS signal_definitions (
@@ -25,9 +25,9 @@ CREATE TABLE IF NOT EXISTS signal_definitions (
 def fingerprint(signal: Signal) -> str:
     """The same for two definitions that make the same windows of the same samples.
 
-    What is only shown (title, description, unit, worse, kind) is left out, and so is what has its
-    default: a form that gets a new setting keeps its windows. A default that changes its meaning
-    needs a new `EVALUATION`. The order of `by` does not matter.
+    What is only shown or judged by (title, description, unit, worse, kind, pool) is left out, and
+    so is what has its default: a form that gets a new setting keeps its windows. A default that
+    changes its meaning needs a new `EVALUATION`. The order of `by` does not matter.
     """
     form = signal.form
     given = form.model_dump(mode="json", exclude=set(SHOWN_ONLY), exclude_defaults=True)

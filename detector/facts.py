@@ -15,6 +15,7 @@ from detector.judges.burn import Events
 from detector.judges.distribution import Distributions
 from detector.judges.slope import daily_lows
 from detector.judging import Facts
+from detector.parts import Parts
 from detector.rule import Rule, Span
 from detector.settling import Beginnings
 from detector.signal import Quantile, Ratio, Share, Signal
@@ -62,6 +63,11 @@ class FactFinder:
     def beginnings(self) -> Beginnings:
         """What began anew, such as a cache after a flush."""
         return Beginnings(self.history, self.signals, self.dependencies)
+
+    @property
+    def parts(self) -> Parts:
+        """Of how many series one is made that holds others together."""
+        return Parts(self.history, self.signals)
 
     def find(
         self, signal: Signal, rule: Rule, span: Span, judged: Judged, version: int = 0

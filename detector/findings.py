@@ -10,6 +10,7 @@ from detector.finding import Check, Correlation, Finding, Match, Origin, OriginV
 from detector.group import Ties, is_storm
 from detector.incident_tables import Step
 from detector.origin import origin
+from detector.pooling import Pools
 from detector.regression import Deployment, Regression
 
 # The tests read history; the deployment that somebody asks about is among the closest.
@@ -33,6 +34,7 @@ class Looking:
     kinds: Mapping[str, str] = field(default_factory=dict)
     dependencies: Dependencies = field(default_factory=Dependencies)
     around: Around = field(default_factory=Nothing)
+    pools: Pools = field(default_factory=Pools)
     _kinds_of: tuple[int, Mapping[str, frozenset[str]]] | None = None
 
     def ties(self, members: Iterable[Regression], now_ms: int) -> Ties:
@@ -41,6 +43,7 @@ class Looking:
             self.kinds,
             self.known(members, now_ms),
             lambda one, other: self.around.compare(one, other, now_ms),
+            self.pools,
         )
 
     def known(self, members: Iterable[Regression], now_ms: int) -> Dependencies:
@@ -73,7 +76,8 @@ class Looking:
         else:
             named = before.origin.regression_id if before else ""
             own = self.deployed(members, deployments)
-            began = origin(members, self.kinds, self.known(members, now_ms), own, named)
+            finest = self.pools.finest(members)
+            began = origin(finest, self.kinds, self.known(members, now_ms), own, named)
         return Finding(origin=began, correlations=(*tested, *found[MOST_TESTED:]), storm=storm)
 
     def deployed(

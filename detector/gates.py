@@ -28,6 +28,7 @@ from detector.checks import (
     of_improvement,
     of_kept,
     of_mix,
+    of_parts,
     of_settling,
     of_significance,
     of_sustain,
@@ -60,6 +61,7 @@ class Gate(StrEnum):
     SUSTAIN = "sustain"
     MIN_DELTA = "min_delta"
     MIN_EVENTS = "min_events"
+    MIN_PARTS = "min_parts"
     AWAITING_EVIDENCE = "awaiting_evidence"
     EXPECTED = "expected"
     BAND = "band"
@@ -81,6 +83,7 @@ ASKS: Mapping[Gate, str] = {
     Gate.SUSTAIN: "Enough of the judged windows are beyond it.",
     Gate.MIN_DELTA: "It is far enough from the 7-day average for a person to notice.",
     Gate.MIN_EVENTS: "Enough events are behind the newest value.",
+    Gate.MIN_PARTS: "It holds several series together; of one alone, that one is judged instead.",
     Gate.AWAITING_EVIDENCE: "Its own past has been looked at; of very many candidates some wait.",
     Gate.EXPECTED: "It is beyond the threshold of this hour, too.",
     Gate.BAND: "So few observations do not differ as much by chance.",
@@ -177,10 +180,11 @@ def literal(case: Case) -> tuple[Stage, ...]:
     gates, up, newest, better = rule.gates, rule.upwards, case.newest, case.better
     history = ~np.isnan(case.truth[:, -1])
     if rule.is_statistical:
-        alone = held(fixed(case.levels.worse), judged.values, up)[:, -1] == 1
-        history &= (background.n >= gates.min_baseline_count) | alone
+        known = held(fixed(case.levels.worse), judged.values, up)[:, -1] == 1
+        history &= (background.n >= gates.min_baseline_count) | known
     far = is_far(gates, newest, background, up)
-    improved = better[:, -1] & (better.sum(axis=1) >= case.span.need) & far
+    alone = is_alone(gates, judged)
+    improved = better[:, -1] & (better.sum(axis=1) >= case.span.need) & far & ~alone
     short = case.breach.sum(axis=1) < case.span.need
     return (
         Stage(Gate.DATA, np.isnan(newest), Verdict.UNKNOWN, Reason.NO_DATA, of_data(case)),
@@ -233,6 +237,14 @@ def literal(case: Case) -> tuple[Stage, ...]:
             Reason.MIN_EVENTS,
             of_events(case),
             gates.min_events > 0,
+        ),
+        Stage(
+            Gate.MIN_PARTS,
+            alone,
+            Verdict.REJECTED,
+            Reason.MIN_PARTS,
+            of_parts(case),
+            gates.min_parts > 0,
         ),
     )
 
@@ -371,3 +383,11 @@ def is_rare(gates: Gates, judged: Judged) -> Flags:
     # Rounded: a tenth of 30 observations are 3 events, not 2.9999999999999996.
     events = np.round(judged.values[:, -1] * judged.n[:, -1], 6)
     return (events < gates.min_events) & (gates.min_events > 0)
+
+
+def is_alone(gates: Gates, judged: Judged) -> Flags:
+    """Whether too few series are in it; where none is known it may be any number."""
+    if judged.parts is None:
+        return np.zeros(len(judged), np.bool_)
+    few: Flags = judged.parts < gates.min_parts
+    return few

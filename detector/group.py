@@ -15,18 +15,22 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detector.dependencies import Dependencies, Edge, Place, place_of
+from detector.pooling import Pools
 from detector.regression import Incident, Regression
 from detector.shape import MOST_COMPARISONS, NOTHING_KNOWN, Agreement, Likeness
 from storage.series import Labels
 
 # What an on-call person would call one thing. Method, status and tier divide a thing; they do not
 # make two of it.
-SUBJECT = ("target", "service", "route", "cache", "datname", "fingerprint")
+SUBJECT = ("target", "service", "route", "route_group", "cache", "datname", "fingerprint")
 OWNER = ("target", "service")
 
 NEAR_MS = 10 * 60_000
 # A chain of changes, each near the one before, would otherwise join a morning into one incident.
 SPAN_MS = 60 * 60_000
+# A series and what holds it together with others, small routes among them, are judged by the hour,
+# and each is dated by itself: that they moved in the same few hours is one change.
+PART_NEAR_MS = 3 * 60 * 60_000
 # Of more regressions nobody reads the list, and no store should be asked for it every minute.
 MOST_MEMBERS = 100
 # From so many services on, what they share is more likely the network or the monitoring.
@@ -117,6 +121,7 @@ class Ties:
     kinds: Mapping[str, str] = field(default_factory=dict)
     dependencies: Dependencies = field(default_factory=Dependencies)
     compare: Compare = unlike
+    pools: Pools = field(default_factory=Pools)
 
     def place(self, regression: Regression) -> Place:
         """Where a regression belongs."""
@@ -135,13 +140,17 @@ def shared(members: Iterable[Regression]) -> Labels:
     return Labels.of(dict(sorted(common)))
 
 
-def is_news(regression: Regression, incident: Incident) -> bool:
+NO_POOLS = Pools()
+
+
+def is_news(regression: Regression, incident: Incident, pools: Pools = NO_POOLS) -> bool:
     """Whether somebody who knows of the incident should hear of one more regression in it.
 
-    The mean of what is known to be slow at its 95th percentile is the same news twice.
+    The mean of what is known to be slow at its 95th percentile is the same news twice, and so is a
+    route beside its group, or the group beside all routes.
     """
     return not any(
-        subject(known.labels) == subject(regression.labels)
+        (subject(known.labels) == subject(regression.labels) or is_part(known, regression, pools))
         and known.unit is regression.unit
         and known.worse == regression.worse
         and known.severity.rank >= regression.severity.rank
@@ -155,12 +164,17 @@ def is_storm(members: Iterable[Regression]) -> bool:
     return len({place_of(one.labels).owner for one in members} - {""}) >= STORM_SERVICES
 
 
-def near(one: Regression, other: Regression) -> bool:
+def near(one: Regression, other: Regression, within_ms: int = NEAR_MS) -> bool:
     """Whether two changes may have set in at one time."""
     return (
-        one.began_lo_ms <= other.began_hi_ms + NEAR_MS
-        and other.began_lo_ms <= one.began_hi_ms + NEAR_MS
+        one.began_lo_ms <= other.began_hi_ms + within_ms
+        and other.began_lo_ms <= one.began_hi_ms + within_ms
     )
+
+
+def is_part(one: Regression, other: Regression, pools: Pools) -> bool:
+    """Whether one of two series holds the other together with more."""
+    return pools.related((one.signal, one.labels), (other.signal, other.labels))
 
 
 def same_thing(one: Regression, other: Regression) -> bool:
@@ -200,7 +214,8 @@ def tie(newcomer: Regression, members: Sequence[Regression], ties: Ties) -> Link
         if bond is not None:
             found.append(Link(bond, newcomer.id, one.id))
     for one in sorted(members, key=order):
-        if one.phase.holds and same_thing(newcomer, one):
+        part = near(newcomer, one, PART_NEAR_MS) and is_part(newcomer, one, ties.pools)
+        if one.phase.holds and (part or same_thing(newcomer, one)):
             found.append(Link(Bond.SAME_THING, newcomer.id, one.id))
     return min(found, key=lambda link: link.bond.rank, default=None)
 

@@ -140,8 +140,12 @@ class Hearing:
             facts = self.facts.find(signal, rule, span, judged, self.version)
             levels = judge_of(rule).judge(background, facts)
             said = conclude(name, rule, span, judged, background, levels)
-            if rule.gates.settling and is_breached(said):
-                judged = self.facts.beginnings.marked(rule.gates.settling, span, judged)
+            gates = rule.gates
+            if (gates.settling or gates.min_parts) and is_breached(said):
+                if gates.settling:
+                    judged = self.facts.beginnings.marked(gates.settling, span, judged)
+                if gates.min_parts:
+                    judged = self.facts.parts.counted(signal, span, judged)
                 said = conclude(name, rule, span, judged, background, levels)
             draft = Draft(name, rule, signal, span, judged, background, facts, said, self.version)
             result.append(draft)

@@ -186,7 +186,8 @@ class Incidents:
         session.add(known or FindingRow.of(incident_id, now_ms, after))
         if old:
             standing = row.domain(tuple(old), None)
-            news = any(is_news(one, standing) for one in members if one.id in fresh)
+            pools = self.looking.pools
+            news = any(is_news(one, standing, pools) for one in members if one.id in fresh)
             row.version += news or linked or differs(before or Finding(), after)
         session.add(row)
         session.flush()

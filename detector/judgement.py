@@ -34,6 +34,7 @@ class Reason(StrEnum):
     SUSTAIN = "sustain"
     MIN_DELTA = "min_delta"
     MIN_EVENTS = "min_events"
+    MIN_PARTS = "min_parts"
     EXPECTED = "expected"
     BAND = "band"
     EFFECT = "effect"
@@ -52,7 +53,8 @@ class Judged:
     """What is judged, one row a series: `of` windows in a row, the newest last; NaN is a gap.
 
     `settling` marks windows that say nothing because something began anew at `disturbed_ms` (NaN
-    for nothing); both are None where nobody looked.
+    for nothing). `parts` is how many series of finer signals are in the newest window (NaN for not
+    known). All three are None where nobody looked.
     """
 
     series: tuple[Labels, ...]
@@ -61,6 +63,7 @@ class Judged:
     end_ms: int
     settling: Flags | None = None
     disturbed_ms: Floats | None = None
+    parts: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.series)

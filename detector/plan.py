@@ -112,7 +112,7 @@ class Plan:
 
     def group(self, labels: Labels) -> Labels:
         """The series of the signal that a series of samples belongs to."""
-        return labels.only(self.form.by)
+        return self.form.series_of(labels)
 
     def chosen(self, rows: Ints) -> Meaning:
         """The columns of some series."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from detector.deriving import Derived
 from detector.signal import (
     TARGET,
     WINDOW,
@@ -106,7 +107,13 @@ def asked(plain: Plain, asking: Asking) -> Plain:
         return plain
     form = plain.signal.form
     theirs = swapped(plain.theirs, target)
-    changes: dict[str, object] = {"by": theirs}
+    changes: dict[str, object] = {
+        "by": theirs,
+        "derive": tuple(
+            one.model_copy(update={"label": target}) if one.label == TARGET else one
+            for one in form.derive
+        ),
+    }
     for name in ("metric", "of", "numerator", "denominator"):
         found = getattr(form, name, None)
         if isinstance(found, Selector):
@@ -166,22 +173,26 @@ def value(form: AnySignal, span: str) -> str:
     match form:
         case Quantile():
             buckets = increase(form.selectors()[0], span)
-            return f"histogram_quantile({form.q!r}, {summed(buckets, ('le', *form.by))})"
+            counts = summed(buckets, ("le", *form.by), made=form.derive)
+            return f"histogram_quantile({form.q!r}, {counts})"
         case Share():
             within = form.selectors()[0].narrowed(edge_matcher(form.bound))
-            return f"{added([within], span, form.by)} / {observations(form, span)}"
+            upper = added([within], span, form.by, form.derive)
+            return f"{upper} / {observations(form, span)}"
         case Mean():
-            return f"{added(form.selectors()[:1], span, form.by)} / {observations(form, span)}"
+            total = added(form.selectors()[:1], span, form.by, form.derive)
+            return f"{total} / {observations(form, span)}"
         case Ratio():
-            upper, lower = added(form.numerator, span, form.by), observations(form, span)
+            upper = added(form.numerator, span, form.by, form.derive)
+            lower = observations(form, span)
             # An error counter that was never written is no error, not no answer.
             return f"({upper} or 0 * {lower}) / {lower}"
         case Rate():
-            return summed(f"rate({form.metric}{span})", form.by)
+            return summed(f"rate({form.metric}{span})", form.by, made=form.derive)
         case Gauge():
-            found = gauge(form.stat, form.metric, span, form.by)
+            found = gauge(form, form.metric, span)
             if form.of is not None:
-                found = f"({found}) / ({gauge(form.stat, form.of, span, form.by)})"
+                found = f"({found}) / ({gauge(form, form.of, span)})"
             return f"1 - ({found})" if form.complement else found
         case Promql():
             return spanned(form.expr, span[1:-1])
@@ -191,8 +202,8 @@ def value(form: AnySignal, span: str) -> str:
 def observations(form: AnySignal, span: str) -> str:
     """How many observations a plain form counts."""
     if isinstance(form, Gauge):
-        return summed(f"count_over_time({form.metric}{span})", form.by)
-    return added(form.counted(), span, form.by)
+        return summed(f"count_over_time({form.metric}{span})", form.by, made=form.derive)
+    return added(form.counted(), span, form.by, form.derive)
 
 
 def spanned(expression: str, span: str) -> str:
@@ -200,36 +211,39 @@ def spanned(expression: str, span: str) -> str:
     return expression.replace(WINDOW, span)
 
 
-def gauge(stat: str, metric: Selector, span: str, by: Iterable[str]) -> str:
+def gauge(form: Gauge, metric: Selector, span: str) -> str:
     """All samples of all series of a group together, as in a window of the history.
 
     For `last` PromQL knows the newest sample of each series, not of the group: the largest stands.
     """
-    if stat == "avg":
-        total = summed(f"sum_over_time({metric}{span})", by)
-        return f"{total} / {summed(f'count_over_time({metric}{span})', by)}"
+    by, made = form.by, form.derive
+    if form.stat == "avg":
+        total = summed(f"sum_over_time({metric}{span})", by, made=made)
+        return f"{total} / {summed(f'count_over_time({metric}{span})', by, made=made)}"
     inner, outer = {
         "min": ("min_over_time", "min"),
         "max": ("max_over_time", "max"),
         "last": ("last_over_time", "max"),
         "sum": ("avg_over_time", "sum"),
-    }[stat]
-    return summed(f"{inner}({metric}{span})", by, outer)
+    }[form.stat]
+    return summed(f"{inner}({metric}{span})", by, outer, made)
 
 
-def added(selectors: Sequence[Selector], span: str, by: Iterable[str]) -> str:
+def added(
+    selectors: Sequence[Selector], span: str, by: Iterable[str], made: Iterable[Derived] = ()
+) -> str:
     """What was added to counters, in each group together.
 
     `increase` drops the name of the metric, so that series of two metrics could be told apart no
     more and one of them would be lost: each is given a label of its own.
     """
     if len(selectors) == 1:
-        return summed(increase(selectors[0], span), by)
+        return summed(increase(selectors[0], span), by, made=made)
     parts = [
         f'label_replace({increase(one, span)}, "{PART}", "{number}", "", "")'
         for number, one in enumerate(selectors)
     ]
-    return summed(" or ".join(parts), by)
+    return summed(" or ".join(parts), by, made=made)
 
 
 def increase(selector: Selector, span: str) -> str:
@@ -237,8 +251,13 @@ def increase(selector: Selector, span: str) -> str:
     return f"increase({selector}{span})"
 
 
-def summed(inner: str, by: Iterable[str], how: str = "sum") -> str:
-    """One series for each group; `le` stands once, whoever asks for it."""
+def summed(inner: str, by: Iterable[str], how: str = "sum", made: Iterable[Derived] = ()) -> str:
+    """One series for each group, by labels of which some are made; `le` stands once."""
+    for one in made:  # the whole label, and then what the pattern takes where it fits
+        for pattern in ("(.*)", one.pattern):
+            inner = (
+                f'label_replace({inner}, "{one.name}", "$1", "{one.label}", "{escaped(pattern)}")'
+            )
     labels = ", ".join(dict.fromkeys(by))
     return f"{how} by ({labels}) ({inner})" if labels else f"{how}({inner})"
 

@@ -119,18 +119,18 @@ def bucket_part(scale: float) -> str:
 def part(name: str, plain: Plain, wide: str, narrow: str) -> str:
     """One part of one variant, in our unit."""
     form = plain.signal.form
-    by = form.by
+    by, made = form.by, form.derive
     match name, form:
         case "buckets", Quantile():
-            return added(form.selectors(), wide, ("le", *by))
+            return added(form.selectors(), wide, ("le", *by), made)
         case "upper", Share():
-            return added([form.selectors()[0].narrowed(edge_matcher(form.bound))], wide, by)
+            return added([form.selectors()[0].narrowed(edge_matcher(form.bound))], wide, by, made)
         case "upper", Mean() | Ratio():
-            return times(added(form.halves()[0], wide, by), plain.scale)
+            return times(added(form.halves()[0], wide, by, made), plain.scale)
         case "lower", Share() | Mean() | Ratio():
-            return added(form.counted(), wide, by)
+            return added(form.counted(), wide, by, made)
         case "rate", Rate():
-            return times(summed(f"rate({form.metric}{wide})", by), plain.scale)
+            return times(summed(f"rate({form.metric}{wide})", by, made=made), plain.scale)
         case "value", Gauge():
             return times(value(form, narrow), plain.scale)
         case _:

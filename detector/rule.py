@@ -53,6 +53,11 @@ class Gates(Part):
 
     min_count: float = Field(0, ge=0, description="Observations in a judged window; else unknown.")
     min_events: float = Field(0, ge=0, description="Events (value x n) in the newest window.")
+    min_parts: int = Field(
+        0,
+        ge=0,
+        description="Series that one of a `pool` must hold together; of one alone it is a copy.",
+    )
     min_baseline_count: float = Field(0, ge=0, description="Observations behind the baseline.")
     min_delta: float = Field(0, ge=0, description="Distance from the baseline, in the unit.")
     min_ratio: float | None = Field(

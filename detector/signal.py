@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from detector.deriving import Derivations, derived
+from detector.expression import check_closed
 from detector.renaming import (
     GaugeVariant,
     Metric,
@@ -30,7 +32,7 @@ from detector.renaming import (
 )
 from detector.units import Unit
 from storage.duration import Seconds
-from storage.series import Match, Matcher, Selector
+from storage.series import Labels, Match, Matcher, Selector
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TARGET = "target"
@@ -61,6 +63,14 @@ class _Form(Renaming):
     title: str = Field("", description="How a person calls it; the name when left out.")
     description: str = Field("", description="One sentence: what it tells, and what is worse.")
     by: tuple[str, ...] = Field((), description="Labels that make a series of its own.")
+    derive: Derivations = Field(
+        (), description="Labels of `by` that are made of others, see [derived](#derived-labels)."
+    )
+    pool: str | None = Field(
+        None,
+        description="The signal that holds several series of this one together, by fewer labels: "
+        "what has too few observations is judged with the series there that it is part of.",
+    )
     unit: Unit = Field(Unit.COUNT, description="Base unit of the value.")
     worse: Direction = Field(Direction.UP, description="Which way is worse: up or down.")
     window: Seconds = Field(60.0, description="Length of a stored window.")
@@ -82,10 +92,30 @@ class _Form(Renaming):
             )
         return self
 
+    @model_validator(mode="after")
+    def _derived_is_used(self) -> "_Form":
+        made = [one.name for one in self.derive]
+        for one in self.derive:
+            if one.name not in self.by:
+                raise ValueError(f"`derive` makes `{one.name}`, which is not in `by`")
+            if one.label in made:
+                raise ValueError(f"`derive` makes `{one.name}` of `{one.label}`, which is made too")
+        return self
+
     @property
     def window_ms(self) -> int:
         """Length of a stored window in milliseconds."""
         return round(self.window * 1000)
+
+    @property
+    def read_by(self) -> tuple[str, ...]:
+        """The labels that tell its series apart as they are read: of a made one what it is of."""
+        of = {one.name: one.label for one in self.derive}
+        return tuple(dict.fromkeys(of.get(one, one) for one in self.by))
+
+    def series_of(self, labels: Labels) -> Labels:
+        """The series of the signal that a series of samples, or a finer signal's, belongs to."""
+        return derived(labels, self.derive).only(self.by)
 
     def selectors(self) -> tuple[Selector, ...]:
         """The series it reads, those of its variants left out."""
@@ -107,7 +137,7 @@ class _Form(Renaming):
 MINE = {"metric", "numerator", "denominator", "of", "complement"}
 """Keys that say what is read; the others say what it means."""
 
-READING = frozenset({*MINE, "form", "labels", "constants", "scale", "variants"})
+READING = frozenset({*MINE, "form", "labels", "constants", "scale", "variants", "derive"})
 """Keys of a signal after whose change its aliases no longer mean the same."""
 
 
@@ -268,8 +298,10 @@ class Promql(_Form):
 
     @model_validator(mode="after")
     def _nothing_renamed(self) -> "Promql":
-        if self.labels or self.constants or self.scale != 1:
-            raise ValueError("`labels`, `constants` and `scale` belong into the expression")
+        if self.labels or self.constants or self.derive or self.scale != 1:
+            raise ValueError(
+                "`labels`, `constants`, `derive` and `scale` belong into the expression"
+            )
         return self
 
     def selectors(self) -> tuple[Selector, ...]:
@@ -326,9 +358,19 @@ class Signal(BaseModel):
     def _plain(self, renaming: Renaming, source: str, rank: int) -> Plain:
         form, scale = self.form, renaming.scale
         labels, constants = dict(renaming.labels), dict(renaming.constants)
+        # Whoever has the label itself, under any name or as a constant, needs none made.
+        made = [one for one in form.derive if one.name not in labels and one.name not in constants]
+        fixed = Labels.of(constants)
+        constants |= {one.name: one.value(fixed) for one in made if one.label in constants}
+        constants = {name: value for name, value in constants.items() if name in form.by}
         ours = tuple(one for one in dict.fromkeys(form.by) if one not in constants)
         theirs = tuple(labels.get(one, one) for one in ours)
         changes: dict[str, Any] = {"by": theirs, "labels": (), "constants": (), "scale": 1.0}
+        changes["derive"] = tuple(
+            one.model_copy(update={"label": labels.get(one.label, one.label)})
+            for one in made
+            if one.name not in constants
+        )
         if isinstance(renaming, Variant):
             changes |= form.variation(renaming)
         if not isinstance(form, Promql):
@@ -339,7 +381,7 @@ class Signal(BaseModel):
             Signal(name=self.name, form=form.model_copy(update=changes)),
             ours,
             theirs,
-            renaming.constants,
+            tuple(constants.items()),
             scale,
             source,
             rank,
@@ -378,28 +420,3 @@ def weights_are_counts(form: Any) -> bool:
 def scaled(value: float, factor: Decimal) -> float:
     """A product without the crumbs of binary fractions: 57 x 0.001 is 0.057 and no more."""
     return float(Decimal(repr(value)) * factor) if value - value == 0 else value
-
-
-PAIRS = {")": "(", "]": "[", "}": "{"}
-STRINGS = re.compile(r"""\"(?:[^"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`]*`""")
-
-
-def check_closed(expression: str) -> None:
-    """A ValueError where an expression is empty, or a bracket or a quote of it stands open.
-
-    More than that only Prometheus knows; what it refuses is told where it is asked.
-    """
-    rest = STRINGS.sub("", expression)
-    if not rest.strip():
-        raise ValueError("the expression is empty")
-    quote = next((one for one in rest if one in "\"'`"), None)
-    if quote:
-        raise ValueError(f"a {quote} is opened and not closed")
-    open_: list[str] = []
-    for one in rest:
-        if one in PAIRS.values():
-            open_.append(one)
-        elif one in PAIRS and (not open_ or open_.pop() != PAIRS[one]):
-            raise ValueError(f"a {one} closes what was not opened")
-    if open_:
-        raise ValueError(f"a {open_[-1]} is opened and not closed")

@@ -118,7 +118,9 @@ def of_fed(plain: Plain, known: Known) -> Iterator[Finding]:
     read = [s for c in form.counted() for s in known.series(c.metric) if c.matches(s)]
     if isinstance(form, Share):
         yield from of_bound(plain, form, known)
-    for our, their in zip(plain.ours, plain.theirs, strict=True):
+    made = {one.name: one.label for one in form.derive}
+    for our, name in zip(plain.ours, plain.theirs, strict=True):
+        their = made.get(name, name)
         if our != TARGET and not any(one.get(their) for one in read):
             text = (
                 f"no series has the label `{their}`, so all are one where `{our}` should part them"

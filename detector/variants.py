@@ -41,11 +41,12 @@ def misfits(form: AnySignal) -> Iterator[Misfit]:
             "must hold `target` where a signal has variants",
             "A target that shows the same thing twice is counted once; add target to `by`.",
         )
-    yield from of_renaming(form, form.by, ())
+    named = tuple(dict.fromkeys((*form.by, *(one.label for one in form.derive))))
+    yield from of_renaming(form, named, ())
     yield from of_selectors(form, form, ())
     for position, one in enumerate(variants):
         path = ("variants", str(position))
-        yield from of_renaming(one, form.by, path)
+        yield from of_renaming(one, named, path)
         yield from of_selectors(one, form, path)
 
 

@@ -313,7 +313,7 @@ def left_out(form: AnySignal, series: Sequence[Labels]) -> dict[Labels, LeftOut]
     for labels in series:
         edges.setdefault(labels.without("le"), set()).add(edge(labels.get("le")))
     return {
-        histogram.only(form.by): LeftOut.BOUND_IS_NO_EDGE
+        form.series_of(histogram): LeftOut.BOUND_IS_NO_EDGE
         for histogram, known in edges.items()
         if form.bound not in known
     }

@@ -5,6 +5,7 @@ its own book; migrations stand in `storage/migrations` and are run at start.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ READS = "plimsoll_reads"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 ADDRESSES = "sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
+CHANGING = frozenset({"INSERT", "UPDATE", "DELETE"})
 ORPHANS = "PRAGMA foreign_key_check"
 LARGEST_KEY = 2**31 - 1
 """The largest number that a database gives to a row. PostgreSQL refuses to compare with more."""
@@ -42,11 +44,16 @@ class State:
     """The engine, and the only way to a session.
 
     `url` is an SQLAlchemy URL: `sqlite:////path/state.sqlite3` or `postgresql+psycopg://...`. Its
-    password never appears in `repr` or in errors.
+    password never appears in `repr` or in errors. `writes` counts the units of work of this process
+    that changed rows: what was read while it was another number may be old.
     """
 
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
+        self.writes = 0
+        self._counting = threading.Lock()
+        self._thread = threading.local()
+        event.listen(self.engine, "after_cursor_execute", self._look)
         options: dict[str, Any] = {READS: True}
         if self.engine.dialect.name == POSTGRESQL:
             options["isolation_level"] = "REPEATABLE READ"  # one view for all statements
@@ -63,12 +70,29 @@ class State:
     @contextmanager
     def unit(self) -> Iterator[Session]:
         """One unit of work: committed as a whole at the end, or not at all."""
-        with (
-            spent(Part.STATE),
-            Session(self.engine, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        self._thread.wrote = False
+        try:
+            with (
+                spent(Part.STATE),
+                Session(self.engine, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
+        finally:
+            # Not before the commit: who reads in between would take the old rows for the new.
+            # Also after an error: a connection that broke may have done it.
+            if self._thread.wrote:
+                with self._counting:
+                    self.writes += 1
+
+    def _look(self, *executed: Any) -> None:
+        """Note that a statement changed rows."""
+        _, cursor, statement = executed[:3]
+        verb = statement.lstrip()[:6].upper()
+        # How many rows is known at the end of a statement, and RETURNING has not come to it yet.
+        known = verb in CHANGING and "RETURNING" not in statement
+        if verb == "INSERT" or (verb in CHANGING and not (known and cursor.rowcount == 0)):
+            self._thread.wrote = True
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -75,6 +75,14 @@ class Door:
         self._note_use(token, now_ms)
         return Who(token=token)
 
+    def by_token_lately(self, text: str, now_ms: int) -> Who | Refusal | None:
+        """The same, where the token was looked up not too long ago; reads and writes nothing."""
+        id_, secret = taken_apart(text) or ("", "")
+        token = self._remembered(id_, now_ms)
+        if token is None or not fits(token, secret) or self._is_due(token, now_ms):
+            return None
+        return token.refusal(now_ms) or Who(token=token)
+
     def by_cookie_lately(self, value: str, now_ms: int) -> Who | Refusal | None:
         """The same, where the session was looked up not too long ago; reads nothing."""
         at_ms, found = self._sessions.get(digest_of(value), (0, None))
@@ -128,9 +136,12 @@ class Door:
         while len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
 
+    def _is_due(self, token: Token, now_ms: int) -> bool:
+        """Whether it is time to write down that a token is used."""
+        return now_ms - max(self._used.get(token.id, 0), token.used_ms or 0) >= USED_EVERY_MS
+
     def _note_use(self, token: Token, now_ms: int) -> None:
-        last_ms = max(self._used.get(token.id, 0), token.used_ms or 0)
-        if now_ms - last_ms >= USED_EVERY_MS:
+        if self._is_due(token, now_ms):
             self._used[token.id] = now_ms
             with self.state.unit() as session:
                 book.used(session, token.id, now_ms)

@@ -122,7 +122,11 @@ class Gate:
 
     def known(self, request: Request, now_ms: int) -> Who | Refusal | None:
         """Who asks, where that needs no look into the state."""
-        value = "" if "authorization" in request.headers else cookie(request)
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        if kind:
+            bears = kind.lower() == "bearer"
+            return self.door.by_token_lately(text.strip(), now_ms) if bears else None
+        value = cookie(request)
         return self.door.by_cookie_lately(value, now_ms) if value else None
 
     def identify(self, request: Request, now_ms: int) -> Who | Refusal:

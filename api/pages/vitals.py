@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.errors import missing
 from api.house import House
+from api.levels import Levels, LevelShape
 from api.moments import at
 from api.pages.charts import Chart, of_series
 from api.pages.render import render
@@ -29,7 +30,7 @@ from api.routes.vitals import (
 )
 from api.shapes import DeploymentShape, RegressionShape
 from api.signal_shapes import SeriesShape, SignalShape
-from api.standing import Series, standing
+from api.standing import Series, Standing, standing
 from api.told import told
 from api.vital_shapes import MetricName
 from api.vital_trend import (
@@ -55,6 +56,7 @@ routes = APIRouter(include_in_schema=False)
 MOST_ROUTES = 200
 MOST_ROWS = 15
 MOST_DEPLOYMENTS = 20
+MOST_GROUPS = 6
 DEVICES = ("mobile", "tablet", "desktop")
 MEANINGS = {
     "LCP": "Largest Contentful Paint: until the main content is there",
@@ -181,6 +183,7 @@ def one_route(house: Rooms, app: str, asked: Annotated[PageAsked, Query()]) -> R
             "open": open_,
             "deployments": [DeploymentShape.of(one) for one in deployed[-MOST_DEPLOYMENTS:]],
             "judged": judged(house, every, app, asked),
+            "levels": levels_of(house, app, asked),
             "most_rows": MOST_ROWS,
             "choices": {
                 "span": [(one, one.value, link(asked, app, span=one)) for one in Span],
@@ -261,22 +264,40 @@ def numbers(curve: TrendCurve, unit: Unit) -> list[tuple[object, ...]]:
     ]
 
 
+def levels_of(house: House, app: str, asked: PageAsked) -> list[tuple[str, LevelShape]]:
+    """Each class of devices of a route with where the shown metric of it is judged."""
+    if not asked.route:
+        return []
+    levels, shown = Levels(house), [asked.device] if asked.device else DEVICES
+    found = [(one, levels.of_vital(asked.metric, app, asked.route, one)) for one in shown]
+    return [(device, one) for device, one in found if one is not None]
+
+
 def judged(
     house: House, open_: list[Regression], app: str, asked: PageAsked
 ) -> list[tuple[SignalShape, list[tuple[SeriesShape, Chart]]]]:
-    """What the rules look at: the series of this metric with the band of their seven days."""
-    metric, pooled = asked.metric.lower(), "" if asked.route else "_all_routes"
+    """What the rules look at: the series of this metric with the band of their seven days.
+
+    Of all routes together also the groups of routes, the weightiest of them.
+    """
+    metric = asked.metric.lower()
     found = []
-    for name in (f"rum_{metric}{pooled}", f"rum_{metric}_good{pooled}"):
-        signal = house.detector.definitions.signals.get(name)
-        if signal is None:
-            continue
-        one = standing(house, signal, open_)
-        mine = [each for each in one.series if is_shown(each, app, asked)]
-        if mine:
-            rows = [(SeriesShape.of(each, signal.form.unit), of_series(one, each)) for each in mine]
-            found.append((SignalShape.of(one), rows))
+    for suffix in ("",) if asked.route else ("_all_routes", "_route_group"):
+        for name in (f"rum_{metric}{suffix}", f"rum_{metric}_good{suffix}"):
+            signal = house.detector.definitions.signals.get(name)
+            if signal is not None:
+                found += drawn(standing(house, signal, open_), app, asked)
     return found
+
+
+def drawn(
+    one: Standing, app: str, asked: PageAsked
+) -> list[tuple[SignalShape, list[tuple[SeriesShape, Chart]]]]:
+    """A signal with those of its series that the page shows; nothing without any."""
+    mine = [each for each in one.series if is_shown(each, app, asked)][:MOST_GROUPS]
+    unit = one.signal.form.unit
+    rows = [(SeriesShape.of(each, unit), of_series(one, each)) for each in mine]
+    return [(SignalShape.of(one), rows)] if rows else []
 
 
 def is_shown(each: Series, app: str, asked: PageAsked) -> bool:

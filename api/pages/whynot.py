@@ -32,6 +32,7 @@ GATES = {
     Reason.SUSTAIN: "too short so far",
     Reason.MIN_DELTA: "too small a difference",
     Reason.MIN_EVENTS: "too few events",
+    Reason.MIN_PARTS: "one series alone, which is judged itself",
     Reason.EXPECTED: "usual at this hour",
     Reason.EFFECT: "too close to what is usual",
     Reason.BAND: "so few observations differ as much by chance",

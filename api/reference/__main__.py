@@ -28,6 +28,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "export-outcomes": reasons.exports,
     "exporters": declared.exporters,
     "failure-reasons": reasons.failures,
+    "answer-drops": reasons.not_kept,
+    "answer-ways": reasons.ways,
     "figures": shown.figures,
     "gate-results": reasons.gate_results,
     "gates": reasons.gates,

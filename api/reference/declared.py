@@ -16,6 +16,7 @@ from api import words
 from api.reference.tables import code, codes, table
 from api.settings import FORMS, SECTIONS
 from detector.config import aliased, aliases, build_rules, build_signals, shipped
+from detector.deriving import Derived
 from detector.renaming import GaugeVariant, RatioVariant
 from detector.rule import Rule
 from detector.signal import Gauge, Plain
@@ -116,8 +117,12 @@ def rows(
         key = ".".join(filter(None, (prefix, field.alias or name)))
         inner, many = nested(field.annotation)
         kind_ = ("list of sections" if many else "section") if inner else kind(field)
+        if inner is Derived:  # stands under the label that it makes
+            kind_ = "names with sections"
         yield [code(key), kind_, default(field), field.description or ""]
-        if inner and inner not in known:
+        if inner is Derived:
+            yield from rows(inner, f"{key}.NAME", {"label", "pattern"})
+        elif inner and inner not in known:
             known |= {inner}
             yield from rows(inner, f"{key}[]" if many else key, known=known)
 

@@ -21,6 +21,8 @@ from api.errors import ProblemType
 from api.feed import Ending
 from api.hearers import IN_WORDS as RECEIVERS_IN_WORDS
 from api.hearers import ReceiverState
+from api.kept import Dropped as NotKept
+from api.kept import Way
 from api.reference.tables import code, table
 from api.repeats import Repeat
 from api.routes.configuration import Outcome as Checked
@@ -71,6 +73,8 @@ JUDGEMENTS = {
     Reason.MIN_DELTA: "Rejected: closer to the 7-day average than `gates.min_delta` and "
     "`gates.min_ratio`.",
     Reason.MIN_EVENTS: "Rejected: value times observations is less than `gates.min_events`.",
+    Reason.MIN_PARTS: "Rejected: it holds one series alone together, which is judged itself "
+    "(`gates.min_parts`).",
     Reason.EXPECTED: "Rejected: the trigger does not hold against what is usual at this hour.",
     Reason.BAND: "Rejected: so few observations differ as much from the same hours of the days "
     "before by chance (`gates.band`).",
@@ -243,6 +247,19 @@ ENDINGS = {
     Ending.LONG: "It was open for 15 minutes; browsers come back by themselves.",
     Ending.SHUTDOWN: "Plimsoll stops.",
     Ending.FULL: "503: 100 listen already.",
+}
+WAYS = {
+    Way.MADE: "It was made for who asked.",
+    Way.JOINED: "Who asked waited for what was being made for somebody else.",
+    Way.KEPT: "At once: it was made in the last second.",
+    Way.LATE: "At once: it was made up to five seconds ago, and the next one is being made.",
+}
+NOT_KEPT = {
+    NotKept.WRITTEN: "The state was written, or may have been, since it was begun.",
+    NotKept.OLD: "It was made more than five seconds ago.",
+    NotKept.FULL: "256 answers or 8 MiB are kept; the oldest goes.",
+    NotKept.LARGE: "It has more than 1 MiB.",
+    NotKept.STATUS: "It is no 200.",
 }
 
 
@@ -489,3 +506,13 @@ def endings() -> str:
 def repeats() -> str:
     """What a change with a key is."""
     return described(Repeat, REPEATS, "kind")
+
+
+def ways() -> str:
+    """How somebody gets the overview or the summary."""
+    return described(Way, WAYS, "way")
+
+
+def not_kept() -> str:
+    """Why an answer is not kept."""
+    return described(NotKept, NOT_KEPT, "reason")

@@ -6,6 +6,7 @@ from fastapi import Query
 from pydantic import Field
 
 from api import vitals
+from api.levels import Levels
 from api.moments import at
 from api.rooms import Rooms
 from api.routes.router import beyond, router
@@ -13,12 +14,14 @@ from api.routes.vitals import SPAN_RULES, Losses, MetricAsked, SpanAsked, fits, 
 from api.shapes import DeploymentShape
 from api.vital_shapes import summed, unit_of
 from api.vital_trend import (
+    METRICS,
     BucketsShape,
     RoutesShape,
     TrendShape,
     buckets,
     hourly,
     over_time,
+    pooled,
     route_of,
     weight,
 )
@@ -53,14 +56,26 @@ def vital_routes(house: Rooms, asked: Annotated[RoutesAsked, Query()]) -> Routes
     def project(labels: Labels) -> Key | None:
         if not fits(asked, labels):
             return None
-        return tuple(labels.get(one) for one in ("app", "route", "metric"))
+        return tuple(labels.get(one) for one in ("app", "route", "metric", "device"))
 
     found: dict[tuple[str, str], dict[str, Floats]] = {}
-    for (app, route, metric), observed in vitals.counts(house, Cut.MIX, hours, project).items():
+    devices: dict[tuple[str, str], set[str]] = {}
+    counted = vitals.counts(house, Cut.MIX, hours, project)
+    for (app, route, metric, device), observed in counted.items():
         if metric in VITALS:
-            found.setdefault((app, route), {})[metric] = observed
-    losses = Losses(house, hours)
-    items = [route_of(*key, known, losses.of(*key)) for key, known in found.items()]
+            known = found.setdefault((app, route), {})
+            known[metric] = known[metric] + observed if metric in known else observed
+            devices.setdefault((app, route), set()).add(device)
+    losses, levels = Losses(house, hours), Levels(house)
+    items = [
+        route_of(
+            *key,
+            known,
+            losses.of(*key),
+            pooled(levels, *key, [one for one in METRICS if one in known], sorted(devices[key])),
+        )
+        for key, known in found.items()
+    ]
     items.sort(key=weight)
     return RoutesShape(
         since=at(hours.since_ms),

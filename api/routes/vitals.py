@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api import vitals
 from api.errors import invalid, missing
+from api.levels import Levels
 from api.moments import Moment, at, milliseconds
 from api.rooms import Asked, Rooms
 from api.routes.router import beyond, problems, router
@@ -108,12 +109,12 @@ def web_vitals(house: Rooms, asked: Annotated[VitalsAsked, Query()]) -> VitalsSh
         )
 
     found = vitals.counts(house, Cut.MIX, hours, project)
-    losses = Losses(house, hours)
+    losses, levels = Losses(house, hours), Levels(house)
     ordered = sorted(found.items(), key=lambda one: (-float(one[1].sum()), one[0]))
     return VitalsShape(
         since=at(hours.since_ms),
         until=at(hours.until_ms),
-        items=[vital_of(key, observed, losses) for key, observed in ordered[:MOST_ITEMS]],
+        items=[vital_of(key, observed, losses, levels) for key, observed in ordered[:MOST_ITEMS]],
         more=len(ordered) > MOST_ITEMS,
     )
 
@@ -281,7 +282,7 @@ def hours_of(house: Rooms, asked: SpanAsked) -> Hours:
     return Hours.around(since_ms, until_ms)
 
 
-def vital_of(key: Key, observed: Floats, losses: Losses) -> VitalShape:
+def vital_of(key: Key, observed: Floats, losses: Losses, levels: Levels) -> VitalShape:
     """One metric of one route and device."""
     app, metric, route, device = key
     return VitalShape.model_validate(
@@ -292,6 +293,7 @@ def vital_of(key: Key, observed: Floats, losses: Losses) -> VitalShape:
             "device": device,
             "unit": unit_of(metric),
             "loss": losses.of(app, route),
+            "judged": levels.of_vital(metric, app, route, device) if route and device else None,
             **distribution(metric, observed).model_dump(),
         }
     )

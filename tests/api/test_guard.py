@@ -61,7 +61,7 @@ def test_security_headers_are_on_every_answer(asked: Client, path: str) -> None:
     for name, value in SECURITY.items():
         assert answer.headers[name] == value
     assert "unsafe" not in answer.headers["content-security-policy"]
-    tagged = path == "/api/v1/signals"
+    tagged = path in ("/", "/api/v1/signals")
     kept = {"/static/plimsoll.css": "no-cache", "/api/v1/signals": "private, no-cache"}
     cache = kept.get(path, "no-store")
     assert ("etag" in answer.headers) is (tagged or path.startswith("/static"))

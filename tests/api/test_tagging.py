@@ -26,7 +26,9 @@ def test_what_has_changed_has_another_tag(client: Client) -> None:
     assert after.headers["etag"] != before
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nope", "/", "/metrics", "/api/v1/regressions?limit=x"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nope", "/alerts", "/metrics", "/api/v1/regressions?limit=x"]
+)
 def test_problems_pages_and_metrics_have_no_tag(asked: Client, path: str) -> None:
     answer = asked.get(path)
     assert "etag" not in answer.headers

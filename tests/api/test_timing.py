@@ -19,7 +19,7 @@ FORM = re.compile(
         ("/api/v1/regressions", {"state"}),
         ("/api/v1/judgements", {"history"}),
         ("/api/v1/signals/api_p95/windows", {"state", "history"}),
-        ("/", {"state"}),
+        ("/deployments", {"state"}),
         ("/api/v1/nope", set()),
         ("/api/v1/regressions?limit=x", set()),
         ("/static/nope.css", set()),

@@ -147,6 +147,7 @@ def test_every_gate_is_either_in_the_expression_or_named_as_left_out() -> None:
         went_away=0.5,
         settling=(Marker(signal="cache_flushes", when="counts"),),
         min_count=1,
+        min_parts=2,
     )
     rule = rule_of({"relative": {"above": 1.2}}, gates=everything)
     assert set(left_out(rule)) == set(LeftOut)

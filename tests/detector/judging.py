@@ -93,4 +93,6 @@ def judged(case: dict[str, Any]) -> Verdicts:
             settling=array(case["settling"])[None, :] == 1,
             disturbed_ms=np.array([END_MS - 60_000.0]),
         )
+    if "parts" in case:
+        rows = replace(rows, parts=array(case["parts"]))
     return conclude("rule", rule, span, rows, background, levels, assessment)

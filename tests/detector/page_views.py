@@ -10,10 +10,12 @@ from collector.rum.cells import CUT_LABELS, Cut
 from collector.rum.percentile import BOUNDS, P75, percentile
 from collector.rum.vitals import VITALS
 from detector.buckets import Bounds
+from detector.config import build_signals, shipped
 from storage.history import Floats, History, Windows
 from storage.series import Labels, Window
 
 HOUR_MS = 3_600_000
+SIGNALS = build_signals(shipped()[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +51,37 @@ class Group:
 def store(
     history: History,
     metric: str,
-    signal: str,
+    signal: str | Sequence[str],
     hours: Iterable[tuple[int, Sequence[Group]]],
     *,
     newest: int,
     seed: int = 1,
 ) -> None:
-    """Page views of whole hours and the windows of a signal over them.
+    """Page views of whole hours and the windows of shipped signals over them.
 
     The last `newest` hours have short windows, too: they are what is judged.
     """
     rng, bounds = np.random.default_rng(seed), BOUNDS[metric]
-    rows: dict[str, list[Window]] = {signal: []}
+    signals = [signal] if isinstance(signal, str) else signal
+    rows: dict[str, list[Window]] = {one: [] for one in signals}
     all_ = list(hours)
     for number, (end_ms, groups) in enumerate(all_):
         cells: dict[tuple[str, Labels], Floats] = {}
         for group in groups:
             counts = group.drawn(metric, rng)
-            series = Labels.of(service="shop", route=group.route, device=group.device)
-            if signal.endswith("_all_routes"):
-                series = series.without("route")
+            finest = Labels.of(service="shop", route=group.route, device=group.device)
             keys = [(str(cut), group.labels(metric, cut)) for cut in Cut]
-            for key in [*keys, (signal, series)]:
+            keys += [(one, SIGNALS[one].form.series_of(finest)) for one in signals]
+            for key in keys:
                 cells[key] = cells.get(key, 0.0) + counts
         for (name, labels), counts in cells.items():
             value = percentile(bounds, counts.tolist(), P75)
-            if name == signal and "_good" in signal:
+            if name in signals and "_good" in name:
                 good = VITALS[metric].bucket(VITALS[metric].good)
                 value = float(counts[: good + 1].sum() / counts.sum())
             lengths = [
                 3600.0,
-                *([300.0] if name == signal and number >= len(all_) - newest else []),
+                *([300.0] if name in signals and number >= len(all_) - newest else []),
             ]
             for seconds in lengths:
                 rows.setdefault(name, []).append(

@@ -31,7 +31,7 @@ ASKED = {
         *(
             Asked(f"rum_{vital}_regression{pool}", f"rum_{vital}{pool}", "relative", "above", 1.20)
             for vital in ("lcp", "inp", "fcp", "ttfb")
-            for pool in ("", "_all_routes")
+            for pool in ("", "_route_group", "_all_routes")
         ),
         Asked("db_mean_time_regression", "db_mean_time", "relative", "above", 1.20),
     ],
@@ -43,6 +43,7 @@ ASKED = {
     ],
     "layout shift worse than good": [
         Asked("rum_cls_regression", "rum_cls_good", "sigma", "below", 3),
+        Asked("rum_cls_regression_route_group", "rum_cls_good_route_group", "sigma", "below", 3),
         Asked("rum_cls_regression_all_routes", "rum_cls_good_all_routes", "sigma", "below", 3),
     ],
     "CPU and memory use up more than 50 %": [

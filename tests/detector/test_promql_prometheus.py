@@ -58,6 +58,13 @@ FORMS: dict[str, dict[str, Any]] = {
     "p50": {"form": "quantile", "metric": LAG, "q": 0.5},
     "p90_by_name": {"form": "quantile", "metric": LAG, "q": 0.9, "by": BY_NAME},
     "p99_of_x": {"form": "quantile", "metric": 'lag_seconds{name="x"}', "q": 0.99},
+    "p90_by_made": {
+        "form": "quantile",
+        "metric": LAG,
+        "q": 0.9,
+        "by": ["target", "made"],
+        "derive": {"made": {"label": "name", "pattern": "[xy](.*)"}},
+    },
     "mean": {"form": "mean", "metric": LAG},
     "mean_not_x": {"form": "mean", "metric": 'lag_seconds{name!="x"}', "by": BY_NAME},
     "share": {"form": "share", "metric": LAG, "bound": 0.5},
@@ -73,6 +80,13 @@ FORMS: dict[str, dict[str, Any]] = {
     "average": {"form": "gauge", "metric": LEVEL},
     "lowest": {"form": "gauge", "metric": LEVEL, "stat": "min"},
     "highest": {"form": "gauge", "metric": LEVEL, "stat": "max"},
+    "lowest_by_made": {
+        "form": "gauge",
+        "metric": LEVEL,
+        "stat": "min",
+        "by": ["target", "made"],
+        "derive": {"made": {"label": "name", "pattern": "(?:p|q)()"}},
+    },
     "newest_by_name": {"form": "gauge", "metric": LEVEL, "by": BY_NAME, "stat": "last"},
     "newest": {"form": "gauge", "metric": LEVEL, "stat": "last"},
 }

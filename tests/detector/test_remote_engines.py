@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detector import evaluate
-from detector.config import build_signals
+from detector.config import build_signals, shipped
 from detector.remote import Dialect, pace, questions, scrape_seconds, windows_from
 from detector.signal import Signal
 from detector.window import Span, merge
@@ -28,6 +28,18 @@ BY = ["target", "route"]
 FORMS: dict[str, dict[str, Any]] = {
     "p90": {"form": "quantile", "metric": "lag_seconds", "q": 0.9},
     "p50_of_all": {"form": "quantile", "metric": "lag_seconds", "q": 0.5, "by": ["target"]},
+    "p50_by_group": {
+        "form": "quantile", "metric": "lag_seconds", "q": 0.5, "by": ["target", "group"],
+        "derive": {"group": {"label": "route", "pattern": "(/.?)[a-z]*"}},
+    },
+    "mean_by_shipped_group": {
+        "form": "mean", "metric": "lag_seconds", "by": ["target", "route_group"],
+        "derive": shipped()[0]["rum_lcp_route_group"]["derive"],
+    },
+    "ratio_by_group": {
+        "form": "ratio", "numerator": 'hits_total{code="500"}', "denominator": "hits_total",
+        "by": ["target", "group"], "derive": {"group": {"label": "route", "pattern": "/(.).+"}},
+    },
     "mean": {"form": "mean", "metric": "lag_seconds"},
     "share": {"form": "share", "metric": "lag_seconds", "bound": 0.5},
     "ratio": {"form": "ratio", "numerator": 'hits_total{code="500"}', "denominator": "hits_total"},

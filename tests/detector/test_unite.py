@@ -7,8 +7,9 @@ import pytest
 
 from detector import evaluate
 from detector.config import build_signals
+from detector.expression import check_closed
 from detector.increase import UP
-from detector.signal import Signal, check_closed, scaled
+from detector.signal import Signal, scaled
 from detector.stack import rows_of
 from detector.unite import concatenated
 from detector.window import Span, merge

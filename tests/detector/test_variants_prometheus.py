@@ -49,6 +49,8 @@ TIMES = {"metric": "lag_seconds", "by": BY, "variants": [
 ]}  # fmt: skip
 FORMS: dict[str, dict[str, Any]] = {
     "p90": {"form": "quantile", "q": 0.9, **TIMES},
+    "p90_by_initial": {"form": "quantile", "q": 0.9, **TIMES, "by": ["target", "initial"],
+        "derive": {"initial": {"label": "route", "pattern": "(.)[a-z$]*"}}},
     "mean": {"form": "mean", **TIMES},
     "share": {"form": "share", "bound": 0.5, **TIMES},
     "rate": {"form": "rate", "metric": "bytes_total", "by": BY, "variants": [

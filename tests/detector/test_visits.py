@@ -10,7 +10,7 @@ import pytest
 
 from collector.rum import cells
 from collector.rum.names import OTHER
-from detector import visits
+from detector import hours
 from detector.config import shipped
 from detector.exclusion import Apart
 from detector.judgement import Judgement, Reason, Verdict
@@ -237,12 +237,12 @@ def test_where_nobody_counted_page_views_nothing_is_said(tmp_path: Path) -> None
 
 
 def test_the_hours_are_those_that_the_receiver_writes() -> None:
-    mine = {cut.name.replace("VISITORS", "MIX"): str(cut) for cut in visits.Cut}
+    mine = {cut.name.replace("VISITORS", "MIX"): str(cut) for cut in hours.Cut}
     assert mine == {cut.name: str(cut) for cut in cells.Cut}
-    for cut in visits.Cut:
+    for cut in hours.Cut:
         theirs = cells.CUT_LABELS[cells.Cut(str(cut))]
-        assert visits.LABELS[cut] == tuple(one for one in theirs if one != "metric")
-    assert visits.OTHER == OTHER
+        assert hours.LABELS[cut] == tuple(one for one in theirs if one != "metric")
+    assert hours.OTHER == OTHER
 
 
 @pytest.mark.parametrize("name", [one for one in RULES if one.startswith("rum_")])

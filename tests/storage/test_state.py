@@ -49,6 +49,27 @@ def test_a_unit_is_committed_as_a_whole(state: State) -> None:
     assert names(state) == {"a", "b"}
 
 
+def test_a_unit_that_changed_rows_is_counted_and_no_other(state: State) -> None:
+    def after(statement: str) -> int:
+        before = state.writes
+        with state.unit() as session:
+            session.connection().execute(text(statement))
+        return state.writes - before
+
+    assert after("INSERT INTO progress (name, at_ms) VALUES ('a', 1), ('b', 1)") == 1
+    assert after("SELECT name FROM progress") == 0
+    assert after("UPDATE progress SET at_ms = 2 WHERE name = 'c'") == 0
+    assert after("UPDATE progress SET at_ms = 2 RETURNING name") == 1
+    assert after("UPDATE progress SET at_ms = 2 WHERE name = 'a'") == 1
+    assert after("DELETE FROM progress WHERE name = 'c'") == 0
+    assert after("DELETE FROM progress") == 1
+    before = state.writes
+    with state.unit() as session:
+        note(session, "d")
+        assert state.writes == before  # not before others can see it
+    assert state.writes == before + 1
+
+
 def failing_unit(state: State) -> None:
     with state.unit() as session:
         note(session, "a")

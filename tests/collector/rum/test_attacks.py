@@ -244,8 +244,8 @@ def test_an_office_behind_one_address_is_not_taken_for_a_liar(slower: float) -> 
         door.now_ms += 100
     door.settle()
     # Of 6,000 page views hardly any is held back where they are as fast as the others'; where they
-    # are half as slow again, a part of what is beyond the p75.
-    assert door.n() >= (5970 if slower == 1 else 5900)
+    # are half as slow again, a part of what is beyond the p75: below a quarter of theirs.
+    assert door.n() >= (5970 if slower == 1 else 6000 - 240 / 4)
 
 
 def test_a_page_that_gets_slower_for_everybody_is_held_back_nowhere() -> None:
