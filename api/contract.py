@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from api import linking
 from api.access import policy
 from api.access.token import Scope
 from api.errors import MEDIA_TYPE, FaultShape, ProblemShape
@@ -142,6 +143,7 @@ def completed(document: Schema) -> Schema:
     for path, method, operation in operations(made):
         complete(path, method, operation)
         used.update(operation["tags"])
+    linking.link(made)
     made["tags"] = [{"name": one, "description": TAGS[one]} for one in sorted(used & TAGS.keys())]
     return made
 

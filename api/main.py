@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api import collecting, credentials, explaining, replaying, silencing
+from api import collecting, credentials, explaining, listing, replaying, silencing
 from api.acting import commands as regressions_app
 from api.addressing import commands as routes_app
 from api.beacon import commands as beacon_app
 from api.credentials import CredentialsError
+from api.database_commands import commands as databases_app
 from api.grafana import dashboards_app, rules_app
 from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
@@ -44,6 +45,7 @@ app.add_typer(beacon_app, name="beacon")
 app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(rules_app, name="rules")
 signals_app = typer.Typer(invoke_without_command=True)
+app.add_typer(databases_app, name="databases")
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(regressions_app, name="regressions")
 app.add_typer(routes_app, name="routes")
@@ -57,6 +59,19 @@ app.add_typer(incidents_app, name="incidents")
 app.add_typer(token_app, name="token")
 
 app.command("summary", epilog="Example: [bold]plimsoll summary --json[/]")(summary)
+for listed, example in (
+    (listing.targets, "plimsoll targets"),
+    (listing.events, "plimsoll events --step opened"),
+    (listing.judgements, "plimsoll judgements --verdict rejected --reason min_delta"),
+    (listing.vitals, "plimsoll vitals --by route --metric LCP"),
+    (listing.caches, "plimsoll caches"),
+    (listing.resources, "plimsoll resources"),
+    (listing.audit, "plimsoll audit --limit 10"),
+):
+    app.command(epilog=f"Example: [bold]{example}[/]")(listed)
+deployments_app.command("list", epilog="Example: [bold]plimsoll deployments list[/]")(
+    listing.deployments
+)
 app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
     replaying.command
 )

@@ -271,6 +271,10 @@ class ReplayLine(Shape):
     """Why it broke off; only in a last line without a report."""
 
 
+class DraftError(SettingsError):
+    """A draft that came as text has faults: their keys and lines are those of the text."""
+
+
 def rules_of(document: Document, definitions: Definitions) -> dict[str, Rule]:
     """The rules of a file, on top of those in force; `SettingsError` holds every fault."""
     faults = list(document.faults)
@@ -335,7 +339,10 @@ def chosen(definitions: Definitions, asked: ReplayPosted) -> dict[str, Rule]:
 def drafts(asked: ReplayPosted, definitions: Definitions) -> dict[str, Rule] | None:
     """The rules that came along, however they were written; None where none did."""
     if asked.text is not None:
-        return rules_of(read(asked.text, {}), definitions)
+        try:
+            return rules_of(read(asked.text, {}), definitions)
+        except SettingsError as error:
+            raise DraftError(error.path, error.faults) from None
     if asked.rules is not None:
         return rules_of(Document({"rules": dict(asked.rules)}), definitions)
     return None

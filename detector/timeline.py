@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from detector.incident_tables import IncidentStepRow
 from detector.paging import BadCursorError
 from detector.tables import RegressionRow, TransitionRow
+from storage.state import LARGEST_KEY
 
 WRITTEN = re.compile(r"(\d{1,15})\.([ir])(\d{1,18})", re.ASCII)
 ALL = 1_000_000_000
@@ -221,7 +222,7 @@ def written(event: Event) -> str:
 def read(cursor: str) -> tuple[int, str, int]:
     """The place that a cursor stands for."""
     found = WRITTEN.fullmatch(cursor)
-    if found is None:
+    if found is None or int(found[3]) > LARGEST_KEY:
         raise BadCursorError(cursor)
     return int(found[1]), found[2], int(found[3])
 

@@ -33,6 +33,8 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 ADDRESSES = "sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
 CHANGING = frozenset({"INSERT", "UPDATE", "DELETE"})
 ORPHANS = "PRAGMA foreign_key_check"
+LARGEST_KEY = 2**31 - 1
+"""The largest number that a database gives to a row. PostgreSQL refuses to compare with more."""
 MIGRATING = 0x506C696D  # any number that nobody else locks; this one spells "Plim"
 
 

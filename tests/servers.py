@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -101,6 +101,16 @@ def wait_until_ready(process: subprocess.Popen[bytes], ready: str, log: Path) ->
             pass
         time.sleep(PAUSE_SECONDS)
     raise ServerError(f"{process.args!r} did not answer {ready} within {START_SECONDS:g} s")
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = START_SECONDS) -> bool:
+    """Whether something came to be so, looked at again and again for so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(PAUSE_SECONDS)
+    return True
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from api.rooms import Asked, Limited, Rooms
 from api.routes.router import beyond, router
 from api.routes.texts import Id, Length, Words
 from api.shapes import Shape
+from storage.state import LARGEST_KEY
 
 routes = router("access")
 
-MOST_ID = 2**53 - 1
 """What every reader of JSON can tell from its neighbours."""
 
 
@@ -132,7 +132,7 @@ class AuditAsked(Limited):
     """Which page."""
 
     cursor: int | None = Field(
-        None, ge=1, le=MOST_ID, description="`next_cursor` of the page before."
+        None, ge=1, le=LARGEST_KEY, description="`next_cursor` of the page before."
     )
 
 

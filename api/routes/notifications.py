@@ -16,6 +16,7 @@ from api.routes.silences import place
 from api.routes.texts import Cursor, Name
 from api.shapes import Shape
 from detector.paging import written
+from storage.state import LARGEST_KEY
 
 routes = router("notifications")
 
@@ -169,6 +170,6 @@ def before(cursor: str | None) -> tuple[int, int] | None:
     if found is None:
         return None
     at_ms, id_ = found
-    if not id_.isdigit() or len(id_) > 15:
+    if not id_.isdigit() or int(id_) > LARGEST_KEY:
         raise bad_cursor()
     return at_ms, int(id_)

@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry, Counter
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from api.document import Fault
 from api.errors import FaultShape, ProblemError
 from api.rooms import Rooms
 from api.routes.router import beyond, problems, router
 from api.settings import SettingsError
-from api.trial import ReplayLine, ReplayPosted, ReplayShape, planned, work
+from api.trial import DraftError, ReplayLine, ReplayPosted, ReplayShape, planned, work
 from detector.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,13 @@ class Told(StreamingResponse):
             self.replays.count(self.outcome)
 
 
+def refused(fault: Fault, *, is_text: bool) -> FaultShape:
+    """Where it stands in the body: what was pasted is one member, whose lines are told."""
+    if is_text:
+        return FaultShape(pointer="#/text", detail=str(fault).replace("\n    ", " "))
+    return FaultShape(pointer="#/" + fault.key.replace(".", "/"), detail=fault.reason)
+
+
 class Lines(Response):
     """What an answer is called in the document."""
 
@@ -146,14 +154,7 @@ def replay(
         return Told(replays, made, asked)
     except SettingsError as error:
         replays.running.release()
-        faults = [
-            FaultShape(
-                pointer="#/" + one.key.replace(".", "/"),
-                # What was pasted has lines, and whoever pasted it wants to know which.
-                detail=one.reason if asked.text is None else str(one).replace("\n    ", " "),
-            )
-            for one in error.faults
-        ]
+        faults = [refused(one, is_text=isinstance(error, DraftError)) for one in error.faults]
         raise ProblemError(422, "; ".join(map(str, error.faults[:3])), errors=faults) from None
     except BaseException:
         replays.running.release()

@@ -7,7 +7,13 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from alerts.matchers import MatcherError, parse
-from alerts.silence import Silence, SilenceKind, SilenceState, UnfitSilenceError
+from alerts.silence import (
+    Silence,
+    SilenceKind,
+    SilenceState,
+    UnfitSilenceError,
+    matches_empty,
+)
 from alerts.silences import SilenceQuery, Silences
 from api.access.who import signed
 from api.covering import PreviewShape, preview
@@ -250,6 +256,8 @@ def preview_silence(house: Rooms, asked: Annotated[PreviewAsked, Query()]) -> Pr
     matchers = [one for text in asked.matcher for one in parse(text)]
     if not matchers:
         raise invalid("?matcher", "holds no condition")
+    if all(matches_empty(one) for one in matchers):
+        raise invalid("?matcher", "would silence everything, also what has no such label")
     return preview(house, matchers)
 
 

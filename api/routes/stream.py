@@ -19,6 +19,7 @@ from api.routes.events import EventShape
 from api.routes.router import problems, router
 from api.routes.texts import MOST_NAME
 from api.shapes import API
+from storage.state import LARGEST_KEY
 
 routes = router("stream")
 
@@ -111,7 +112,8 @@ def written(note: Note) -> str:
 def place_of(told: str | None) -> Place | None:
     """The place that a listener has seen; None for what is none of ours, as for a new one."""
     found = PLACE.fullmatch(told or "")
-    return (int(found[1]), int(found[2])) if found else None
+    place = (int(found[1]), int(found[2])) if found else None
+    return place if place is None or max(place) <= LARGEST_KEY else None
 
 
 @routes.get("/stream", summary="Live updates", response_class=Response, responses=ANSWERS)

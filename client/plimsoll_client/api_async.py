@@ -1,5 +1,7 @@
 """`AsyncPlimsoll`: asking a running Plimsoll over REST in asyncio, as `plimsoll_client.api` does.
 
+`api_sync` is made from this file: what is changed here is changed there by a test.
+
 Needs httpx (the extra `rest`).
 """
 
@@ -14,7 +16,7 @@ from typing import Any, Self, Unpack, cast
 try:
     import httpx
 except ImportError as missing:
-    raise ImportError("plimsoll_client.api_async needs httpx: pip install httpx") from missing
+    raise ImportError("plimsoll_client.api needs httpx: pip install httpx") from missing
 
 from plimsoll_client.answers import (
     Deployment,
@@ -56,7 +58,14 @@ from plimsoll_client.listening import Listening, Update
 
 
 class AsyncPlimsoll:
-    """The same as `Plimsoll` for asyncio: methods are awaited, lists are read with `async for`."""
+    """A running Plimsoll at `url`. `token` is that of the environment when left out.
+
+    Methods are awaited, lists are read with `async for`.
+
+    `http` is a client of one's own, for proxies and certificates; closing it is up to its owner.
+    Every method raises `ProblemError` when Plimsoll refuses and `UnreachableError` when it does not
+    answer.
+    """
 
     sleep = staticmethod(asyncio.sleep)
 
@@ -152,7 +161,8 @@ class AsyncPlimsoll:
 
     async def signals(self) -> list[Signal]:
         """All signals and how they stand."""
-        return cast(list[Signal], (await self.ask("GET", "/signals"))["items"])
+        answer = await self.ask("GET", "/signals")
+        return cast(list[Signal], answer["items"])
 
     async def signal(self, name: str) -> Signal:
         """One signal with its rules and series."""
@@ -192,15 +202,15 @@ class AsyncPlimsoll:
 
     async def save(self, path: str, to: str | Path, filters: Mapping[str, Any]) -> Path:
         """A file below `/api/v1` as Parquet, under a name of its own until it is whole."""
-        with arriving(Path(to)) as file:
-            answer = await self.opened(path, {**filters, "format": "parquet"})
-            try:
+        answer = await self.opened(path, {**filters, "format": "parquet"})
+        try:
+            with arriving(Path(to)) as file:
                 async for piece in answer.aiter_bytes():
                     file.write(piece)
-            except httpx.HTTPError as error:
-                raise self.talk.cut_off(error) from error
-            finally:
-                await answer.aclose()
+        except httpx.HTTPError as error:
+            raise self.talk.cut_off(error) from error
+        finally:
+            await answer.aclose()
         return Path(to)
 
     async def opened(self, path: str, params: Mapping[str, Any]) -> httpx.Response:
@@ -242,17 +252,21 @@ class AsyncPlimsoll:
     async def deployments(self, **filters: Unpack[DeploymentFilters]) -> list[Deployment]:
         """Deployments of a span, newest first."""
         asked = {"limit": PAGE, **cast(dict[str, Value], filters)}
-        return cast(list[Deployment], (await self.ask("GET", "/deployments", asked))["items"])
+        answer = await self.ask("GET", "/deployments", asked)
+        return cast(list[Deployment], answer["items"])
 
     async def judgements(self, **filters: Unpack[JudgementFilters]) -> list[Judgement]:
         """Judgements, newest first: why it fired, and why it did not."""
         asked = cast(dict[str, Value], filters)
-        return cast(list[Judgement], (await self.ask("GET", "/judgements", asked))["items"])
+        answer = await self.ask("GET", "/judgements", asked)
+        return cast(list[Judgement], answer["items"])
 
     async def rules(self) -> list[Rule]:
         """All rules in words and as configured."""
-        return cast(list[Rule], (await self.ask("GET", "/rules"))["items"])
+        answer = await self.ask("GET", "/rules")
+        return cast(list[Rule], answer["items"])
 
     async def targets(self) -> list[Target]:
         """All targets and how they are doing."""
-        return cast(list[Target], (await self.ask("GET", "/targets"))["items"])
+        answer = await self.ask("GET", "/targets")
+        return cast(list[Target], answer["items"])

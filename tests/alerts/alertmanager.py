@@ -165,12 +165,14 @@ def theirs(
         began, late = time.monotonic(), 0.0
         with client:
             for unit in range(units + 1):
+                # The real one goes by the clock of this machine, and nothing tells how far it is.
                 pause = began + unit * unit_seconds - time.monotonic()
                 if pause > 0:
                     time.sleep(pause)
                 post(client, [one for one in events if one.unit == unit], silences)
                 late = max(late, (time.monotonic() - began) / unit_seconds - unit)
-        # Until just before the next timers end: a busy machine may be late with the last ones.
+        # Until just before the next timers end: a busy machine may be late with the last ones, and
+        # what is told too much would come only now.
         time.sleep(max(0.0, began + (units + 1.4) * unit_seconds - time.monotonic()))
         return hook.history(began, unit_seconds), late
 

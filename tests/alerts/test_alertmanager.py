@@ -1,7 +1,6 @@
 """A real Alertmanager: it gets what we find, does not forget it, and its silences are read."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,30 +16,19 @@ from alerts.notifiers.alertmanager import Alertmanager, silences
 from alerts.receivers import AlertmanagerConfig
 from detector.regression import Incident
 from storage.series import Match, Matcher
+from tests.alerts.alertmanager import alertmanager
 from tests.alerts.desk import Desk
 from tests.alerts.incidents import incident, resolved, worse
 from tests.endpoint import Answer, Endpoint
-from tests.servers import free_port, program, running
+from tests.servers import wait_until
 
 PATIENCE_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    binary = program("prometheus-alertmanager", package="prometheus-alertmanager")
     home = tmp_path_factory.mktemp("alertmanager")
-    config = home / "alertmanager.yml"
-    config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-    port = free_port()
-    command = [
-        binary,
-        f"--config.file={config}",
-        f"--storage.path={home / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    ]
-    at = f"http://127.0.0.1:{port}"
-    with running(command, ready=f"{at}/-/ready", log=home / "log"):
+    with alertmanager(home, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n") as at:
         yield at
 
 
@@ -65,10 +53,7 @@ def alerts(address: str, service: str) -> list[dict[str, Any]]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert wait_until(holds, PATIENCE_SECONDS)
 
 
 def test_every_regression_is_an_alert_with_its_links(address: str) -> None:

@@ -41,6 +41,8 @@ class Scrutinised:
     statuses: Counter[int] = field(default_factory=Counter)
     asked: set[str] = field(default_factory=set)
     findings: dict[str, list[str]] = field(default_factory=dict)
+    followed: Counter[str] = field(default_factory=Counter)
+    """Links of the document that a request was made from, by source, status, name and target."""
 
     def told(self) -> str:
         """Every finding with a few requests that show it."""
@@ -113,6 +115,9 @@ def note(result: Scrutinised, event: events.ScenarioFinished, document: Document
             result.statuses[one.response.status_code] += 1
     if event.label is not None and recorder.interactions:
         result.asked.add(event.label)
+    for node in recorder.cases.values():
+        if node.transition is not None and not node.transition.is_inferred:
+            result.followed[node.transition.id] += 1
     for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.failure_info is None:

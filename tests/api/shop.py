@@ -64,8 +64,8 @@ def empty_house(
     directory: Path, now: Callable[[], datetime] | None = None, **sections: Any
 ) -> House:
     """A house in which nothing has happened; `sections` are those of its configuration."""
-    storage = StorageConfig(directory=directory)
-    settings = Settings(storage=storage, definitions=definitions(), **sections)
+    given = {"storage": StorageConfig(directory=directory), "definitions": definitions()}
+    settings = Settings(**{**given, **sections})
     place_state(directory / "state.sqlite3")
     return build(settings, now=now or Clock())
 

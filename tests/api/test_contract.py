@@ -1,41 +1,34 @@
 """The OpenAPI document keeps its word: asked for everything it offers, and for much it does not.
 
 Everything here goes over all operations of the document, so that what is new is covered by itself.
-`PLIMSOLL_REWRITE_GOLDEN=1` writes the answers in `api/examples.json` anew. `PLIMSOLL_FUZZ_EXAMPLES`
-asks for more than the few examples that every run makes (see `docs/http-api.md`).
+`PLIMSOLL_REWRITE_GOLDEN=1` writes the answers in `api/examples.json` anew. What takes longer is in
+`test_contract_long.py`.
 """
 
 import json
 import os
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from time import process_time
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from api import contract
 from api.access import book
-from api.access.door import Door
-from api.access.token import Refusal, Scope
-from api.access.who import Who
-from api.app import create_app
-from api.house import House
-from api.routes import replay, stream
-from tests.api.asking import Client, problem
-from tests.api.scrutiny import Scrutinised, errors, scrutinised
+from api.access.token import Scope
+from tests.api.asking import problem
+from tests.api.offered import Told, body_of, holds, keep, name_of, resolved, told_of
+from tests.api.scrutiny import errors, scrutinised
 from tests.api.shop import close, shop_house
 from tests.api.test_access import bearing, token
 
 SEED = 20260302
-EXAMPLES = int(os.environ.get("PLIMSOLL_FUZZ_EXAMPLES", "0"))
+FEW = 2
 """How many requests are made up for each operation beside those on the edges of its schema."""
 
-FEW = 2
 ALIKE = frozenset({"fields", "If-None-Match", "Idempotency-Key"})
 SHORT = 1
 """So many items of a list stand in an example."""
@@ -48,107 +41,19 @@ WEAKER = {
 }
 
 
-@dataclass
-class Told:
-    """An application with things to ask for, its document, and a token that may do anything."""
-
-    app: FastAPI
-    house: House
-    document: dict[str, Any]
-    token: str
-    client: Client
-    known: dict[str, str]
-    regressions: list[str]
-
-    def operations(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        return contract.operations(self.document)
-
-    def path(self, template: str) -> str:
-        """A path with ids of things that are there; one that is not known has a silly one."""
-        # Those that end one are taken on others: nobody mutes what is over.
-        own = {"resolve": 1, "accept": 2}.get(template.rpartition("/")[2], 0)
-        known = {**self.known, "regression_id": self.regressions[own]}
-        if "/resources/" in template:
-            known["target"] = known["machine"]
-        for name, value in known.items():
-            template = template.replace(f"{{{name}}}", value)
-        return template.replace("{", "no-").replace("}", "")
-
-    def ask(self, method: str, path: str, operation: dict[str, Any], text: str) -> httpx.Response:
-        """A request that fits: with what is required, and the example of the body."""
-        required = [one for one in operation["parameters"] if one.get("required")]
-        fit = {"matcher": "service=shop"}
-        query = {
-            one["name"]: fit.get(one["name"], "shop") for one in required if one["in"] == "query"
-        }
-        more: dict[str, Any] = {"params": query, "headers": bearing(text) if text else {}}
-        if "requestBody" in operation:
-            more["json"] = body_of(self.document, operation)
-        return self.client.request(method.upper(), self.path(path), **more)
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """Regressions, incidents, a deployment, a silence, a token; all answers come in full."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream, "LONGEST_SECONDS", 0.0)  # a stream ends after what is known
-        patch.setattr(replay, "MOST_JUDGEMENTS", 1e5)
-        house = shop_house(tmp_path_factory.mktemp("contract"))
-        app = create_app(house)
-        client = Client(app)
-        made = client.post(
-            "/api/v1/silences",
-            json={"matchers": ["a=b"], "for": "4h", "created_by": "ada", "comment": "load test"},
-        ).json()
-        series = client.get("/api/v1/signals/api_p95").json()["series"][0]["id"]
-        text = token(house, name="all")
-        other = token(house, Scope.READ, name="grafana").split("_")[1]
-        app.state.access.door.forget()
-        for throttle in (app.state.access.requests, app.state.access.failures):
-            throttle.per_second = throttle.burst = 1e9
-        known = {
-            "name": "api_p95",
-            "series": series,
-            "silence_id": made["id"],
-            "token_id": other,
-        }
-        found = {
-            kind: client.get(f"/api/v1/{kind}?state=open", headers=bearing(text)).json()["items"]
-            for kind in ("regressions", "incidents")
-        }
-        known["incident_id"] = found["incidents"][0]["id"]
-        deployed = client.get("/api/v1/deployments", headers=bearing(text)).json()["items"]
-        machines = client.get("/api/v1/resources", headers=bearing(text)).json()["items"]
-        known |= {"deployment_id": deployed[0]["id"], "target": "shop"}
-        known["machine"] = machines[0]["target"]
-        ids = [one["id"] for one in found["regressions"]]
-        yield Told(app, house, app.openapi(), text, client, known, ids)
-        close(house)
-
-
-def body_of(document: dict[str, Any], operation: dict[str, Any]) -> Any:
-    """The example of a body."""
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    return resolved(document, schema)["examples"][0]
-
-
-def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema, looked up where it is only named."""
-    found: dict[str, Any] = schema
-    while "$ref" in found:
-        _, kind, part, name = found["$ref"].split("/")
-        found = document[kind][part][name]
-    return found
-
-
-def name_of(method: str, path: str) -> str:
-    return f"{method.upper()} {path}"
+    """A shop with things to ask for."""
+    house = shop_house(tmp_path_factory.mktemp("contract"))
+    with told_of(house) as made:
+        yield made
+    close(house)
 
 
 # --- what schemathesis finds ---
 
 
-@pytest.mark.timeout(7200 if EXAMPLES else 900)
+@pytest.mark.timeout(900)
 def test_nothing_is_found_while_nobody_has_to_say_who_he_is(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,23 +62,23 @@ def test_nothing_is_found_while_nobody_has_to_say_who_he_is(
     told.app.state.access.door.forget()
     found = scrutinised(
         told.app,
-        contract.unasked(told.document if EXAMPLES else once(told.document)),
-        phases=("examples", "coverage", *(["fuzzing"] if EXAMPLES else [])),
-        examples=EXAMPLES or FEW,
+        contract.unasked(once(told.document)),
+        phases=("examples", "coverage"),
+        examples=FEW,
         seed=SEED,
     )
     told.app.state.access.door.forget()
     holds(told, found)
 
 
-@pytest.mark.timeout(7200 if EXAMPLES else 900)
+@pytest.mark.timeout(900)
 def test_nothing_is_found_with_a_token(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(told, monkeypatch)
     found = scrutinised(
         told.app,
-        told.document if EXAMPLES else once(told.document),
-        phases=("fuzzing", *(["examples", "coverage", "stateful"] if EXAMPLES else [])),
-        examples=EXAMPLES or FEW,
+        once(told.document),
+        phases=("fuzzing",),
+        examples=FEW,
         seed=SEED,
         token=told.token,
     )
@@ -193,32 +98,6 @@ def once(document: dict[str, Any]) -> dict[str, Any]:
                 left.append(one)
         operation["parameters"] = left
     return made
-
-
-def keep(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever tokens are revoked on the way, that of the one who asks stays."""
-    usual = Door.by_token
-
-    def by_token(self: Door, text: str, now_ms: int) -> Who | Refusal:
-        return mine if text == told.token else usual(self, text, now_ms)
-
-    mine = usual(told.app.state.access.door, told.token, contract_now(told))
-    monkeypatch.setattr(Door, "by_token", by_token)
-
-
-def contract_now(told: Told) -> int:
-    """Milliseconds of the house."""
-    clock: int = told.app.state.access.clock()
-    return clock
-
-
-def holds(told: Told, found: Scrutinised) -> None:
-    """Every operation was asked, and nothing was found."""
-    every = {name_of(method, path) for path, method, _ in told.operations()}
-    assert every - found.asked == set()
-    if EXAMPLES:
-        print(f"{found.requests} requests, {dict(found.statuses)}, {process_time():.0f} s of CPU")  # noqa: T201
-    assert not found.findings, f"\n{found.told()}"
 
 
 # --- who may ---
@@ -294,6 +173,58 @@ def unbounded(document: dict[str, Any], schema: Any, where: str) -> list[str]:
     for name, inner in one.get("properties", {}).items():
         found += unbounded(document, inner, f"{where}.{name}")
     return found
+
+
+# --- where answers lead ---
+
+EMPTY = {"GET /api/v1/databases", "GET /api/v1/recommendations", "GET /api/v1/caches"}
+"""What this house has nothing of."""
+
+
+def test_every_link_leads_to_something_that_is_there(told: Told) -> None:
+    targets = {o["operationId"]: (path, method, o) for path, method, o in told.operations()}
+    followed, left = set(), set()
+    for path, method, operation in told.operations():
+        name = name_of(method, path)
+        links = [one.get("links", {}) for one in operation["responses"].values()]
+        if not any(links):
+            continue
+        answer = told.ask(method, path, operation, told.token)
+        # Not all can be done twice: what is over already is a 409 here.
+        assert answer.status_code in (200, 201, 409), f"{name}: {answer.text}"
+        known = operation["responses"].get(str(answer.status_code), {}).get("links", {})
+        for link, one in known.items():
+            target, asked, aim = targets[one["operationId"]]
+            given = {k: value_of(told, path, answer, v) for k, v in one["parameters"].items()}
+            needed = {p["name"] for p in aim["parameters"] if p.get("in") == "path"}
+            assert needed <= given.keys(), f"{name}: {link} leaves a part of the address open"
+            if asked != "get" or None in given.values():
+                left.add(name if None in given.values() and link != "next" else "")
+                continue
+            query = {k: v for k, v in given.items() if k not in needed}
+            for part in needed:
+                target = target.replace(f"{{{part}}}", quote(str(given[part]), safe=""))
+            found = told.client.get(target, params=query, headers=bearing(told.token))
+            assert found.status_code == 200, f"{name}: {link}: {found.text}"
+            followed.add(f"{name} {link}")
+    assert left - {""} <= EMPTY
+    assert len(followed) > 15
+
+
+def value_of(told: Told, path: str, answer: httpx.Response, expression: str) -> Any:
+    """What a runtime expression of a link stands for; None where the answer has none."""
+    if expression.startswith("$request.path."):
+        shown = dict(zip(path.split("/"), told.path(path).split("/"), strict=True))
+        return shown[f"{{{expression.removeprefix('$request.path.')}}}"]
+    value = answer.json()
+    for part in expression.removeprefix("$response.body#/").split("/"):
+        if isinstance(value, list):
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = value[part]
+        if value is None:
+            return None
+    return value
 
 
 # --- examples ---

@@ -224,3 +224,39 @@ def test_signing_in_and_out_by_keyboard(browser: Browser, tmp_path: Path) -> Non
                 watched.open("/")
                 assert "/sign-in" in page.url
     close(house)
+
+
+@pytest.mark.long
+def test_an_incident_is_gone_through_until_it_is_resolved(browser: Browser, tmp_path: Path) -> None:
+    """From what was told, to what got worse, to what somebody does about it, to its end."""
+    house = shop_house(tmp_path, Clock())
+    with serving(house) as address, opened(browser, address) as watched:
+        page = watched.open("/")
+        open_ = page.evaluate("fetch('/api/v1/incidents?state=open').then((a) => a.json())")
+        told = open_["items"][0]["links"]["page"]
+        page.goto(address + told)
+        links = page.locator(".changes h3 a")
+        addresses = [links.nth(at).get_attribute("href") for at in range(links.count())]
+        assert len(addresses) > 1
+        links.first.click()
+        page.wait_for_url("**/regressions/*")
+        page.locator("#actions-form input[name=actor]").fill("ada")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Acknowledge", exact=True).click()
+        assert "acknowledged" in page.inner_text("#headline")
+        for one in addresses:
+            page.goto(f"{address}{one}")
+            page.locator("#actions-form input[name=actor]").fill("ada")
+            with page.expect_navigation():
+                page.get_by_role("button", name="Resolve", exact=True).click()
+            assert "resolved" in page.inner_text("#headline")
+        page.goto(address + told)
+        assert "resolved" in page.inner_text("#headline")
+        id_ = told.rpartition("/")[2]
+        lived = page.evaluate(f"fetch('/api/v1/events?incident={id_}').then((a) => a.json())")
+        good(watched)
+    close(house)
+    steps = [one["step"] for one in lived["items"] if one["actor"].startswith("ada")]
+    assert steps.count("resolved") == len(addresses)
+    assert "acknowledged" in steps
+    assert lived["items"][0]["step"] == "resolved"

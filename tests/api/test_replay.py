@@ -331,6 +331,7 @@ def test_a_draft_is_pasted_as_it_would_stand_in_the_file(asked: Client) -> None:
 def test_a_fault_of_a_pasted_draft_names_its_line(asked: Client, text: str, told: str) -> None:
     found = problem(asked.post(PATH, json={"days": 0.1, "text": text}), 422, "invalid")
     assert told in " ".join(one["detail"] for one in found["errors"])
+    assert {one["pointer"] for one in found["errors"]} == {"#/text"}
 
 
 def test_a_pasted_draft_reads_nothing_of_the_environment(

@@ -98,6 +98,11 @@ ELSEWHERE = (
          "test_every_shipped_alert_fires_on_one_series_and_stays_quiet_on_another",),
     ),
     Elsewhere(
+        "docs/command-line.md", "plimsoll databases", "asks about a PostgreSQL target",
+        ("tests/api/test_listing_commands.py::test_what_is_stored_is_listed",
+         "tests/api/test_listing_commands.py::test_statements_are_listed_with_what_they_took"),
+    ),
+    Elsewhere(
         "docs/web-vitals-beacon.md", "cd beacon && npm ci", "asks the package index",
         ("tests/beacon/test_build.py::test_what_ships_is_what_the_sources_make",),
     ),
@@ -231,6 +236,7 @@ PLACES: Mapping[str, Place] = {
     "docs/before-you-enable-a-rule.md": SIMPLE,
     "docs/benchmarks.md": SIMPLE,
     "docs/collectors.md": CACHES,
+    "docs/command-line.md": SIMPLE,
     "docs/dashboards.md": Place(adjusted=grafana),
     "docs/http-api.md": Place(until={"/api/v1/stream": said("event:")}),
     "docs/operations.md": SIMPLE,
