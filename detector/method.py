@@ -210,9 +210,10 @@ def masked(values: Floats, learnt: Flags | None) -> Floats:
 def five_minutes() -> Method:
     """For windows of five minutes: spans of 40 minutes, 1, 4, 12 and 24 hours.
 
-    Of the shortest, eight windows, seven must be above. Four of four found nothing sooner on real
-    series (the smallest of four windows is a noisy figure, and needs a higher threshold), and told
-    bursts of half an hour besides.
+    Of the shortest, eight windows, seven must be above. Four of four found no more on real series,
+    nor more within an hour (the smallest of four windows is a noisy figure, and needs a higher
+    threshold); only what stands far out came a quarter of an hour sooner, and bursts of half an
+    hour with it.
     """
     return Method(
         per_day=288,
