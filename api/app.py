@@ -201,8 +201,8 @@ def create_app(house: House) -> Application:
     app.state.changes = Changes()
     app.state.feed = Feed(house.state, house.book, house.registry)
     errors.register(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    # As they are: `include_router` would make each of them anew, with the first request.
+    app.router.routes.extend(one for router in ROUTERS for one in router.routes)
     house.registry.register(HouseMetrics(house))
     house.registry.register(RumMetrics(house.rum))
     app.beacons = Endpoint(house.rum, lambda: milliseconds(house.now()))

@@ -233,6 +233,10 @@ def model_of(kind: str, text: Any) -> type[BaseModel]:
     return FORMS.get(str(form), Gauge)
 
 
+# More requests explain no growth of these.
+PER_REQUEST = frozenset(("quantile", "mean", "share"))
+
+
 def unfit_uses(
     document: Document, name: str, rule: Rule, signals: Mapping[str, Signal]
 ) -> Iterable[Fault]:
@@ -243,6 +247,12 @@ def unfit_uses(
     ]
     if rule.load is not None:
         uses.append((("load", "signal"), rule.load.signal, "counts"))
+        judged = signals[rule.signal].form.form
+        if judged in PER_REQUEST:
+            reason = f"{rule.signal} is a {judged}, a figure of one request already"
+            hint = "A `load` explains what is used in sum, like CPU or memory. Leave it out."
+            where = ("rules", name, "load")
+            yield Fault(".".join(where), reason, hint, document.line(where))
     for place, wanted, when in uses:
         path, used = ("rules", name, *place), signals.get(wanted)
         form = "rate" if when == "counts" else "gauge"

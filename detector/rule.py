@@ -134,7 +134,7 @@ class Load(Part):
     milder: bool = Field(
         False,
         description="Whether what the load explains is told as `info`: for what a machine is there "
-        "for, such as its use. Who waits longer waits longer, whatever the load.",
+        "for, such as its use.",
     )
 
 
@@ -159,8 +159,8 @@ class Rule(Part):
     enabled: bool = Field(True, description="Whether it is judged at all.")
     load: Load | None = Field(
         None,
-        description="The work that may explain a breach: a regression that has grown no more than "
-        "it is tagged `load_driven`.",
+        description="The work that may explain a breach of what is used in sum, like CPU: a "
+        "regression that has grown no more than it is tagged `load_driven`.",
     )
     runbook: str = Field(
         "",
