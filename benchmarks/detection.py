@@ -26,7 +26,7 @@ from detector.change import beginning
 from detector.episode import Telling
 from detector.expected import same_hours
 from detector.method import coarse, five_minutes
-from detector.transform import linear, logarithmic, usual_size
+from detector.transform import linear, logarithmic, usual_size, without_trifles
 from storage.history import Floats, Ints
 
 JUDGED_SECONDS = 300
@@ -65,12 +65,17 @@ def windows(timestamps: Ints, values: Floats) -> Judged:
     return Judged(average, at, int(slot[0]), JUDGED_SECONDS)
 
 
-def scaled(judged: Judged) -> Floats:
-    """The windows on the scale on which a change adds, by what the first two days look like."""
+def scaled(judged: Judged) -> tuple[Floats, Floats]:
+    """The windows on the scale on which a change adds, by what the first two days look like.
+
+    As changes are dated on it, and as the method judges it.
+    """
     first = judged.values[: max(FIRST_WINDOWS, FIRST_SECONDS // judged.seconds)]
     if np.nanmin(first) < 0:
-        return linear(judged.values, first)
-    return logarithmic(judged.values, usual_size(first))
+        return (linear(judged.values, first),) * 2
+    usual = usual_size(first)
+    plain = without_trifles(judged.values, usual)
+    return logarithmic(judged.values, usual), logarithmic(plain, usual)
 
 
 def found(
@@ -78,11 +83,11 @@ def found(
 ) -> Found:
     """When a notice goes out, and when the change began, for each."""
     judged = windows(timestamps.astype(np.int64), values.astype(np.float64))
-    upwards = scaled(judged)
+    upwards, plain = scaled(judged)
     method = five_minutes() if judged.seconds == JUDGED_SECONDS else coarse(judged.seconds)
     result: Found = []
     for sign in {"up": (1.0,), "down": (-1.0,), "both": (1.0, -1.0)}[direction]:
-        assessment = method.judge(sign * upwards, judged.first)
+        assessment = method.judge(sign * plain, judged.first)
         seen = assessment.suspected if suspected else assessment.changed
         if not seen.any():
             continue

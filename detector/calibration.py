@@ -15,12 +15,12 @@ The newest complete block is left out, so that a change does not hide itself.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from detector.expected import middle, ordered
+from detector.expected import middle, ordered, sliding
 from storage.history import Floats
 
 NORMAL_MAD = 1.4826  # 1 / the 3/4 quantile of the standard normal
+DOUBLING = 0.693  # in logarithms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def before(blocks: Floats, count: int, left_out: int, absent: float) -> Floats:
     """For each block the `count` blocks before it, the newest `left_out` of them not counted."""
     pad = np.full((*blocks.shape[:-1], count + left_out), absent)
     padded = np.concatenate([pad, blocks], axis=-1)
-    return sliding_window_view(padded, count, axis=-1)[..., : blocks.shape[-1], :]
+    return sliding(padded, count)[..., : blocks.shape[-1], :]
 
 
 def usual(past: Floats, least: int) -> Floats:
@@ -87,9 +87,11 @@ class Strictness:
     independent values a block holds: what is asked more often has more chances to be wrong, and the
     largest of N grows with log N. `scarcity`: and by this over the number of independent
     values more, because the largest of few is a poor guide. `guard`: at least so many robust
-    standard deviations of the blocks' medians. `doubt`: a threshold of a hundred per cent is raised
-    by this share, a small one hardly: where a series is so loud that only large changes can be
-    seen, what is beyond is a burst of its own more often than a change that matters.
+    standard deviations of the blocks' medians. `doubt`: a threshold t (in logarithms) is raised to
+    t (1 + doubt t), a small one hardly: where a series is so loud that only large changes can be
+    seen, what is beyond is a burst of its own more often than a change that matters. From a
+    threshold of `doubted_most` on, a doubling, the factor grows no more: else one of 20 times would
+    become one of 190, which nothing reaches.
     """
 
     margin: float = 0.9
@@ -97,6 +99,7 @@ class Strictness:
     scarcity: float = 5.0
     guard: float = 3.0
     doubt: float = 0.25
+    doubted_most: float = DOUBLING
 
 
 def thresholds(
@@ -129,7 +132,7 @@ def thresholds(
             end = block - memory.left_out
             most = counted[:, max(end - memory.blocks, 0) : end].max(axis=1)
             limit = np.maximum(room[:, block] * (most - centre[:, block]), guard[:, block])
-            limit = limit * (1.0 + strictness.doubt * limit)
+            limit *= 1.0 + strictness.doubt * np.minimum(limit, strictness.doubted_most)
             beyond[:, block] = np.where(np.isfinite(limit), limit, np.inf)
             cap = centre[:, block] + memory.creep * np.maximum(beyond[:, block], floors)
             counted[:, block] = np.fmin(counted[:, block], cap)

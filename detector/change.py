@@ -14,7 +14,7 @@ from detector.evidence import Span
 from detector.expected import same_hours
 from detector.localise import Change, localise
 from detector.method import Method, coarse, five_minutes
-from detector.transform import LEAST_SHARE, logarithmic, usual_size
+from detector.transform import LEAST_SHARE, logarithmic, usual_size, without_trifles
 from detector.weekly import hour_of_week
 from storage.history import Flags, Floats
 
@@ -97,6 +97,10 @@ class Scale:
         """Larger is worse."""
         return self.sign * logarithmic(self.side(values), self.usual)
 
+    def judged(self, values: Floats) -> Floats:
+        """The same as the method takes it: what is next to nothing counts as little."""
+        return self.sign * logarithmic(without_trifles(self.side(values), self.usual), self.usual)
+
     def side(self, values: Floats) -> Floats:
         """What is judged of the values: they themselves, or the rest."""
         return 1 - values if self.of_rest else values
@@ -176,7 +180,7 @@ def examined(
             weeks = weekly.weeks
     expected, week = scale.original(usual), left[-SCALE_DAYS * method.per_day :]
     spread = scale.distance(expected, NORMAL_MAD * median(np.abs(week - median(week))))
-    found = method.judge(scaled, first_slot, learnt)
+    found = method.judge(scale.judged(values), first_slot, learnt)
     told = Evidence(
         finding=Finding(found.finding()[-1]), expected=expected, weeks=weeks, scale=spread
     )

@@ -6,12 +6,25 @@ Medians are the lower middle value, an element of the data: the same bits howeve
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from storage.history import Floats
 
 SAME_HOURS_DAYS = 7
 LEAST_DAYS = 2
+
+
+def sliding(values: Floats, count: int, stride: int = 1) -> Floats:
+    """Every `count` values in a row, `stride` apart, read-only: `[..., windows - reach, count]`.
+
+    `reach` is `(count - 1) * stride`. As numpy's `sliding_window_view`, at a tenth of what it costs
+    to call.
+    """
+    kept = np.ascontiguousarray(values)
+    shape = (*kept.shape[:-1], kept.shape[-1] - (count - 1) * stride, count)
+    strides = (*kept.strides, stride * kept.itemsize)
+    view: Floats = np.ndarray(shape, kept.dtype, kept, strides=strides)
+    view.flags.writeable = False
+    return view
 
 
 def trailing(values: Floats, count: int, stride: int = 1) -> Floats:
@@ -21,7 +34,7 @@ def trailing(values: Floats, count: int, stride: int = 1) -> Floats:
     """
     reach = (count - 1) * stride
     padded = np.concatenate([np.full((*values.shape[:-1], reach), np.nan), values], axis=-1)
-    return sliding_window_view(padded, reach + 1, axis=-1)[..., ::stride]
+    return sliding(padded, count, stride)
 
 
 def ordered(values: Floats) -> Floats:

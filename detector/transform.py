@@ -9,6 +9,7 @@ import numpy as np
 from storage.history import Floats
 
 LEAST_SHARE = 0.01  # of what is usual: below it a value counts as nothing
+TRIFLE = 0.1
 NEGATIVE_SPREADS = 10.0
 
 
@@ -21,6 +22,17 @@ def usual_size(values: Floats) -> float:
 def logarithmic(values: Floats, usual: Floats | float) -> Floats:
     """`log(value + 1 % of usual)`, so that zero is low and not infinitely so. NaN stays NaN."""
     result: Floats = np.log(np.maximum(values, 0.0) + LEAST_SHARE * np.asarray(usual))
+    return result
+
+
+def without_trifles(values: Floats, usual: Floats | float) -> Floats:
+    """The values, those below a tenth of what is usual as a tenth. NaN stays NaN.
+
+    A rise from nothing to little is a long way on a logarithmic scale and no change for the worse;
+    as the largest rise of two weeks it would make the method deaf. A fall to nothing is one to a
+    tenth, which is as plain.
+    """
+    result: Floats = np.maximum(values, TRIFLE * np.asarray(usual))
     return result
 
 

@@ -125,19 +125,19 @@ def change(figure: Any) -> None:
 
 
 def transient(figure: Any) -> None:
-    """A disturbance of 40 minutes and a regression, each with what becomes of it."""
+    """A disturbance of 50 minutes and a regression, each with what becomes of it."""
     at = 5 * np.arange(48)
     above, below = figure.subplots(2, 1, sharex=True)
-    for axes, lasts, seed in ((above, 8, 21), (below, 40, 22)):
+    for axes, lasts, seed in ((above, 10, 21), (below, 40, 22)):
         values = 200 * np.exp(correlated(1, 48, 0.3, 0.03, seed)[0])
         values[8 : 8 + lasts] *= 1.5
         axes.plot(at, values, color=QUIET, lw=1.0, marker="o", ms=3)
         axes.axhline(240, color=BAD, lw=1.0, ls="--")
-        axes.axvline(60, color=BAD, lw=1.4)
-        axes.text(62, 352, "told, after 20 minutes", color=BAD, fontsize=10)
+        axes.axvline(75, color=BAD, lw=1.4)
+        axes.text(77, 352, "told, after 35 minutes", color=BAD, fontsize=10)
         axes.set(ylabel="ms", ylim=(170, 380), xlim=(0, 240))
-    above.axvspan(80, 110, color=GOOD, alpha=0.15, lw=0)
-    above.text(112, 252, "clear for half an hour: withdrawn\nin the same message, and learnt",
+    above.axvspan(90, 120, color=GOOD, alpha=0.15, lw=0)
+    above.text(122, 252, "clear for half an hour: withdrawn\nin the same message, and learnt",
                color=GOOD, fontsize=10)  # fmt: skip
     below.axvline(100, color=INK, lw=1.0, ls=":")
     below.text(103, 205, "still there after an hour: a regression", fontsize=10)

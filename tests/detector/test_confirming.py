@@ -50,12 +50,12 @@ def test_a_step_is_confirmed_by_the_past_and_says_when_it_began(tmp_path: Path) 
     watch = Watch(tmp_path, definitions(RULES))
     watch.past(PAST, days=15)
     watch.level("10x10 13x60")
-    found = [risen(watch, minute) for minute in range(1, 41)]
+    found = [risen(watch, minute) for minute in range(1, 56)]
     verdicts = [one.verdict for one in found]
     first = verdicts.index(Verdict.REGRESSED) + 1
-    # The change came at minute 10; the fourth window, all of it or nearly, is over by then.
-    assert 26 <= first <= 30
-    # Only part of the four windows lies behind the change: unusual, and not yet worth a notice.
+    # The change came at minute 10; the seventh window of eight, all or most of it, is over by then.
+    assert 41 <= first <= 45
+    # Only part of the windows lies behind the change: unusual, and not yet worth a notice.
     assert (found[first - 2].verdict, found[first - 2].reason) == (Verdict.REJECTED, Reason.EFFECT)
     stages = dict(found[first - 1].stages)
     assert stages["agreeing"] >= 0.5
@@ -119,14 +119,14 @@ def test_methods_are_for_some_lengths_of_windows(seconds: float, known: bool) ->
 @pytest.mark.parametrize(("upwards", "times"), [(True, 1.3), (False, 0.75)])
 def test_levels_come_back_in_the_unit_of_the_signal(upwards: bool, times: float) -> None:
     values = 0.2 * np.exp(np.random.default_rng(5).normal(0, 0.01, 15 * 288))
-    values[-6:] *= times
+    values[-8:] *= times
     found = examined(five_minutes(), values, 0, np.ones(len(values), np.bool_), upwards=upwards)
     assert found.finding is Finding.CHANGED
     assert found.effect == pytest.approx(times - 1, abs=0.03)
     assert found.before == pytest.approx(0.2, rel=0.01)
     assert found.after == pytest.approx(0.2 * times, rel=0.02)
     assert found.expected == pytest.approx(0.2, rel=0.01)
-    assert found.began_lo >= 5 >= found.began_hi
+    assert found.began_lo >= 7 >= found.began_hi
     other = examined(five_minutes(), values, 0, np.ones(len(values), np.bool_), upwards=not upwards)
     assert other.finding is not Finding.CHANGED
 
@@ -146,7 +146,7 @@ def test_of_a_share_the_side_nearer_to_zero_says_how_much_has_changed(
 ) -> None:
     noise = np.random.default_rng(5).normal(0, 0.001, 15 * 288)
     values = usual + noise
-    values[-4:] += now - usual
+    values[-8:] += now - usual
     known = np.ones(len(values), np.bool_)
     found = examined(five_minutes(), values, 0, known, upwards=False, is_share=is_share)
     assert found.finding is finding
@@ -163,7 +163,7 @@ def test_one_half_is_the_same_from_either_side() -> None:
     low, high = np.clip(0.499 + noise, 0, 0.4999), np.clip(0.501 + noise, 0.5001, 1)
     known = np.ones(len(noise), np.bool_)
     for values in (low, high):
-        values[-6:] *= 0.8
+        values[-8:] *= 0.8
     found = [
         examined(five_minutes(), one, 0, known, upwards=False, is_share=True) for one in (low, high)
     ]
@@ -176,7 +176,7 @@ def test_a_tick_judges_a_hit_rate_by_its_misses(tmp_path: Path) -> None:
     fallen = RISEN | {"trigger": {"relative": {"below": 0.9}}, "gates": {"significance": 0.5}}
     fallen |= {"clear": {"level": 0.95, "for": "10m"}, "critical": 0.5}
     told = {}
-    for unit, last in (("ratio", 33), ("count", 66)):
+    for unit, last in (("ratio", 48), ("count", 70)):
         (tmp_path / unit).mkdir()
         signals = {"level": LEVEL | {"unit": unit}}
         watch = Watch(tmp_path / unit, definitions({"risen": fallen}, signals))
@@ -186,7 +186,7 @@ def test_a_tick_judges_a_hit_rate_by_its_misses(tmp_path: Path) -> None:
         told[unit] = [dict(one.stages) for one in found if one.verdict is Verdict.REGRESSED]
         watch.close()
     assert told["ratio"][0]["of_rest"] == 1.0
-    assert told["ratio"][0]["span_seconds"] == 1200
+    assert told["ratio"][0]["span_seconds"] == 2400
     assert told["count"][0]["span_seconds"] == 3600  # less than the floor of the shortest span
 
 
@@ -232,11 +232,11 @@ def test_a_disturbance_that_went_away_is_told_once_in_two_weeks(tmp_path: Path) 
     values = 10 * np.exp(np.random.default_rng(8).normal(0, 0.01, 16 * 288))
     disturbed = values.copy()
     day_before = slice(-288 - 8, -288)
-    disturbed[day_before] *= 1.4
-    disturbed[-6:] *= 1.4
+    disturbed[day_before] *= 1.35
+    disturbed[-8:] *= 1.35
     known = np.ones(len(values), np.bool_)
     first_time = values.copy()
-    first_time[-6:] *= 1.4
+    first_time[-8:] *= 1.35
     assert examined(five_minutes(), first_time, 0, known, upwards=True).finding is Finding.CHANGED
     # Learnt, as what was transient is ...
     again = examined(five_minutes(), disturbed, 0, known, upwards=True)

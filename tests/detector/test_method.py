@@ -6,7 +6,7 @@ import pytest
 from detector.assessment import Finding
 from detector.calibration import Strictness
 from detector.episode import Telling
-from detector.method import Method, five_minutes
+from detector.method import Method, coarse, five_minutes
 from detector.transform import logarithmic, usual_size
 from storage.history import Floats
 from tests.detector.shapes import PER_DAY, autoregressive, daily
@@ -233,6 +233,35 @@ def test_a_loud_series_is_doubted_more_than_a_quiet_one() -> None:
 
     assert raised(0.01) < 1.03
     assert raised(0.5) > 1.1
+
+
+def test_from_a_doubling_on_a_threshold_is_doubted_by_no_more() -> None:
+    def raised(noise: float) -> float:
+        values = steady(noise=noise)
+        believing = replace(METHOD, strictness=Strictness(doubt=0.0))
+        plain, doubting = (m.judge(values, FIRST).least[0, -1] for m in (believing, METHOD))
+        assert plain > np.log(2)
+        return float(doubting / plain)
+
+    assert raised(1.0) == pytest.approx(raised(3.0))
+
+
+def test_half_an_hour_of_any_height_is_not_told_and_the_whole_of_it_is() -> None:
+    values = steady()
+    values[WEEK + 100 : WEEK + 106] += np.log(5)
+    assert told(values) == []
+    values[WEEK + 106] += np.log(5)
+    assert told(values) == [WEEK + 106]
+
+
+def test_one_hourly_window_alone_is_not_told() -> None:
+    values = 3.0 + np.random.default_rng(3).normal(0, 0.02, 14 * 24)
+    once, twice = values.copy(), values.copy()
+    once[10 * 24] += 1.0
+    twice[10 * 24 : 10 * 24 + 2] += 1.0
+    hourly = coarse(3600)
+    assert not hourly.judge(once, 416_666).changed.any()
+    assert np.flatnonzero(hourly.judge(twice, 416_666).changed)[0] == 10 * 24 + 1
 
 
 def test_one_comparison_alone_is_not_enough() -> None:

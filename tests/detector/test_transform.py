@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from detector.transform import linear, logarithmic, usual_size
+from detector.transform import linear, logarithmic, usual_size, without_trifles
 
 
 def test_a_fifth_more_is_the_same_distance_everywhere() -> None:
@@ -14,6 +14,12 @@ def test_zero_is_low_but_not_infinitely_so_and_missing_stays_missing() -> None:
     result = logarithmic(np.array([0.0, -1.0, np.nan]), 100.0)
     assert result[:2].tolist() == [0.0, 0.0]
     assert np.isnan(result[2])
+
+
+def test_a_rise_from_nothing_to_little_is_no_rise_and_a_fall_to_nothing_is_one() -> None:
+    nothing, little, usual, missing = without_trifles(np.array([0.0, 7.0, 100.0, np.nan]), 100.0)
+    assert (nothing, little, usual) == (10.0, 10.0, 100.0)
+    assert np.isnan(missing)
 
 
 def test_the_usual_size_leaves_zeros_out() -> None:
