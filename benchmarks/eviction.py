@@ -28,7 +28,7 @@ from benchmarks._redis import redis_server
 from detector.run import milliseconds
 
 QUIET = timedelta(minutes=3)
-PATIENCE = timedelta(minutes=20)
+PATIENCE = timedelta(minutes=50)
 DAYS = 8
 SESSIONS = 1500
 ROUNDS_A_MINUTE = 20

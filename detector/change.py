@@ -134,7 +134,9 @@ def beginning(values: Floats, same: Floats, column: int, span: Span) -> Beginnin
     recent, left = values[first : column + 1], (values - same)[first : column + 1]
     steps, steps_left = np.abs(np.diff(recent)), np.abs(np.diff(left))
     seasonal = bool(np.isfinite(left).all() and np.median(steps_left) < np.median(steps))
-    change = localise(left if seasonal else recent, since=span.windows - span.rank * span.piece)
+    known = int(np.isfinite(recent[-span.windows :]).sum())
+    since = max(known - span.rank * span.piece, 1)  # a gap makes those before the change no later
+    change = localise(left if seasonal else recent, since=since)
     if change is None:
         return None
     return Beginning(change, first, float(same[column]) if seasonal else 0.0)

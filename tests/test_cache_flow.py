@@ -24,7 +24,7 @@ from tests.caches import RedisServer, redis_server
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=1)
-BEFORE, AFTER = timedelta(minutes=20), timedelta(minutes=25)
+BEFORE, AFTER = timedelta(minutes=20), timedelta(minutes=45)
 SECRET = "hunter2-planted"
 PASSWORD = "hunter3-planted"
 

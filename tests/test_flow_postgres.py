@@ -27,7 +27,7 @@ from tests.api.shop import Clock
 from tests.collector.postgres.load import LOOKUP, MINUTE_MS, Load, past, shop
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
-QUIET, PATIENCE = timedelta(minutes=6), timedelta(minutes=45)
+QUIET, PATIENCE = timedelta(minutes=6), timedelta(minutes=55)
 
 
 @pytest.fixture
@@ -120,7 +120,8 @@ def test_a_dropped_index_is_a_regression_of_just_the_statement_that_used_it(
         }
         dropped_ms = milliseconds(NOON + QUIET)
         assert abs(regression.began_hi_ms - dropped_ms) <= 15 * MINUTE_MS
-        assert told_at <= NOON + QUIET + timedelta(minutes=25)
+        # Seven windows of five minutes after it, and the one in which it lies.
+        assert told_at <= NOON + QUIET + timedelta(minutes=40)
         assert regression.worst is not None
         assert regression.baseline is not None
         assert regression.worst > 5 * regression.baseline

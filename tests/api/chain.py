@@ -33,7 +33,7 @@ FALL_MS = NOW_MS + 2 * MINUTE_MS
 SLOW_DB_MS = NOW_MS + 6 * MINUTE_MS
 SLOW_API_MS = NOW_MS + 9 * MINUTE_MS
 LATER_MS = NOW_MS + 70 * MINUTE_MS
-END_MS = NOW_MS + 100 * MINUTE_MS
+END_MS = NOW_MS + 120 * MINUTE_MS
 
 SESSIONS = Labels.of(target="sessions", cache="sessions")
 PRICES = Labels.of(target="prices", cache="prices")

@@ -1,18 +1,20 @@
 """The past of new signals, in the running house: between ticks, on metrics, pages and REST."""
 
 import asyncio
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
 from api.house import House
+from api.kept import LATE_MS
 from api.loops import PULSE_SECONDS, LoopMeters, Loops
 from detector.increase import UP
 from storage.history import Samples
 from storage.series import NAME, Labels
 from tests.api.asking import Client
-from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS
+from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS, Clock
 
 SIGNAL = "host_memory_usage"
 METRIC = 'plimsoll_backfill_progress_ratio{signal="host_memory_usage",source="samples"}'
@@ -50,7 +52,7 @@ def test_ticks_go_on_while_the_past_is_evaluated(house: House, loops: Loops) -> 
 
 
 def test_how_far_it_is_stands_on_metrics_pages_and_rest(
-    house: House, loops: Loops, client: Client
+    house: House, loops: Loops, client: Client, clock: Clock
 ) -> None:
     assert client.get(f"/api/v1/signals/{SIGNAL}").json()["backfill"] is None
     assert METRIC not in client.get("/metrics").text
@@ -68,6 +70,7 @@ def test_how_far_it_is_stands_on_metrics_pages_and_rest(
     assert f"The past of {count} signals is being evaluated" in client.get("/").text
     while house.refill.step():
         pass
+    clock.at += timedelta(milliseconds=LATE_MS)  # for so long the overview may tell what was
     assert client.get(f"/api/v1/signals/{SIGNAL}").json()["backfill"]["done"] == 1.0
     assert f"{METRIC} 1.0" in client.get("/metrics").text
     assert "being evaluated" not in client.get("/").text + client.get(f"/signals/{SIGNAL}").text

@@ -1,6 +1,8 @@
 import numpy as np
 
+from detector.change import beginning
 from detector.localise import localise
+from detector.method import five_minutes
 
 
 def test_a_step_is_found_where_it_is() -> None:
@@ -61,3 +63,13 @@ def test_constant_values_have_no_place_of_change_but_do_not_fail() -> None:
     change = localise(np.ones(20))
     assert change is not None
     assert change.before == change.after
+
+
+def test_a_gap_in_the_span_makes_the_change_no_earlier() -> None:
+    span = five_minutes().spans[0]
+    values = np.random.default_rng(12).normal(size=100) * 0.02
+    values[94:] += 1.0
+    values[92] = np.nan  # seven of eight are known: six above are evidence enough
+    found = beginning(values, np.zeros(100), 99, span)
+    assert found is not None
+    assert found.first + found.change.first <= 94 <= found.first + found.change.last

@@ -68,18 +68,23 @@ def shop(folder: Path) -> Iterator[Load]:
 
 
 def past(load: Load, until_ms: int) -> list[Samples]:
-    """Counters of eight days up to a time: the growth of some real minutes, repeated."""
+    """Counters of eight days up to a time: the growth of some real minutes, drawn anew.
+
+    Not one after the other: what comes back every so many minutes is the same in each span of as
+    many, and any change of it beyond what two weeks have held.
+    """
     found = [values(one) for one in runs(source_of(load.server, "shop"), *[load] * (MEASURED + 1))]
     names = ("pg_statement_calls_total", "pg_statement_exec_seconds_total")
     steps = DAYS * 1440
     at_ms = until_ms - MINUTE_MS * np.arange(steps, dtype=np.int64)[::-1]
+    drawn = np.random.default_rng(7).integers(0, MEASURED, steps)
     made = []
     for labels in found[-1]:
         if labels.metric not in names:
             continue
         counts = np.array([one.get(labels, 0.0) for one in found[1:]])
         series = labels.plus(target="main")
-        total = np.cumsum(np.resize(np.diff(counts), steps))
+        total = np.cumsum(np.diff(counts)[drawn])
         made.append(Samples((series,), np.zeros(steps, np.int64), at_ms, total))
     up = Labels.of({NAME: UP, "collector": "postgres", "target": "main"})
     made.append(Samples((up,), np.zeros(steps, np.int64), at_ms, np.ones(steps)))
