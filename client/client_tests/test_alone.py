@@ -34,7 +34,8 @@ VERSION_TESTS = (
 # Modules that need an extra, and what each says is missing without it.
 NEEDS_MORE = {
     "api": "api needs httpx", "api_async": "api needs httpx", "api_sync": "api needs httpx",
-    "deployments": "deployments needs httpx", "sqlalchemy_engine": "sqlalchemy_engine needs SQLAlchemy",
+    "deployments": "deployments needs httpx",
+    "sqlalchemy_engine": "sqlalchemy_engine needs SQLAlchemy",
 }  # fmt: skip
 MODULES = sorted(
     file.stem
