@@ -74,6 +74,8 @@ def runbook(rule: str) -> Runbook | None:
         if one.type == "inline":
             one.children = linked(one.children or [], rule)
     made = markdown.renderer.render(tokens, markdown.options, {})
+    # What is wider than a phone is scrolled, with the keyboard, too.
+    made = made.replace("<pre>", '<pre tabindex="0">')
     return Runbook(rule, heading.removeprefix("# "), Markup(made))
 
 

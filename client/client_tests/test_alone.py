@@ -33,7 +33,9 @@ VERSION_TESTS = (
 )  # fmt: skip
 # Modules that need an extra, and what each says is missing without it.
 NEEDS_MORE = {
-    "api": "httpx", "api_async": "httpx", "deployments": "httpx", "sqlalchemy_engine": "SQLAlchemy",
+    "api": "api needs httpx", "api_async": "api needs httpx", "api_sync": "api needs httpx",
+    "deployments": "deployments needs httpx",
+    "sqlalchemy_engine": "sqlalchemy_engine needs SQLAlchemy",
 }  # fmt: skip
 MODULES = sorted(
     file.stem
@@ -49,11 +51,11 @@ import plimsoll_client
 assert "site-packages" in plimsoll_client.__file__, plimsoll_client.__file__
 for name in ("httpx", "psycopg", "sqlalchemy", "fastapi", "starlette", "anyio"):
     assert name not in sys.modules, name
-for name, hint in {needs_more}.items():
+for name, told in {needs_more}.items():
     try:
         importlib.import_module(f"plimsoll_client.{{name}}")
     except ImportError as error:
-        assert str(error).startswith(f"plimsoll_client.{{name}} needs {{hint}}"), error
+        assert str(error).startswith(f"plimsoll_client.{{told}}"), error
     else:
         raise AssertionError(name)
 from fastapi import APIRouter, FastAPI

@@ -91,6 +91,8 @@ class Regression(TypedDict):
     """The same for people."""
     baseline: float | None
     """The 7-day average it opened with, frozen; null for absolute rules."""
+    baseline_name: str
+    """What the baseline is: `7-day average`; of a change `usual at this hour`."""
     baseline_text: str
     """The same for people; `-` for none."""
     change: str
@@ -210,6 +212,8 @@ class WholeRegression(TypedDict):
     """The same for people."""
     baseline: float | None
     """The 7-day average it opened with, frozen; null for absolute rules."""
+    baseline_name: str
+    """What the baseline is: `7-day average`; of a change `usual at this hour`."""
     baseline_text: str
     """The same for people; `-` for none."""
     change: str
@@ -614,7 +618,7 @@ class Judgement(TypedDict):
     threshold: float | None
     """The level that would be a breach."""
     baseline: float | None
-    """The 7-day average."""
+    """The 7-day average; of a change what was usual at that hour."""
     deviation: float | None
     """Its standard deviation."""
     days: int
