@@ -38,6 +38,8 @@ DROPS = (
     "plimsoll_windows_left_out",
     "plimsoll_incident_limits",
     "plimsoll_access_refused",
+    "plimsoll_client_series_dropped",
+    "plimsoll_kept_answers_dropped",
     "plimsoll_replays",
     "plimsoll_exports",
     "plimsoll_configuration_checks",
