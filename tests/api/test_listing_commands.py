@@ -177,8 +177,7 @@ def test_what_happened_is_listed(asked: Client, monkeypatch: pytest.MonkeyPatch)
     assert len(judged) > 1
     assert all(" regressed " in one for one in judged[1:])
     assert (
-        " shop 2.7.1 production 9f1c2ab "
-        in rows(run(monkeypatch, asked, "deployments", "list"))[1]
+        " shop 2.7.1 production 9f1c2ab " in rows(run(monkeypatch, asked, "deployments", "list"))[1]
     )
     assert rows(run(monkeypatch, asked, "targets"))[1].startswith("host host pending ")
     assert run(monkeypatch, asked, "audit") == "nobody changed anything\n"
