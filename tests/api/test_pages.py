@@ -52,7 +52,7 @@ def test_open_regressions_stand_above_the_signals(asked: Client) -> None:
     card, signals = said.index("API p95 +51 % on GET /cart of shop"), said.index("Signals")
     assert card < signals
     assert "▲ critical" in said
-    assert "Since 2026-03-02 11:00 UTC , correlated with shop 2.7.1, deployed 10:58 UTC" in said
+    assert "Since 2026-03-02 11:00 UTC , correlated with shop 2.7.1, deployed 11:01 UTC" in said
 
 
 def test_numbers_are_there_without_any_script(asked: Client) -> None:
