@@ -38,6 +38,8 @@ DROPS = (
     "plimsoll_windows_left_out",
     "plimsoll_incident_limits",
     "plimsoll_access_refused",
+    "plimsoll_client_series_dropped",
+    "plimsoll_kept_answers_dropped",
     "plimsoll_replays",
     "plimsoll_exports",
     "plimsoll_configuration_checks",
@@ -51,8 +53,8 @@ DROPS = (
     "rum_values_excluded",
     "rum_cells_overflow",
 )
-# Endings that are no loss.
-FINE = frozenset({"done", "ok", "left", "long", "shutdown"})
+# Endings that are no loss; the last three are how kept answers usually end.
+FINE = frozenset({"done", "ok", "left", "long", "shutdown", "written", "old", "status"})
 QUEUES = {
     "plimsoll_outbox_pending": "messages to be delivered",
     "plimsoll_stream_listeners": "listeners of live updates",

@@ -1,7 +1,7 @@
 """A house with eight days of a shop behind it: what a page or an answer is built from.
 
 The windows are generated and put into the history as they stand; the ticks that find what is wrong
-in them are real. `GET /cart` is 45 % slower since a deployment forty minutes ago, and the hit rate
+in them are real. `GET /cart` is 45 % slower since a deployment not an hour ago, and the hit rate
 of a cache was low for a while and has come back.
 """
 
@@ -35,12 +35,12 @@ NOW = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
 NOW_MS = 1_772_452_800_000  # the tick before NOW
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
-DEPLOYED_MS = NOW_MS - 42 * MINUTE_MS
-SLOWER_MS = NOW_MS - 40 * MINUTE_MS
-DIP_MS = (NOW_MS - 185 * MINUTE_MS, NOW_MS - 110 * MINUTE_MS)
+DEPLOYED_MS = NOW_MS - 59 * MINUTE_MS
+SLOWER_MS = NOW_MS - 57 * MINUTE_MS
+DIP_MS = (NOW_MS - 205 * MINUTE_MS, NOW_MS - 130 * MINUTE_MS)
 # Enough of them: the dip opens, clears and is over; then the slowdown opens and goes on.
 # The dip is longer than what ends as transient, and is seen soon enough to be known as that long.
-TICKS_MINUTES_AGO = (158, 99, 68, 53, 32, 24, 16, 8, 4, 1, 0)
+TICKS_MINUTES_AGO = (158, 99, 68, 49, 28, 24, 16, 8, 4, 1, 0)
 BOUNDS = (*BUCKETS, float("inf"))
 CART = Labels.of(target="shop", method="GET", route="/cart")
 

@@ -17,12 +17,12 @@ from tests.api.chain import DEPLOYED_MS, SESSIONS, chain_house, deploy
 from tests.api.shop import MINUTE_MS, NOW_MS, close
 from tests.api.test_regressions import put
 
-NOW_OF_CHAIN_MS = DEPLOYED_MS + 30 * MINUTE_MS
+NOW_OF_CHAIN_MS = DEPLOYED_MS + 50 * MINUTE_MS
 
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Half an hour after the deployment. Tests do not change it."""
+    """Fifty minutes after the deployment. Tests do not change it."""
     now = datetime.fromtimestamp(NOW_OF_CHAIN_MS / 1000 + 5, UTC)
     house = chain_house(tmp_path_factory.mktemp("chain"), now=lambda: now)
     deploy(house)

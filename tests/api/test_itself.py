@@ -8,6 +8,7 @@ import pytest
 from api.app import create_app
 from api.house import House
 from api.itself import DROPS, QUEUES, drops, meters, quantile
+from api.kept import Dropped
 from api.loops import LoopMeters, Loops
 from tests.api.asking import Client
 from tests.api.shop import MINUTE_MS, NOW_MS, Clock
@@ -78,10 +79,14 @@ def test_what_was_left_out_is_told_by_reason_and_what_went_well_is_not(
     house.detector.meters.left_out.labels("api_p95", "no_bounds").inc(3)
     client.post("/api/v1/configuration/check", json={"text": ""})
     client.post("/api/v1/configuration/check", json={"text": "x: 1"})
+    for why in Dropped:
+        client.app.state.shared.meters.dropped[why].inc()
     found = [(one.metric, one.reason, one.count) for one in drops(meters(house))]
     assert found == [
         ("plimsoll_windows_left_out_total", "reason=no_bounds, signal=api_p95", 3),
         ("plimsoll_configuration_checks_total", "outcome=faulty", 1),
+        ("plimsoll_kept_answers_dropped_total", "reason=full", 1),
+        ("plimsoll_kept_answers_dropped_total", "reason=large", 1),
     ]
 
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from api import contract
 from api.app import create_app
 from api.columns import LONGEST, rest, said, table
-from api.house import House
 from api.main import app
 from collector.config import CollectorConfig
 from tests.api import browsers, databases, machines
@@ -170,20 +169,18 @@ def test_caches_machines_and_browsers_are_listed(
     assert len(by) > 5
 
 
-def test_what_happened_is_listed(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Client(create_app(shop))
-    events = rows(run(monkeypatch, client, "events", "--step", "opened"))
+def test_what_happened_is_listed(asked: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = rows(run(monkeypatch, asked, "events", "--step", "opened"))
     assert events[0] == "at of step actor rule reason"
     assert all(" opened detector " in one for one in events[1:])
-    judged = rows(run(monkeypatch, client, "judgements", "--verdict", "regressed"))
+    judged = rows(run(monkeypatch, asked, "judgements", "--verdict", "regressed"))
     assert len(judged) > 1
     assert all(" regressed " in one for one in judged[1:])
     assert (
-        " shop 2.7.1 production 9f1c2ab "
-        in rows(run(monkeypatch, client, "deployments", "list"))[1]
+        " shop 2.7.1 production 9f1c2ab " in rows(run(monkeypatch, asked, "deployments", "list"))[1]
     )
-    assert rows(run(monkeypatch, client, "targets"))[1].startswith("host host pending ")
-    assert run(monkeypatch, client, "audit") == "nobody changed anything\n"
+    assert rows(run(monkeypatch, asked, "targets"))[1].startswith("host host pending ")
+    assert run(monkeypatch, asked, "audit") == "nobody changed anything\n"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.api.chain import DEPLOYED_MS, chain_house, deploy
 from tests.api.shop import MINUTE_MS, close
 from tests.slack_fake import APP_TOKEN, CHANNEL, FakeSlack
 
-NOW_MS = DEPLOYED_MS + 30 * MINUTE_MS
+NOW_MS = DEPLOYED_MS + 50 * MINUTE_MS
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PATH = "/slack/actions"
 

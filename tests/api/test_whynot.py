@@ -44,7 +44,8 @@ def test_each_filter_narrows_the_page(asked: Client) -> None:
     for query in ("signal=api_p95", "rule=api_mean_time_regression"):
         assert 0 < len(rows(asked.get(f"/why-not?{query}").text)) < len(everything)
     by_gate = [rows(asked.get(f"/why-not?gate={gate}").text) for gate in GATES]
-    assert rows(asked.get("/why-not?gate=effect").text)
+    for gate in ("sustain", "effect", "significance"):
+        assert rows(asked.get(f"/why-not?gate={gate}").text)
     assert sorted(one for some in by_gate for one in some) == sorted(everything)
     assert rows(asked.get("/why-not?gate=min_events").text) == []
 
