@@ -276,6 +276,8 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
     loops.stop()
     beside.cancel()
     results = await asyncio.gather(serving, looping, beside, return_exceptions=True)
+    # What stays frozen is never freed, and DuckDB lists all of that on the terminal at the exit.
+    gc.unfreeze()
     for result in results:
         if isinstance(result, Exception):
             raise result
