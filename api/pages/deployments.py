@@ -18,6 +18,7 @@ from api.routes.deployment_changes import ChangesAsked, fitting, get_changes
 from api.shapes import DeploymentShape, RegressionShape
 from api.told import told
 from detector.comparison import Outcome
+from detector.incidents import Depth
 from detector.run import TICK
 
 routes = APIRouter(include_in_schema=False)
@@ -61,7 +62,7 @@ def all_deployments(house: Rooms, asked: Annotated[ListAsked, Query()]) -> Respo
         every = house.book.deployments(session, since_ms, until_ms)
         mine = [one for one in reversed(every) if asked.service in ("", one.service)]
         shown = mine[:ROWS]
-        near = house.book.spans(session, shown[-1].at_ms) if shown else []
+        near = house.book.spans(session, shown[-1].at_ms, Depth.WHOLE) if shown else []
         fits = fitting(house, shown, near)
         marked = {
             id_: [RegressionShape.of(one) for one in told(house, session, [r for r, _ in found])]

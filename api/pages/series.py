@@ -17,6 +17,7 @@ from api.signal_shapes import SeriesShape
 from api.standing import Series, standing
 from api.told import told
 from api.why_shapes import why_of
+from detector.incidents import Depth
 from detector.run import TICK
 
 routes = APIRouter(include_in_schema=False)
@@ -46,8 +47,8 @@ def one_series(
     with house.state.reading() as session:
         open_ = house.book.open_regressions(session)
         tick_ms = house.book.progress_ms(session, TICK)
-        spans = house.book.spans(session, milliseconds(since))
-        nearby = [one for one in spans if one.labels == labels and one.signal == name]
+        spans = house.book.spans(session, milliseconds(since), Depth.WHOLE, name)
+        nearby = [one for one in spans if one.labels == labels]
         regressions = [RegressionShape.of(one) for one in told(house, session, nearby)]
         deployed = house.book.deployments(session, milliseconds(since), milliseconds(until))
     found = standing(house, signal, open_)

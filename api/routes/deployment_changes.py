@@ -21,6 +21,7 @@ from detector.comparison import Outcome
 from detector.dependencies import Dependencies
 from detector.deployments import correlations
 from detector.finding import Match
+from detector.incidents import Depth
 from detector.regression import Deployment, Regression
 from detector.tables import DeploymentRow
 
@@ -90,7 +91,7 @@ def regressions_of(house: Rooms, deployment: Deployment) -> list[FittingRegressi
     with house.state.reading() as session:
         near = [
             one
-            for one in house.book.spans(session, deployment.at_ms)
+            for one in house.book.spans(session, deployment.at_ms, Depth.WHOLE)
             if one.began_hi_ms <= deployment.at_ms + LASTED_MS
         ]
         fits = fitting(house, [deployment], near).get(deployment.id, [])

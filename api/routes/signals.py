@@ -162,7 +162,7 @@ def windows(house: Rooms, name: Id, asked: Annotated[WindowsAsked, Query()]) -> 
         drawn = {labels: rounded(one, asked.digits) for labels, one in drawn.items()}
     readings = {one.labels: one for one in house.detector.readings.get(name, ())}
     with house.state.reading() as session:
-        spans = [one for one in house.book.spans(session, since_ms) if one.signal == name]
+        spans = house.book.spans(session, since_ms, signal=name)
         deployed = house.book.deployments(session, since_ms, until_ms)
     return WindowsShape(
         signal=name,
