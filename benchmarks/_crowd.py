@@ -2,7 +2,8 @@
 
 Of 100 series of signals, which are windows a minute, 36 are gauges, 20 rates, 20 ratios, and 24 are
 quantile, mean and share of 8 histograms; 208 series of samples stand behind them. All figures are
-seeded and follow from the minute alone.
+seeded and follow from the minute alone. Mean times scatter by 5 % with a correlation of 0.9 from
+minute to minute, around a level that has been there for fifteen days (`past`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,14 @@ import numpy as np
 from detector.config import build_rules, build_signals
 from detector.increase import UP
 from detector.run import Definitions
-from storage.history import Floats, Samples
+from storage.history import NO_LAYOUT, Floats, Samples, Windows
 from storage.series import NAME, Labels
 
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+PAST_DAYS = 15
+SCATTER, MEMORY = 0.05, 0.9
+MEAN_SECONDS = 0.08
 ITEMS_PER_TARGET = 4
 EDGES = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0")
 BY = ["target", "item"]
@@ -69,6 +74,16 @@ RULES: Mapping[str, Any] = {
         "sustain": {"for": "5m"},
         "clear": {"level": 0.45, "for": "5m"},
     },
+    **{
+        f"{signal}_moved": {
+            "signal": signal,
+            "trigger": {"change": {"above": 1.08}},
+            "sustain": {"windows": 3, "of": 4},
+            "gates": {"min_count": 35, "min_baseline_count": 1000, "expected": True},
+            "clear": {"for": "60m"},
+        }
+        for signal in ("p95", "mean")
+    },
     "mean_risen": {"signal": "mean", "trigger": {"relative": {"above": 1.2}}, **RISEN},
     "within_low": {
         "signal": "within",
@@ -80,7 +95,7 @@ RULES: Mapping[str, Any] = {
 
 
 def definitions() -> Definitions:
-    """Six signals and nine rules on them."""
+    """Six signals and eleven rules on them, two of which look for changes."""
     return Definitions(build_signals(SIGNALS), build_rules(RULES))
 
 
@@ -112,6 +127,7 @@ class Crowd:
         self.targets = sorted({one.get("target") for one in self.series})
         self.up = [Labels.of({NAME: UP, "target": one}) for one in self.targets]
         self.value = np.zeros(len(self.series))
+        self.scatter = self.rng.normal(0, SCATTER, self.items * 8)
 
     def minutes(self, first_ms: int, last_ms: int) -> Iterator[Samples]:
         """A page of each minute, all targets at once; counters grow from minute to minute."""
@@ -130,5 +146,34 @@ class Crowd:
         shares = np.diff([0, 0.01, 0.03, 0.15, 0.45, 0.75, 0.9, 0.96, 0.985, 0.995, 0.998, 1, 1])
         counts: Floats = rng.poisson(600 * shares, (items * 8, 12)).astype(np.float64)
         self.value[self.slices["crowd_seconds_bucket"]] += counts.cumsum(axis=1).ravel()
-        self.value[self.slices["crowd_seconds_sum"]] += counts.sum(axis=1) * 0.08
+        fresh = rng.normal(0, SCATTER * np.sqrt(1 - MEMORY**2), items * 8)
+        self.scatter = MEMORY * self.scatter + fresh
+        took = counts.sum(axis=1) * MEAN_SECONDS * np.exp(self.scatter)
+        self.value[self.slices["crowd_seconds_sum"]] += took
         self.value[self.slices["crowd_seconds_count"]] += counts.sum(axis=1)
+
+    def past(self, signal: str, level: float, end_ms: int) -> Iterator[Windows]:
+        """Fifteen days of judged windows of the response times, an hour at a time."""
+        rng, count, each_ms = self.rng, self.items * 8, 5 * MINUTE_MS
+        first = self.slices["crowd_seconds_sum"]
+        names = [{k: one.get(k) for k in (*BY, "part")} for one in self.series[first]]
+        series = tuple(Labels.of(one) for one in names)
+        # Of five windows of a minute: what is left of their scatter, and how alike neighbours are.
+        scatter, memory = 0.042, MEMORY**5
+        state = rng.normal(0, scatter, count)
+        for start_ms in range(end_ms - PAST_DAYS * DAY_MS, end_ms, 12 * each_ms):
+            values = np.empty((12, count))
+            for row in range(12):
+                state = memory * state + rng.normal(0, scatter * np.sqrt(1 - memory**2), count)
+                values[row] = level * np.exp(state)
+            total = values.size
+            yield Windows(
+                signal,
+                series,
+                np.tile(np.arange(count), 12),
+                np.repeat(start_ms + each_ms * np.arange(1, 13), count),
+                np.full(total, each_ms / 1000),
+                values.ravel(),
+                np.full(total, 3000.0),
+                np.full(total, NO_LAYOUT, np.int64),
+            )

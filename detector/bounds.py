@@ -107,6 +107,15 @@ def cleared(bounds: Bounds, newest: Floats, upwards: bool) -> Flags:
     return over
 
 
+def is_back(bounds: Bounds, i: int, value: float, upwards: bool) -> bool:
+    """Whether a value of one series is back beyond the clear level; trees as in `cleared`."""
+    if isinstance(bounds, Limits):
+        value = value if bounds.measured is None else float(bounds.measured[i, -1])
+        return bool(value < bounds.clear[i] if upwards else value > bounds.clear[i])
+    parts = (is_back(one, i, value, upwards) for one in bounds.parts)
+    return any(parts) if bounds.how == "all" else all(parts)
+
+
 def beyond_critical(levels: Levels, values: Floats, upwards: bool) -> Flags:
     """Whether the newest window is beyond what is critical."""
     if levels.critical is not None:

@@ -5,15 +5,16 @@ looked at. Everything follows from the history and the time: a process that has 
 the same.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from detector.change import DAY_SECONDS, MEMORY_DAYS, Evidence, Month, examined, method_for
+from detector.assessment import Finding
+from detector.change import Evidence, Month, examined, method_for
+from detector.current import Days
 from detector.exclusion import Apart, Spans, apart, on
 from detector.facts import FactFinder
 from detector.gates import conclude
@@ -22,25 +23,19 @@ from detector.judging import Facts, judge_of
 from detector.meters import DetectorMeters
 from detector.method import Method
 from detector.month import Months
+from detector.pasts import Past, Pasts
 from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule, Span
 from detector.signal import Signal
 from detector.units import Unit
 from detector.visits import PageViews, document
-from storage.history import Flags, Floats, History, Windows
+from storage.history import Flags, Floats, History
 from storage.series import Labels
 
 MOST_CANDIDATES = 200
 """So many are looked at in one tick: about 1.2 CPU-s, and 5 when none was read before. More at once
 means that something common to all has changed, and the first 200 will say so."""
 
-MOST_PASTS = 4 * MOST_CANDIDATES
-"""Pasts that are held in memory, of 68 KiB each with windows of five minutes."""
-
-ONE_BY_ONE = 40
-"""Up to so many series are read one by one; beyond, one scan over all of them is cheaper."""
-
-SAME_AGAIN_MS = 86_400_000  # a past that was not asked for so long is read anew
 MINUTE_MS = 60_000
 
 
@@ -63,13 +58,18 @@ class Draft:
 
     name: str
     rule: Rule
-    signal: Signal
+    days: Days
     span: Span
     judged: Judged
     background: Background
     facts: Facts
     verdicts: Verdicts
     version: int  # of what is held of the signal: another when somebody wrote into its past
+
+    @property
+    def signal(self) -> Signal:
+        """The signal that the rule judges."""
+        return self.days.signal
 
     def candidates(self, open_: Iterable[Regression]) -> list[int]:
         """The rows that would open; one that is open already is not asked for its past."""
@@ -88,16 +88,6 @@ class Draft:
 
 
 @dataclass(slots=True)
-class Past:
-    """The judged windows of one series until `end_ms`: the newest last, NaN where none is."""
-
-    end_ms: int
-    version: int
-    values: Floats
-    n: Floats
-
-
-@dataclass(slots=True)
 class Confirming:
     """Looks at the past of candidates, on a history. `most` is `MOST_CANDIDATES` but in tests.
 
@@ -108,17 +98,17 @@ class Confirming:
     meters: DetectorMeters | None = None
     most: int = MOST_CANDIDATES
     months: Months = field(init=False)
-    _pasts: OrderedDict[tuple[str, Labels], Past] = field(default_factory=OrderedDict)
+    pasts: Pasts = field(init=False)
     facts: FactFinder = field(init=False)
     page_views: PageViews = field(init=False)
 
     def __post_init__(self) -> None:
-        self.months = Months(self.history)
+        self.months, self.pasts = Months(self.history), Pasts(self.history)
         self.facts, self.page_views = FactFinder(self.history), PageViews(self.history)
 
     def forget(self) -> None:
         """Read everything anew: somebody has put a past into the history."""
-        self._pasts.clear()
+        self.pasts.forget()
         self.months.forget()
 
     def confirm(
@@ -208,58 +198,44 @@ class Confirming:
             return assessment
         over_ms = round(form.over * 1000)
         end_ms = now_ms // over_ms * over_ms
-        pasts = self.pasts(draft, [draft.judged.series[row] for row in rows], end_ms)
         for row in rows:
             labels = draft.judged.series[row]
-            values = windows_of(draft, row, pasts[labels], over_ms)
+            past = self.pasts.of(draft.days, labels, end_ms, draft.version)
+            values = windows_of(draft, row, past, over_ms)
             if (values < 0).any():
                 self.count(draft, Outcome.NEGATIVE, 1)
                 continue
             apart_ = left_out.get(labels, Apart())
-            month = self.months.of(draft.signal, labels, now_ms, draft.version, apart_)
-            evidence = look(draft, method, values, end_ms, apart_, month)
+            evidence = self.seen(draft, method, labels, values, now_ms, apart_)
             self.count(draft, Outcome(evidence.finding), 1)
             put(assessment, row, evidence, draft, now_ms)
         return assessment
+
+    def seen(
+        self,
+        draft: Draft,
+        method: Method,
+        labels: Labels,
+        values: Floats,
+        now_ms: int,
+        left_out: Apart,
+    ) -> Evidence:
+        """What the past of one series says.
+
+        Most of those that a change is looked for in have none: the hours of their last weeks, a
+        read of the history each, are then not asked for, and nothing is said of this hour.
+        """
+        if draft.rule.is_change:
+            alone = look(draft, method, values, now_ms, left_out)
+            if alone.finding not in (Finding.SUSPECTED, Finding.CHANGED):
+                return replace(alone, expected=np.nan, weeks=np.nan, scale=np.nan)
+        month = self.months.of(draft.signal, labels, now_ms, draft.version, left_out)
+        return look(draft, method, values, now_ms, left_out, month)
 
     def count(self, draft: Draft, outcome: Outcome, number: int) -> None:
         """Note what became of so many candidates."""
         if number and self.meters is not None:
             self.meters.candidates.labels(draft.signal.name, outcome).inc(number)
-
-    def pasts(self, draft: Draft, wanted: Sequence[Labels], end_ms: int) -> dict[Labels, Past]:
-        """The last `MEMORY_DAYS` of these series until `end`: what is held, and the rest read."""
-        name, over = draft.signal.name, draft.signal.form.over
-        found: dict[Labels, Past] = {}
-        for labels in wanted:
-            held = self._pasts.get((name, labels))
-            fits = held is not None and held.version == draft.version
-            if held and fits and 0 <= end_ms - held.end_ms < SAME_AGAIN_MS:
-                found[labels] = held
-        read = reader(self.history, name, over)
-        behind = {labels: past for labels, past in found.items() if past.end_ms < end_ms}
-        if behind:
-            start_ms = min(past.end_ms for past in behind.values())
-            fill(behind, read(start_ms, end_ms, None), end_ms, over)
-        missing = [labels for labels in wanted if labels not in found]
-        slots = round(MEMORY_DAYS * DAY_SECONDS / over)
-        start_ms = end_ms - slots * round(over * 1000)
-        new = {
-            labels: Past(start_ms, draft.version, np.full(slots, np.nan), np.zeros(slots))
-            for labels in missing
-        }
-        if len(missing) <= ONE_BY_ONE:
-            for labels in missing:
-                fill({labels: new[labels]}, read(start_ms, end_ms, labels), end_ms, over)
-        else:
-            fill(new, read(start_ms, end_ms, None), end_ms, over)
-        found |= new
-        for labels, past in found.items():
-            self._pasts[name, labels] = past
-            self._pasts.move_to_end((name, labels))
-        while len(self._pasts) > MOST_PASTS:
-            self._pasts.popitem(last=False)
-        return found
 
 
 def turn(candidates: Sequence[tuple[int, int]], tick: int, most: int) -> Sequence[tuple[int, int]]:
@@ -272,43 +248,6 @@ def turn(candidates: Sequence[tuple[int, int]], tick: int, most: int) -> Sequenc
         return candidates
     first = tick * most % count
     return [candidates[(first + step) % count] for step in range(most)]
-
-
-def reader(
-    history: History, signal: str, over: float
-) -> Callable[[int, int, Labels | None], Windows]:
-    """Reads the judged windows of one series of a signal, or of all."""
-
-    def read(start_ms: int, end_ms: int, labels: Labels | None) -> Windows:
-        return history.windows(signal, start_ms, end_ms, labels, seconds=over, counts=False)
-
-    return read
-
-
-def fill(pasts: Mapping[Labels, Past], windows: Windows, end_ms: int, over: float) -> None:
-    """Move these pasts on to `end` and put the windows into them."""
-    over_ms = round(over * 1000)
-    for past in pasts.values():
-        steps = min((end_ms - past.end_ms) // over_ms, len(past.values))
-        if steps:
-            past.values[: -steps or None] = past.values[steps:]
-            past.n[: -steps or None] = past.n[steps:]
-            past.values[-steps:], past.n[-steps:] = np.nan, 0.0
-        past.end_ms = end_ms
-    place = np.full(len(windows.series), -1, np.int64)
-    order: list[Past] = []
-    for row, labels in enumerate(windows.series):
-        if labels in pasts:
-            place[row] = len(order)
-            order.append(pasts[labels])
-    which = place[windows.index]
-    on_grid = (which >= 0) & (windows.end_ms % over_ms == 0)
-    for number, past in enumerate(order):
-        mine = on_grid & (which == number)
-        at = len(past.values) - 1 - (end_ms - windows.end_ms[mine]) // over_ms
-        inside = at >= 0
-        past.values[at[inside]] = windows.values[mine][inside]
-        past.n[at[inside]] = windows.n[mine][inside]
 
 
 def windows_of(draft: Draft, row: int, past: Past, over_ms: int) -> Floats:
@@ -330,12 +269,13 @@ def look(
     draft: Draft,
     method: Method,
     values: Floats,
-    end_ms: int,
+    now_ms: int,
     left_out: Apart,
     month: Month | None = None,
 ) -> Evidence:
     """The evidence at the last window, without what is no past."""
     over_ms = round(draft.signal.form.over * 1000)
+    end_ms = now_ms // over_ms * over_ms
     ends = end_ms - over_ms * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
     gone: Flags = ends <= left_out.until_ms
     for lo_ms, hi_ms in left_out.over:

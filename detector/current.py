@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detector.judgement import Judged
+from detector.recent import Recent
 from detector.rule import Span
 from detector.signal import Signal
 from detector.stack import together
@@ -44,6 +45,15 @@ class Members:
                 order.sort(key=lambda row: self.labels[row].pairs)
                 self.order = np.array(order, np.int64)
         return self._last[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The judged windows of the last days of a signal, as they are held in memory."""
+
+    signal: Signal
+    members: Members
+    recent: Recent
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ class BySignal:
     of: Mapping[str, Sequence[Lasting]]
 
 
+LEARNT_MS = DAY_MS // 2
+"""A regression that was over within so long is a part of the past: it comes and goes."""
+
 Spans = BySignal | Sequence[Lasting]
 """The regressions that baselines may not hold."""
 
@@ -78,7 +81,9 @@ class Apart:
 def apart(spans: Sequence[Lasting], now_ms: int) -> dict[Labels, Apart]:
     """What is no past, by series, of the regressions on one signal.
 
-    What was never confirmed and went away again is learnt: the series does that.
+    What was never confirmed and went away again is learnt: the series does that. So is what was
+    over within half a day: the method has a bound of its own on what one outage teaches, and a
+    series that has one every other day would be told of each as if it were the first.
     """
     found: dict[Labels, Apart] = {}
     for one in spans:
@@ -93,7 +98,11 @@ def apart(spans: Sequence[Lasting], now_ms: int) -> dict[Labels, Apart]:
         if one.resolved_ms is None:
             began_ms, _ = over.pop()
             since_ms = began_ms if since_ms is None else min(since_ms, began_ms)
-        mine = tuple(span for span in over if span[0] >= known.until_ms)
+        mine = tuple(
+            (lo_ms, hi_ms)
+            for lo_ms, hi_ms in over
+            if lo_ms >= known.until_ms and hi_ms - lo_ms > LEARNT_MS
+        )
         found[one.labels] = Apart(known.until_ms, known.over + mine, since_ms)
     return found
 

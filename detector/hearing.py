@@ -12,27 +12,17 @@ import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
 from detector.confirming import Draft, concluded
-from detector.current import Current, Members
+from detector.current import Current, Days
 from detector.exclusion import BySignal, Spans, frozen, left_out, on, restarted
 from detector.facts import FactFinder
 from detector.gates import conclude
 from detector.judgement import VERDICTS, Assessment, Background, Verdict, Verdicts
 from detector.judging import judge_of
-from detector.recent import Recent
 from detector.regression import Lasting, Regression
 from detector.rule import Rule
 from detector.signal import Signal, weights_are_counts
 from detector.usual import about_this_hour, usual
 from storage.series import Labels
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """The judged windows of the last days of a signal, as they are held in memory."""
-
-    signal: Signal
-    members: Members
-    recent: Recent
 
 
 @dataclass(slots=True)
@@ -173,7 +163,9 @@ class Hearing:
                 if gates.min_parts:
                     judged = self.facts.parts.counted(signal, span, judged)
                 said = conclude(name, rule, span, judged, background, levels)
-            draft = Draft(name, rule, signal, span, judged, background, facts, said, self.version)
+            draft = Draft(
+                name, rule, self.days, span, judged, background, facts, said, self.version
+            )
             result.append(draft)
         return result
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.bounds import LeafEvidence, Levels, Limits, leaves
+from detector.bounds import LeafEvidence, Levels, Limits, Tree, is_back, leaves
 from storage.history import Flags, Floats, Ints
 from storage.series import Labels
 
@@ -132,7 +132,9 @@ class Judgement:
     `breaches` of the `of` judged windows were beyond `threshold`; `baseline` and `deviation` are
     the 7-day average and standard deviation (NaN for none), resting on `days` days with data and
     `baseline_n` observations. `clear` says that the newest window is back beyond the clear level.
-    `typical` is the median of the judged windows. `leaves` are the single triggers of a tree,
+    `typical` is the median of the judged windows, of an even number the better of the middle two;
+    `mostly_clear` and `mostly_critical` say of it what `clear` and `critical` say of the newest.
+    `leaves` are the single triggers of a tree,
     `stages` the numbers of the statistical stages by name, `visits` what page views say of it.
     `of_hours`: the baseline is what is usual at this hour, and not the 7-day average.
     """
@@ -157,6 +159,8 @@ class Judgement:
     began_lo_ms: int
     began_hi_ms: int
     typical: float = np.nan
+    mostly_clear: bool = False
+    mostly_critical: bool = False
     leaves: tuple[LeafEvidence, ...] = ()
     stages: tuple[tuple[str, float], ...] = ()
     visits: Mapping[str, Any] = field(default_factory=dict)
@@ -237,6 +241,8 @@ class Verdicts:
     def row(self, i: int) -> Judgement:
         """One judgement."""
         assessed = self.assessment
+        typical = median(self.judged.values[i], self.upwards)
+        said = VERDICTS[self.verdict[i]] is not Verdict.UNKNOWN
         return Judgement(
             rule=self.rule,
             signal=self.signal,
@@ -257,12 +263,26 @@ class Verdicts:
             clear=bool(self.clear[i]),
             began_lo_ms=int(self.began_lo_ms[i]),
             began_hi_ms=int(self.began_hi_ms[i]),
-            typical=median(self.judged.values[i]),
+            typical=typical,
+            mostly_clear=said and is_back(self.levels.worse, i, typical, self.upwards),
+            mostly_critical=bool(self.critical[i]) and self.is_critical(i, typical),
             leaves=tuple(leaves(self.levels.worse, self.judged.values, i, self.upwards)),
             stages=(*self.disturbed(i), *(() if assessed is None else assessed.row(i))),
             visits={} if assessed is None else assessed.visits.get(i, {}),
             of_hours=self.background.of_hours,
         )
+
+    def is_critical(self, i: int, value: float) -> bool:
+        """Whether a value of one series is beyond the critical level, where there is one level."""
+        worse = self.levels.worse
+        if (
+            self.levels.critical is not None
+            or isinstance(worse, Tree)
+            or worse.measured is not None
+        ):
+            return True
+        level = worse.critical[i]
+        return bool(value > level if self.upwards else value < level)
 
     def disturbed(self, i: int) -> tuple[tuple[str, float], ...]:
         """When something last began anew that makes windows of one series say nothing."""
@@ -276,7 +296,12 @@ class Verdicts:
         return [self.row(i) for i in range(len(self))]
 
 
-def median(values: Floats) -> float:
-    """The median of what is there; NaN where nothing is."""
-    there = values[~np.isnan(values)]
-    return float(np.median(there)) if len(there) else np.nan
+def median(values: Floats, upwards: bool) -> float:
+    """The median of what is there, of an even number the better of both; NaN where nothing is.
+
+    Half of four windows that are wild make it no worse than the others are.
+    """
+    there = np.sort(values[~np.isnan(values)])
+    if not len(there):
+        return np.nan
+    return float(there[(len(there) - 1) // 2 if upwards else len(there) // 2])

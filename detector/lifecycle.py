@@ -264,13 +264,20 @@ def suspected(
 
 
 def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
-    """A confirmed regression: escalated, clear for a while, or resolved."""
+    """A confirmed regression: escalated, clear for a while, or resolved.
+
+    Where there is a baseline one wild window neither ends the time for which it was clear nor makes
+    it critical: values scatter, and a job of a minute each hour would keep it open for ever.
+    """
     since = now.clear_since_ms if now.clear_since_ms is not None else judgement.at_ms
-    now = replace(now, clear_since_ms=since if judgement.clear else None)
+    goes_on = rule.is_statistical and now.clear_since_ms is not None and judgement.mostly_clear
+    is_clear = judgement.clear or goes_on
+    now = replace(now, clear_since_ms=since if is_clear else None)
     settled = judgement.at_ms - now.held_since_ms >= SETTLING_MS
     grown = size(rule, judgement)
     severity = severity_of(rule, judgement)
-    if severity.rank > now.severity.rank and not now.is_mild:
+    lasting = judgement.mostly_critical or not rule.is_statistical
+    if severity.rank > now.severity.rank and lasting and not now.is_mild:
         reason = f"beyond the {severity} level"
         return escalated(replace(now, severity=severity), judgement, grown, reason)
     recorded = now.recorded
@@ -280,7 +287,7 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
         elif is_more(rule, grown, recorded) and judgement.verdict is Verdict.REGRESSED:
             more = f"{grown / recorded - 1:.0%} larger than it was recorded"
             return escalated(now, judgement, grown, more)
-    cleared_ms = judgement.at_ms - since if judgement.clear else -1
+    cleared_ms = judgement.at_ms - since if is_clear else -1
     lasted_ms = since - now.began_hi_ms
     if rule.is_statistical and lasted_ms <= TRANSIENT_MS and settled and cleared_ms >= SETTLING_MS:
         reason = f"went away by itself within {max(lasted_ms, MINUTE_MS) // MINUTE_MS} minutes"

@@ -206,6 +206,20 @@ class Recent:
                 values[:, absent], n[:, absent] = np.nan, 0
             yield Part(np.array(rows, np.int64), ends, values, n)
 
+    def one(self, row: int, start_ms: int, end_ms: int) -> tuple[Float32s, Float32s]:
+        """Value and n of the windows of one series that end in `(start, end]`, as in `parts`."""
+        ends = np.arange(start_ms // self.step_ms + 1, end_ms // self.step_ms + 1) * self.step_ms
+        place = int(self.place[row]) if 0 <= row < len(self.place) else NONE
+        if place == NONE or self.end_ms is None:
+            return np.full(len(ends), np.nan, np.float32), np.zeros(len(ends), np.float32)
+        block = self.blocks[int(np.searchsorted(self.starts, place, side="right")) - 1]
+        columns = self.column(ends)
+        values = block.values[place - block.first, columns]
+        n = block.n[place - block.first, columns].astype(np.float32)
+        absent = (ends > self.end_ms) | (ends <= self.end_ms - self.reach_ms)
+        values[absent], n[absent] = np.nan, 0
+        return values, n
+
     def matrix(self, start_ms: int, end_ms: int) -> Part:
         """All series at once; of very many series prefer `parts`, which needs no copy of all."""
         parts = list(self.parts(start_ms, end_ms))

@@ -21,9 +21,10 @@ from detector.baseline import DAY_MS, Flat, baseline_end_ms, nothing
 from detector.book import Book
 from detector.change import PAST_DAYS
 from detector.confirming import Confirming, Draft
+from detector.current import Days
 from detector.exclusion import Spans
 from detector.facts import FactFinder
-from detector.hearing import Days, Hearing, Normals
+from detector.hearing import Hearing, Normals
 from detector.judgement import REASONS, VERDICTS, Judged, Verdicts
 from detector.lasted import Memory
 from detector.ledger import Ledger

@@ -11,8 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
-from detector.current import Current, Members
-from detector.hearing import Days
+from detector.current import Current, Days, Members
 from detector.recent import Budget, Recent
 from detector.rule import Rule
 from detector.signal import Quantile, Signal

@@ -104,6 +104,11 @@ class Catalogue:
         known = list(self.ids.get(group, {}).items())
         return {id_: labels for labels, id_ in known if wanted(labels)}
 
+    def one(self, group: str, labels: Labels) -> dict[int, Labels]:
+        """One series of a group as `find` gives it, however many others there are."""
+        id_ = self.ids.get(group, {}).get(labels)
+        return {} if id_ is None else {id_: labels}
+
     def store_new(self, cursor: Cursor, table: str) -> None:
         """Write the new series inside the caller's transaction."""
         if self.new:

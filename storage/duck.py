@@ -167,7 +167,10 @@ class DuckHistory:
         counts: bool = True,
     ) -> Windows:
         """The windows that end in `(start, end]`, of one series or one length if given."""
-        found = self.window_series.find(signal, lambda known: labels is None or known == labels)
+        if labels is not None:
+            found = self.window_series.one(signal, labels)
+        else:
+            found = self.window_series.find(signal, lambda _: True)
         if not found:
             return Windows.of(signal, ())
         cursor = self.file.cursor()

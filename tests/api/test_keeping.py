@@ -11,8 +11,8 @@ from api.curves import curves, stretch
 from api.house import House
 from api.loops import LoopMeters, Loops
 from detector.baseline import DAY_MS
+from detector.current import Days
 from detector.evaluate import has_hourly
-from detector.hearing import Days
 from storage.history import Windows
 from storage.series import Labels, Window
 from tests.api.asking import Client

@@ -214,18 +214,30 @@ def test_what_is_no_past_depends_on_how_it_ended() -> None:
         regression(0, labels=Labels.of(target="shop")),
         began_lo_ms=NOON_MS,
         resolved_ms=None,
-        earlier=((NOON_MS - DAY_MS, NOON_MS - DAY_MS + HOUR_MS),),
+        earlier=((NOON_MS - 2 * DAY_MS, NOON_MS - DAY_MS),),
     )
     assert kept_apart(one).since_ms == NOON_MS
     assert kept_apart(one).over == one.earlier
-    over = replace(one, phase=Phase.RESOLVED, resolved_ms=NOON_MS + HOUR_MS)
+    over = replace(one, phase=Phase.RESOLVED, resolved_ms=NOON_MS + 13 * HOUR_MS)
     assert kept_apart(over).since_ms is None
-    assert kept_apart(over).over == (*one.earlier, (NOON_MS, NOON_MS + HOUR_MS))
+    assert kept_apart(over).over == (*one.earlier, (NOON_MS, NOON_MS + 13 * HOUR_MS))
+    # What was over within half a day comes and goes: it is learnt.
+    brief = replace(over, resolved_ms=NOON_MS + 12 * HOUR_MS)
+    assert kept_apart(brief).over == one.earlier
     assert kept_apart(replace(over, phase=Phase.TRANSIENT)) is None
     assert kept_apart(replace(over, phase=Phase.FALSE_POSITIVE)) is None
     normal = replace(over, phase=Phase.ACCEPTED, accepted_from_ms=NOON_MS)
     assert kept_apart(normal).until_ms == NOON_MS
     assert kept_apart(normal).over == ()
+
+
+@pytest.mark.parametrize(("times", "windows"), [(1.2, 34), (1.35, 10), (2.0, 7)])
+def test_what_was_rolled_back_is_told_again_when_it_comes_back(times: float, windows: int) -> None:
+    values = 10 * np.exp(np.random.default_rng(8).normal(0, 0.01, 16 * 288))
+    values[-2 * 288 - 36 : -2 * 288] *= times  # three hours, two days ago
+    values[-windows:] *= times
+    known = np.ones(len(values), np.bool_)
+    assert examined(five_minutes(), values, 0, known, upwards=True).finding is Finding.CHANGED
 
 
 def test_a_disturbance_that_went_away_is_told_once_in_two_weeks(tmp_path: Path) -> None:
@@ -238,10 +250,10 @@ def test_a_disturbance_that_went_away_is_told_once_in_two_weeks(tmp_path: Path) 
     first_time = values.copy()
     first_time[-8:] *= 1.35
     assert examined(five_minutes(), first_time, 0, known, upwards=True).finding is Finding.CHANGED
-    # Learnt, as what was transient is ...
+    # Learnt, as what was over within half a day is ...
     again = examined(five_minutes(), disturbed, 0, known, upwards=True)
     assert again.finding is not Finding.CHANGED
-    # ... and not, as what was resolved is not.
+    # ... and not, as what lasted longer is not.
     resolved = disturbed.copy()
     resolved[day_before] = np.nan
     assert examined(five_minutes(), resolved, 0, known, upwards=True).finding is Finding.CHANGED

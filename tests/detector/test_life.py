@@ -85,6 +85,8 @@ def judgement(what: str, at_ms: int, signal: str = "s", rule_: str = "r") -> Jud
         began_lo_ms=at_ms - 10 * MINUTE_MS,
         began_hi_ms=at_ms - 5 * MINUTE_MS,
         typical=value,
+        mostly_critical=value > 15,
+        mostly_clear=value < 11,
     )
 
 
@@ -330,6 +332,30 @@ def test_one_worse_window_does_not_escalate_and_a_lasting_one_does() -> None:
     after, steps = later(one, "much worse", 5)
     assert (after.phase, steps, after.recorded) == (Phase.ESCALATED, [Step.ESCALATED], 4.0)
     assert later(after, "much worse", 5)[1] == []
+
+
+def test_one_critical_window_of_a_change_does_not_escalate_and_of_a_fixed_limit_does() -> None:
+    one, _ = later(began(), "worse", 60)
+    spike = replace(judgement("critical", one.updated_ms + MINUTE_MS), mostly_critical=False)
+    assert continued(one, RULE, replace(spike, typical=12.5))[1] == ()
+    (step,) = continued(one, FIXED, replace(spike, typical=12.5))[1]
+    assert step.step is Step.ESCALATED
+
+
+def test_one_wild_window_does_not_end_the_time_for_which_it_was_clear() -> None:
+    one, _ = later(later(began(), "worse", 120)[0], "clear", 5)
+    for minute in range(5, 60, 5):
+        again = judgement("clear", one.updated_ms + 5 * MINUTE_MS)
+        if minute % 20 == 0:  # a job of a minute
+            again = replace(judgement("much worse", again.at_ms), typical=10, mostly_clear=True)
+        one, steps = continued(one, RULE, again)
+        assert steps == ()
+    wild = replace(judgement("worse", one.updated_ms + 5 * MINUTE_MS), mostly_clear=True)
+    assert [each.step for each in continued(one, RULE, wild)[1]] == [Step.RESOLVED]
+    # What most windows are is no wild one, and a wild one alone begins no time.
+    back = judgement("worse", one.updated_ms + 5 * MINUTE_MS)
+    assert continued(one, RULE, back)[0].clear_since_ms is None
+    assert continued(continued(one, RULE, back)[0], RULE, wild)[0].clear_since_ms is None
 
 
 def test_what_is_muted_escalates_without_a_new_phase() -> None:

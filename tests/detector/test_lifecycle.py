@@ -128,7 +128,7 @@ def test_what_is_opened_holds_what_was_found() -> None:
         runbook="https://example.org/run",
         evidence=evidence(judgement),
         held_since_ms=3 * MINUTE_MS,
-        recorded=11.5,
+        recorded=11.0,
         recorded_ms=3 * MINUTE_MS,
     )
     assert (step.regression_id, step.at_ms, step.actor) == (
