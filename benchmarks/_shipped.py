@@ -1,16 +1,20 @@
-"""The shipped rules on a part of the bench: `python -m benchmarks._shipped PART PARTS`.
+"""The shipped rules on the bench, tick by tick: `python -m benchmarks._shipped PART PARTS FILE`.
 
-Every `PARTS`th of the bases of 5 minutes or finer, from `PART` on, with steps and the larger
-spikes. All copies are replayed in one go (`_product.episodes`); the bench scores them as it scores
-any method. `PLIMSOLL_DETECTION_BENCH` names the folder of the bench. Rows of the table of
-docs/benchmarks.md come out, the method alone on the same bases as the last one.
+Every `PARTS`th of the bases of 5 minutes or finer, from `PART` on, with steps, a ramp and spikes;
+`PART` `A` are the labelled series. All copies are replayed in one go (`_product.episodes`); the
+bench scores them as it scores any method. What it finds is added to FILE, a JSON object a line;
+`python -m benchmarks._shipped FILE` sums up all that is there as rows of the table of
+docs/benchmarks.md, the method alone on the same series as the last one. `PLIMSOLL_DETECTION_BENCH`
+names the folder of the bench.
 """
 
 import importlib
+import json
 import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmarks._product import CHANGE, RELATIVE, Given, episodes, notices, rules
@@ -18,9 +22,21 @@ from benchmarks.detection import Found, Judged, detect, times, windows
 from detector.paper import Episode
 from storage.history import Floats, Ints
 
-KINDS = ("level10", "level20", "level50", "spike5")
+KINDS = ("level10", "level20", "level50", "ramp20", "spike2", "spike5")
 FAST_SECONDS = 300
-COLUMNS = ("fa_week", "spike5", "level10", "level20", "level50", "level20_1h", "level50_1h")
+COLUMNS = (
+    "series",
+    "fa_week",
+    "spike2",
+    "spike5",
+    "level10",
+    "level20",
+    "level50",
+    "level20_1h",
+    "level50_1h",
+    "ramp20",
+)
+LABELLED = ("A1_f1", "A1_fa_week", "A2_f1")
 ROWS = {
     "relative rule": (RELATIVE,),
     "change rule": (CHANGE,),
@@ -46,9 +62,14 @@ class Recorder:
         return []
 
     def replay(self) -> None:
-        """All of them in one go for each direction."""
-        for way in ("up", "down"):
-            which = [n for n, (_, one) in enumerate(self.series) if one in (way, "both")]
+        """All of them in one go for each direction and length of window."""
+        lengths = sorted({one.seconds for one, _ in self.series})
+        for way, seconds in ((way, one) for way in ("up", "down") for one in lengths):
+            which = [
+                n
+                for n, (judged, one) in enumerate(self.series)
+                if one in (way, "both") and judged.seconds == seconds
+            ]
             given = [
                 Given(one.values, one.first, one.seconds)
                 for one, _ in (self.series[number] for number in which)
@@ -68,17 +89,17 @@ class Recorder:
         return found
 
 
-def main(part: int, parts: int) -> None:
-    """Score the rules on a part of the bench."""
-    sys.path.insert(0, os.environ["PLIMSOLL_DETECTION_BENCH"])
-    runner, data = importlib.import_module("bench.runner"), importlib.import_module("bench.data")
+def main(part: str, parts: int, file: Path) -> None:
+    """Score the rules on a part of the bench, and add what is found to a file."""
+    runner, data = bench("runner"), bench("data")
     fast = [one["id"] for one in data.bases("public") if one["step"] <= FAST_SECONDS]
-    chosen = set(fast[part::parts])
+    chosen = set() if part == "A" else set(fast[int(part) :: parts])
 
     def scored(method: Detect) -> Any:
         timer = runner.Timer(method, time.process_time)
-        bases = runner.run_b(timer, "public", kinds=KINDS, only=lambda one: one["id"] in chosen)
-        return runner.sum_b(bases)["fast"]
+        if part == "A":
+            return runner.run_a(timer, "public")
+        return runner.run_b(timer, "public", kinds=KINDS, only=lambda one: one["id"] in chosen)
 
     recorder = Recorder()
     scored(recorder.record)
@@ -86,13 +107,40 @@ def main(part: int, parts: int) -> None:
     recorder.replay()
     spent, points = time.process_time() - began, sum(len(one.values) for one, _ in recorder.series)
     methods: dict[str, Detect] = {name: recorder.told(rule) for name, rule in ROWS.items()}
-    for name, method in (methods | {"the method alone": detect}).items():
-        found = scored(method)
-        cells = " | ".join(f"{found[one]:.3f}" for one in COLUMNS)
-        sys.stdout.write(f"| {name} | {cells} |\n")
+    methods["the method alone"] = detect
+    with file.open("a") as into:
+        for name, method in methods.items():
+            rows = {"part": part, "method": name, "rows": scored(method)}
+            into.write(json.dumps(rows, default=float) + "\n")
     cost = f"{spent / points * 1e6:.0f} CPU-s for a million windows"
     sys.stdout.write(f"{len(chosen)} bases, {len(recorder.series)} series; {cost}\n")
 
 
+def sum_up(file: Path) -> None:
+    """Print the table of all parts that are in a file."""
+    runner = bench("runner")
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    for name in dict.fromkeys(one["method"] for one in found):
+        mine = [one for one in found if one["method"] == name]
+        rows = [row for one in mine if one["part"] != "A" for row in one["rows"]]
+        labelled = [row for one in mine if one["part"] == "A" for row in one["rows"]]
+        fast = runner.sum_b(rows)["fast"] if rows else {}
+        cells = [f"{fast[one]:.3f}" for one in COLUMNS if one in fast]
+        if labelled:
+            cells += [f"{runner.sum_a(labelled)[one]:.3f}" for one in LABELLED]
+        sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
+
+
+def bench(name: str) -> Any:
+    """A module of the bench."""
+    folder = os.environ["PLIMSOLL_DETECTION_BENCH"]
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module(f"bench.{name}")
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    if len(sys.argv) == 2:
+        sum_up(Path(sys.argv[1]))
+    else:
+        main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -69,9 +69,11 @@ class RuleJudge:
         worse = self.bounds(rule.trigger, background, facts)
         expected = critical = better = None
         if assessment is not None and rule.gates.expected:
+            # How far a change lies beyond the scatter of its hours was asked before its past was.
+            scale = np.zeros(len(background.mean)) if rule.is_change else assessment.scale
             usual = Background(
                 assessment.expected,
-                assessment.scale,
+                scale,
                 background.n,
                 background.days,
                 background.needed,

@@ -167,8 +167,13 @@ def test_a_step_of_30_percent_is_one_message_and_its_end_is_an_edit(
         assert incident.phase is Phase.RESOLVED
         assert incident.deployment is not None
         by_rule = {one.rule: one for one in incident.regressions}
-        # Both judge the requests of the one route that got slower.
-        assert set(by_rule) == {"api_response_time_regression", "api_mean_time_regression"}
+        # All judge the requests of the one route that got slower, and it is told once.
+        assert set(by_rule) == {
+            "api_response_time_regression",
+            "api_response_time_change",
+            "api_mean_time_regression",
+            "api_mean_time_change",
+        }
         assert {one.labels.get("route") for one in incident.regressions} == {"/checkout"}
         slowed = by_rule["api_response_time_regression"]
         assert slowed.began_lo_ms <= milliseconds(NOON) <= slowed.began_hi_ms

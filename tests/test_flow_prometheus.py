@@ -82,7 +82,12 @@ def test_a_regression_in_a_prometheus_is_opened_with_the_time_it_began(
         with house.state.reading() as session:
             found = {one.rule: one for one in house.book.open_regressions(session)}
 
-    assert set(found) == {"api_response_time_regression", "api_mean_time_regression"}
+    assert set(found) == {
+        "api_response_time_regression",
+        "api_response_time_change",
+        "api_mean_time_regression",
+        "api_mean_time_change",
+    }
     slowed = found["api_response_time_regression"]
     assert slowed.phase is Phase.OPEN
     assert slowed.labels.get("target") == "shop:8000"

@@ -103,7 +103,7 @@ def test_each_incident_is_one_post_and_what_joins_is_an_edit(told: Told) -> None
     assert edits >= 2
     (message,) = [one for one in told.slack.messages() if "hit rate" in one.text]
     assert message.edited
-    assert "with 3 more regressions after it" in message.text
+    assert "with 4 more regressions after it" in message.text
     assert "correlated with sessions 7.2.0, deployed 12:00 UTC (probable: unlike" in message.text
     assert "*Probable origin*\nCache hit rate on sessions:" in message.shown
     for title in ("Database p95", "API p95"):
@@ -116,7 +116,7 @@ def test_every_step_is_kept_in_its_order(told: Told) -> None:
         steps = told.house.book.grouping.steps(session, told.of(SESSIONS).id)
     words = [one.step for one in steps]
     assert words[0] is Step.OPENED
-    assert words.count(Step.JOINED) == 3
+    assert words.count(Step.JOINED) == 4
     assert {Step.ORIGIN, Step.CORRELATED, Step.TESTED} <= set(words)
     assert [one.at_ms for one in steps] == sorted(one.at_ms for one in steps)
     ties = {one.evidence["bond"] for one in steps if one.step is Step.JOINED}

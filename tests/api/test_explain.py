@@ -50,7 +50,7 @@ def test_the_signals_are_listed_with_form_and_rules() -> None:
         "level  gauge     level (shown, not judged)",
     ]
     told = [" ".join(line.split()) for line in listed(definitions())]
-    assert "api_p95 quantile API p95 (2 rules)" in told
+    assert "api_p95 quantile API p95 (3 rules)" in told
     assert list(listed(Definitions({}, {}))) == []
 
 

@@ -42,7 +42,7 @@ def text(asked: Client, path: str) -> str:
 
 def test_the_overview_begins_with_the_state_in_words(asked: Client) -> None:
     said = text(asked, "/")
-    assert "3 regressions open" in said
+    assert "5 regressions open" in said
     assert "20 series of 10 signals" in said
     assert "day 7 of 7" in said
 

@@ -14,7 +14,13 @@ from storage.series import Labels
 from tests.api.asking import Client, problem
 from tests.api.shop import CART, MINUTE_MS, NOW_MS, SLOWER_MS
 
-OPEN = {"api_response_time_regression", "api_mean_time_regression", "db_response_time_regression"}
+OPEN = {
+    "api_response_time_regression",
+    "api_response_time_change",
+    "api_mean_time_regression",
+    "api_mean_time_change",
+    "db_response_time_regression",
+}
 RESOLVED = {"cache_hit_rate_low", "cache_hit_rate_drop"}
 
 
@@ -73,7 +79,7 @@ def test_a_deployment_is_correlated_and_never_more(asked: Client) -> None:
     [
         ("?state=open", OPEN),
         ("?state=resolved", RESOLVED),
-        ("?severity=warning&state=open", {"api_mean_time_regression"}),
+        ("?severity=warning&state=open", {"api_mean_time_regression", "api_mean_time_change"}),
         ("?signal=db_p95", {"db_response_time_regression"}),
         ("?rule=cache_hit_rate_low", {"cache_hit_rate_low"}),
         ("?target=host", set()),
@@ -97,7 +103,7 @@ def test_pages_follow_each_other_without_loss_or_repeat(asked: Client) -> None:
             break
         cursor = f"&cursor={body['next_cursor']}"
     assert seen == whole
-    assert len(whole) == 5
+    assert len(whole) == 7
 
 
 def put(house: House, number: int, opened_ms: int, **changes: Any) -> Regression:

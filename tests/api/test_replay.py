@@ -78,7 +78,11 @@ def test_the_rules_in_force_are_replayed_up_to_the_newest_tick(asked: Client) ->
     assert report["until"] == "2026-03-02T12:00:00Z"
     assert report["since"] == "2026-03-01T12:00:00Z"
     by_rule = {one["rule"]: one for one in report["rules"]}
-    assert set(by_rule) == {"api_response_time_regression", "api_p95_high"}
+    assert set(by_rule) == {
+        "api_response_time_regression",
+        "api_response_time_change",
+        "api_p95_high",
+    }
     slower = by_rule["api_response_time_regression"]
     (one,) = slower["episodes"]
     assert one["name"] == "GET /cart of shop"

@@ -334,12 +334,19 @@ def test_one_worse_window_does_not_escalate_and_a_lasting_one_does() -> None:
     assert later(after, "much worse", 5)[1] == []
 
 
-def test_one_critical_window_of_a_change_does_not_escalate_and_of_a_fixed_limit_does() -> None:
+def test_one_critical_window_of_a_change_does_not_escalate_and_of_other_rules_does() -> None:
     one, _ = later(began(), "worse", 60)
     spike = replace(judgement("critical", one.updated_ms + MINUTE_MS), mostly_critical=False)
-    assert continued(one, RULE, replace(spike, typical=12.5))[1] == ()
-    (step,) = continued(one, FIXED, replace(spike, typical=12.5))[1]
-    assert step.step is Step.ESCALATED
+    spike = replace(spike, typical=12.5)
+    change = RULE.model_dump(exclude={"trigger", "clear"}, by_alias=True, exclude_none=True)
+    moved = Rule.model_validate(
+        change | {"trigger": {"change": {"above": 1.08}}, "clear": {"for": "60m"}}
+    )
+    assert continued(one, moved, spike)[1] == ()
+    lasting = replace(spike, mostly_critical=True)
+    for rule, said in ((moved, lasting), (RULE, spike), (FIXED, spike)):
+        (step,) = continued(one, rule, said)[1]
+        assert step.step is Step.ESCALATED
 
 
 def test_one_wild_window_does_not_end_the_time_for_which_it_was_clear() -> None:
@@ -351,7 +358,8 @@ def test_one_wild_window_does_not_end_the_time_for_which_it_was_clear() -> None:
         one, steps = continued(one, RULE, again)
         assert steps == ()
     wild = replace(judgement("worse", one.updated_ms + 5 * MINUTE_MS), mostly_clear=True)
-    assert [each.step for each in continued(one, RULE, wild)[1]] == [Step.RESOLVED]
+    assert continued(one, RULE, wild)[1] == ()  # it does not end in a wild one
+    assert later(one, "clear", 5)[1] == [Step.RESOLVED]
     # What most windows are is no wild one, and a wild one alone begins no time.
     back = judgement("worse", one.updated_ms + 5 * MINUTE_MS)
     assert continued(one, RULE, back)[0].clear_since_ms is None
