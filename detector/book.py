@@ -333,12 +333,14 @@ class Book:
 
     def progress_ms(self, session: Session, name: str) -> int | None:
         """How far a loop has come; None before its first step."""
-        row = session.get(ProgressRow, name)
-        return row.at_ms if row else None
+        # A column, not a row: the session need not watch what every tick asks for twice.
+        return session.exec(select(ProgressRow.at_ms).where(ProgressRow.name == name)).first()
 
     def advance(self, session: Session, name: str, at_ms: int) -> None:
         """Note how far a loop has come, with what it did in the same unit of work."""
-        session.merge(ProgressRow(name=name, at_ms=at_ms))
+        there = update(ProgressRow).where(col(ProgressRow.name) == name).values(at_ms=at_ms)
+        if getattr(session.execute(there), "rowcount", 0) == 0:
+            session.add(ProgressRow(name=name, at_ms=at_ms))
 
 
 def is_live() -> ColumnElement[bool]:

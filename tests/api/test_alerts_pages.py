@@ -52,7 +52,7 @@ def test_a_preview_says_which_incidents_nobody_would_hear_of(told: Client) -> No
     body = previewed(told, 'service="shop"')
     (one,) = body["incidents"]
     assert (one["cover"], one["covered"], one["of"]) == ("quiet", 5, 5)
-    assert len(body["open"]) == body["open_count"] == 3
+    assert len(body["open"]) == body["open_count"] == 5
     assert "Cache hit rate -17 % on products of shop" in [e["heading"] for e in body["lately"]]
     assert body["labels"]["service"] == ["shop"]
 

@@ -344,8 +344,8 @@ def test_one_critical_window_of_a_change_does_not_escalate_and_of_other_rules_do
     )
     assert continued(one, moved, spike)[1] == ()
     lasting = replace(spike, mostly_critical=True)
-    for rule, said in ((moved, lasting), (RULE, spike), (FIXED, spike)):
-        (step,) = continued(one, rule, said)[1]
+    for chosen, said in ((moved, lasting), (RULE, spike), (FIXED, spike)):
+        (step,) = continued(one, chosen, said)[1]
         assert step.step is Step.ESCALATED
 
 
