@@ -154,7 +154,7 @@ def test_every_page_draws_fits_and_asks_nobody_else(
 def test_without_scripts_the_numbers_are_there(browser: Browser, address: str) -> None:
     with opened(browser, address, java_script_enabled=False) as watched:
         page = watched.open("/")
-        assert page.get_by_role("heading", name="3 regressions open").is_visible()
+        assert page.get_by_role("heading", name="5 regressions open").is_visible()
         assert "329 ms" in page.inner_text("main")
         assert not page.locator("#fresh").is_visible()
 
