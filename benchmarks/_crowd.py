@@ -74,16 +74,6 @@ RULES: Mapping[str, Any] = {
         "sustain": {"for": "5m"},
         "clear": {"level": 0.45, "for": "5m"},
     },
-    **{
-        f"{signal}_moved": {
-            "signal": signal,
-            "trigger": {"change": {"above": 1.08}},
-            "sustain": {"windows": 3, "of": 4},
-            "gates": {"min_count": 35, "min_baseline_count": 1000, "expected": True},
-            "clear": {"for": "60m"},
-        }
-        for signal in ("p95", "mean")
-    },
     "mean_risen": {"signal": "mean", "trigger": {"relative": {"above": 1.2}}, **RISEN},
     "within_low": {
         "signal": "within",
@@ -94,9 +84,23 @@ RULES: Mapping[str, Any] = {
 }
 
 
-def definitions() -> Definitions:
-    """Six signals and eleven rules on them, two of which look for changes."""
-    return Definitions(build_signals(SIGNALS), build_rules(RULES))
+CHANGES: Mapping[str, Any] = {
+    f"{signal}_moved": {
+        "signal": signal,
+        "trigger": {"change": {"above": 1.08}},
+        "sustain": {"windows": 3, "of": 4},
+        "gates": {"min_count": 35, "min_baseline_count": 1000, "expected": True},
+        "clear": {"for": "60m"},
+    }
+    for signal in ("p95", "mean")
+}
+"""What ships for response times beside the relative rules."""
+
+
+def definitions(*, changes: bool = False) -> Definitions:
+    """Six signals and nine rules on them; two more look for changes if that is asked for."""
+    rules = {**RULES, **CHANGES} if changes else RULES
+    return Definitions(build_signals(SIGNALS), build_rules(rules))
 
 
 class Crowd:

@@ -1,5 +1,8 @@
 """Ticks over a crowd of series, in one process: `python -m benchmarks._ticking SERIES TICKS`.
 
+With `changes` as a third argument there are fifteen days of response times before, and rules that
+look for changes in them.
+
 The history, the detector and its ledger are wired as `api.serve` does it. The last line on standard
 output is one JSON object.
 """
@@ -31,24 +34,30 @@ WARM_TICKS = 11
 P95_SECONDS = 0.458  # what the shares of the crowd give
 
 
-def detector_on(directory: Path, file: DuckFile) -> Detector:
+def detector_on(directory: Path, file: DuckFile, *, changes: bool = False) -> Detector:
     """A detector on files of its own."""
     state = State(f"sqlite:///{directory / 'state.sqlite3'}")
     state.migrate()
     meters = DetectorMeters(CollectorRegistry())
-    return Detector(definitions(), DuckHistory(file), state, Book(), Ledger(file), meters)
+    chosen = definitions(changes=changes)
+    return Detector(chosen, DuckHistory(file), state, Book(), Ledger(file), meters)
 
 
-def file_settled(detector: Detector) -> int:
-    """Past days in the order of their series, as the product has them."""
-    assert isinstance(detector.history, DuckHistory)
-    return detector.history.settle(NOON_MS)
+def write_past(detector: Detector, crowd: Crowd) -> None:
+    """Fifteen days of response times, past days in the order of their series as in the product."""
+    history = detector.history
+    assert isinstance(history, DuckHistory)
+    for signal, level in (("mean", MEAN_SECONDS), ("p95", P95_SECONDS)):
+        for windows in crowd.past(signal, level, NOON_MS):
+            history.put_windows(windows)
+    while history.settle(NOON_MS):
+        pass
 
 
-def measured(count: int, ticks: int, directory: Path) -> dict[str, float]:
+def measured(count: int, ticks: int, directory: Path, *, changes: bool = False) -> dict[str, float]:
     """CPU seconds of a tick in the mean, of its evaluation alone, and the memory at the end."""
     with closing(DuckFile(directory / "history.duckdb")) as file:
-        detector, crowd = detector_on(directory, file), Crowd(count)
+        detector, crowd = detector_on(directory, file, changes=changes), Crowd(count)
         evaluating, ticking = list[float](), list[float]()
         windowing = detector.windowing
         step = windowing.step
@@ -60,11 +69,8 @@ def measured(count: int, ticks: int, directory: Path) -> dict[str, float]:
 
         windowing.step = timed  # type: ignore[method-assign]
         first_ms, all_ticks = NOON_MS + MINUTE_MS, WARM_TICKS + ticks
-        for signal, level in (("mean", MEAN_SECONDS), ("p95", P95_SECONDS)):
-            for windows in crowd.past(signal, level, NOON_MS):
-                detector.history.put_windows(windows)
-        while file_settled(detector):
-            pass
+        if changes:
+            write_past(detector, crowd)
         pages = crowd.minutes(first_ms, first_ms + (all_ticks - 1) * MINUTE_MS)
         for number, samples in enumerate(pages):
             detector.history.append(samples)
@@ -99,7 +105,8 @@ def looked_at(detector: Detector) -> float:
 def main() -> None:
     """Measure what the arguments say."""
     with tempfile.TemporaryDirectory() as directory:
-        found = measured(int(sys.argv[1]), int(sys.argv[2]), Path(directory))
+        changes = "changes" in sys.argv[3:]
+        found = measured(int(sys.argv[1]), int(sys.argv[2]), Path(directory), changes=changes)
     sys.stdout.write(json.dumps(found) + "\n")
 
 
