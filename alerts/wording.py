@@ -256,7 +256,8 @@ def lasted(incident: Incident) -> str:
 
 def moment(at_ms: int) -> str:
     """`2026-03-02 12:01 UTC`."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    # A page of history writes hundreds of them, and `strftime` takes ten times as long.
+    return f"{datetime.fromtimestamp(at_ms // 1000, UTC).isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def where(labels: Labels) -> str:

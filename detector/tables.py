@@ -10,12 +10,14 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Index,
+    Row,
     Select,
     UniqueConstraint,
     text,
 )
 from sqlmodel import Field, Session, SQLModel
 
+from detector.finding import Finding
 from detector.regression import (
     Deployment,
     Incident,
@@ -82,17 +84,28 @@ class IncidentRow(SQLModel, table=True):
         self, regressions: tuple[Regression, ...], deployment: Deployment | None
     ) -> Incident:
         """What the row stands for."""
-        return Incident(
-            id=self.id,
-            labels=Labels.of(self.labels),
-            phase=Phase(self.phase),
-            severity=Severity(self.severity),
-            opened_ms=self.opened_ms,
-            resolved_ms=self.resolved_ms,
-            version=self.version,
-            regressions=regressions,
-            deployment=deployment,
-        )
+        return incident_of(self, regressions, deployment)
+
+
+def incident_of(
+    row: Any,
+    regressions: tuple[Regression, ...],
+    deployment: Deployment | None,
+    finding: Finding | None = None,
+) -> Incident:
+    """The incident of a row, watched or only read, with what belongs to it."""
+    return Incident(
+        id=row.id,
+        labels=Labels.of(row.labels),
+        phase=Phase(row.phase),
+        severity=Severity(row.severity),
+        opened_ms=row.opened_ms,
+        resolved_ms=row.resolved_ms,
+        version=row.version,
+        regressions=regressions,
+        deployment=deployment,
+        finding=finding or Finding(),
+    )
 
 
 class RegressionRow(SQLModel, table=True):
@@ -290,6 +303,19 @@ class DeploymentRow(SQLModel, table=True):
     def domain(self) -> Deployment:
         """What the row stands for."""
         return Deployment(**self.model_dump())
+
+
+def read_only(
+    session: Session,
+    table: type[SQLModel],
+    condition: ColumnElement[bool] | bool,
+    *order: Any,
+    limit: int | None = None,
+) -> Sequence[Row[Any]]:
+    """Rows with their columns as members: rows that are watched for changes cost as much again."""
+    columns = [getattr(table, name) for name in table.model_fields]
+    chosen: Select[Any] = sqlalchemy.select(*columns).where(condition)  # type: ignore[arg-type]
+    return session.execute(chosen.order_by(*order).limit(limit)).all()
 
 
 class ProgressRow(SQLModel, table=True):
