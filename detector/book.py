@@ -31,6 +31,7 @@ from detector.tables import (
     ProgressRow,
     RegressionRow,
     TransitionRow,
+    columns,
     incident_of,
     read_only,
     regressions_of,
@@ -223,14 +224,13 @@ class Book:
         depth: Depth = Depth.WHOLE,
     ) -> list[Incident]:
         """The incidents that meet a condition, oldest first, each table read once for all."""
-        row = IncidentRow
-        order = col(row.opened_ms), col(row.id)
-        rows = read_only(session, row, condition, *order, limit=limit)
+        row = columns(IncidentRow)
+        rows = read_only(session, IncidentRow, condition, row.opened_ms, row.id, limit=limit)
         ids = [one.id for one in rows]
         findings = self.grouping.findings(session, ids)
         members = self.grouping.all_members(session, ids, depth)
         deployed = {one.deployment_id for one in rows} - {None}
-        among = read_only(session, DeploymentRow, col(DeploymentRow.id).in_(deployed))
+        among = read_only(session, DeploymentRow, columns(DeploymentRow).id.in_(deployed))
         deployments = {one.id: Deployment(**one._mapping) for one in among} if deployed else {}
         return [
             incident_of(

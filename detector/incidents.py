@@ -26,6 +26,7 @@ from detector.tables import (
     IncidentRow,
     RegressionRow,
     brief,
+    columns,
     read_only,
     regressions_of,
 )
@@ -296,7 +297,7 @@ class Incidents:
         """The regressions of each of these incidents, oldest first."""
         found: dict[str, list[Regression]] = {id_: [] for id_ in ids}
         for some in batched(ids):
-            for one in of_depth(session, col(RegressionRow.incident_id).in_(some), depth):
+            for one in of_depth(session, columns(RegressionRow).incident_id.in_(some), depth):
                 found[one.incident_id].append(one)
         for members in found.values():
             members.sort(key=lambda one: (one.opened_ms, one.id))
@@ -306,7 +307,7 @@ class Incidents:
         """What is found out about these incidents."""
         found: dict[str, Finding] = {}
         for some in batched(ids):
-            rows = read_only(session, FindingRow, col(FindingRow.incident_id).in_(some))
+            rows = read_only(session, FindingRow, columns(FindingRow).incident_id.in_(some))
             found |= {row.incident_id: finding_of(row) for row in rows}
         return found
 

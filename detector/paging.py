@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, cast
 
 import sqlalchemy
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, or_
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from detector.regression import Kind, Phase, Regression, Severity
-from detector.tables import ENTRY, RegressionRow, regressions_of
+from detector.tables import ENTRY, RegressionRow, columns, regressions_of
 
 LOOK = 20_000
 """Entries of an index that one page looks at: some 10 ms."""
@@ -34,24 +34,25 @@ MOST_STATEMENTS = 512
 WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
 Condition = ColumnElement[bool]
 
-NEWEST_FIRST = col(RegressionRow.opened_ms).desc(), col(RegressionRow.id).desc()
+ROW = columns(RegressionRow)
+NEWEST_FIRST = ROW.opened_ms.desc(), ROW.id.desc()
 LIVE = "open_key"
 LEADING = ("target", "rule", "signal")
 """Columns with an index of their own; of equally rare ones the first."""
 TESTS = ("phases", "kind", "severity", "signal", "rule", "target")
 ENTRANCES: dict[str, Condition] = {
-    LIVE: col(RegressionRow.open_key).is_not(None),
-    **{name: getattr(RegressionRow, name) == bindparam(name) for name in LEADING},
+    LIVE: ROW.open_key.is_not(None),
+    **{name: ROW[name] == bindparam(name) for name in LEADING},
 }
 BOUNDS: dict[str, Condition] = {
-    "since_ms": col(RegressionRow.opened_ms) >= bindparam("since_ms"),
-    "until_ms": col(RegressionRow.opened_ms) <= bindparam("until_ms"),
+    "since_ms": ROW.opened_ms >= bindparam("since_ms"),
+    "until_ms": ROW.opened_ms <= bindparam("until_ms"),
     # The bound on the time alone is what an index is entered at.
     "cursor": and_(
-        col(RegressionRow.opened_ms) <= bindparam("cursor"),
+        ROW.opened_ms <= bindparam("cursor"),
         or_(
-            col(RegressionRow.opened_ms) < bindparam("cursor"),
-            col(RegressionRow.id) < bindparam("cursor_id"),
+            ROW.opened_ms < bindparam("cursor"),
+            ROW.id < bindparam("cursor_id"),
         ),
     ),
 }
@@ -107,7 +108,7 @@ def page(session: Session, query: Query) -> Page:
         last = session.execute(last_looked_at(entered, bounds), {**given, "most": LOOK - 1}).first()
         end = (last[0], last[1]) if last else None
     regressions = sorted(
-        regressions_of(session, col(RegressionRow.id).in_([id_ for _, id_ in shown])),
+        regressions_of(session, ROW.id.in_([id_ for _, id_ in shown])),
         key=lambda one: (one.opened_ms, one.id),
         reverse=True,
     )
@@ -145,7 +146,7 @@ def look(session: Session, asked: Asked, given: Mapping[str, Any]) -> list[tuple
 @lru_cache(maxsize=MOST_STATEMENTS)
 def looking(asked: Asked) -> Select[Any]:
     """The statement of a look: entries in their order, and those of them that pass all tests."""
-    entry = [getattr(RegressionRow, name) for name in ENTRY]
+    entry = [ROW[name] for name in ENTRY]
     entries = sqlalchemy.select(*entry).where(*within(asked.entered, asked.bounds))
     looked = entries.order_by(*NEWEST_FIRST).limit(bindparam("most", type_=Integer)).subquery()
     chosen: Select[Any] = sqlalchemy.select(looked.c.opened_ms, looked.c.id)
@@ -157,9 +158,9 @@ def looking(asked: Asked) -> Select[Any]:
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
-def last_looked_at(entered: str | None, bounds: tuple[str, ...]) -> Select[int, str]:
+def last_looked_at(entered: str | None, bounds: tuple[str, ...]) -> Select[Any]:
     """The statement of the last entry that a whole look comes to."""
-    chosen = sqlalchemy.select(col(RegressionRow.opened_ms), col(RegressionRow.id))
+    chosen = sqlalchemy.select(ROW.opened_ms, ROW.id)
     of_them = chosen.where(*within(entered, bounds)).order_by(*NEWEST_FIRST)
     return of_them.offset(bindparam("most", type_=Integer)).limit(1)
 
@@ -193,7 +194,7 @@ def entrance(
 @lru_cache(maxsize=MOST_STATEMENTS)
 def counted(entered: str, bounds: tuple[str, ...]) -> Select[Any]:
     """The statement that counts entries, no more than tell what is rare."""
-    some = sqlalchemy.select(col(RegressionRow.id)).where(*within(entered, bounds))
+    some = sqlalchemy.select(ROW.id).where(*within(entered, bounds))
     return sqlalchemy.select(func.count()).select_from(some.limit(PROBE).subquery())
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, Session, SQLModel
 
 from detector.finding import Finding
@@ -210,12 +211,10 @@ BRIEF = (*SAME, "incident_id", "kind", "earlier", "tags", "unit", "labels", "sev
 def regressions_of(
     session: Session, condition: ColumnElement[bool], names: Sequence[str] = (*BRIEF, "evidence")
 ) -> Iterator[Regression]:
-    """Regressions that meet a condition; those without their evidence are shown, never stored.
-
-    Read as columns: rows that are watched for changes cost as much again.
-    """
-    chosen: Select[Any] = sqlalchemy.select(*(getattr(RegressionRow, name) for name in names))
-    found = session.execute(chosen.where(condition))
+    """Regressions that meet a condition; those without their evidence are shown, never stored."""
+    row = columns(RegressionRow)
+    chosen: Select[Any] = sqlalchemy.select(*(row[name] for name in names))
+    found = session.execute(chosen.where(condition)).all()
     return (domain(dict(zip(names, row, strict=True))) for row in found)
 
 
@@ -305,16 +304,20 @@ class DeploymentRow(SQLModel, table=True):
         return Deployment(**self.model_dump())
 
 
+def columns(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Any]:
+    """The columns of a table for statements whose rows no session watches.
+
+    Watched rows cost as much again, and so does the making of statements that could give them.
+    """
+    found: ReadOnlyColumnCollection[str, Any] = sqlalchemy.inspect(table).local_table.c
+    return found
+
+
 def read_only(
-    session: Session,
-    table: type[SQLModel],
-    condition: ColumnElement[bool] | bool,
-    *order: Any,
-    limit: int | None = None,
+    session: Session, table: type[SQLModel], condition: Any, *order: Any, limit: int | None = None
 ) -> Sequence[Row[Any]]:
-    """Rows with their columns as members: rows that are watched for changes cost as much again."""
-    columns = [getattr(table, name) for name in table.model_fields]
-    chosen: Select[Any] = sqlalchemy.select(*columns).where(condition)  # type: ignore[arg-type]
+    """Rows with their columns as members, as they are now and for reading only."""
+    chosen: Select[Any] = sqlalchemy.select(*columns(table)).where(condition)
     return session.execute(chosen.order_by(*order).limit(limit)).all()
 
 
