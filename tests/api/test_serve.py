@@ -7,18 +7,22 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from api.serve import listen, settle
 from storage.state import State, sqlite_url
 
 
 def test_what_a_start_made_is_left_out_of_every_later_search_for_garbage() -> None:
-    before = gc.get_freeze_count()
+    before, interval = gc.get_freeze_count(), sys.getswitchinterval()
     try:
         settle()
         assert gc.get_freeze_count() > before + 10_000
         assert gc.get_count()[2] == 0
+        assert sys.getswitchinterval() == pytest.approx(0.001)
     finally:
         gc.unfreeze()
+        sys.setswitchinterval(interval)
 
 
 def test_the_pieces_of_an_answer_do_not_wait_for_each_other() -> None:
