@@ -1,8 +1,10 @@
 """What a process does once it answers."""
 
+import asyncio
 import gc
 
-from api.serve import settle
+from api.house import House
+from api.serve import listen, serve, settle
 
 
 def test_what_a_start_made_is_left_out_of_every_later_search_for_garbage() -> None:
@@ -13,3 +15,17 @@ def test_what_a_start_made_is_left_out_of_every_later_search_for_garbage() -> No
         assert gc.get_count()[2] == 0
     finally:
         gc.unfreeze()
+
+
+def test_a_process_that_answers_has_left_it_out_and_gives_it_back_when_it_stops(
+    house: House,
+) -> None:
+    frozen: list[int] = []
+
+    async def look(_: House) -> None:
+        frozen.append(gc.get_freeze_count())
+
+    with listen("127.0.0.1", 0) as listener:
+        asyncio.run(serve(house, listener, look))
+    assert [count > 10_000 for count in frozen] == [True]
+    assert gc.get_freeze_count() == 0
