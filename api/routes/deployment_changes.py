@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Query, Request
 from pydantic import Field
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import ColumnElement, and_, exists, func, or_
 from sqlmodel import Session, col
 
 from api.change_shapes import DeploymentChanges, FittingRegression, SignalChange, ends
@@ -127,14 +127,18 @@ def began_at(deployments: Sequence[Deployment]) -> ColumnElement[bool]:
     The database looks: of a million regressions since a deployment a few hundred fit it.
     """
     row, at_ms = RegressionRow, col(DeploymentRow.at_ms)
-    first_ms = min(one.at_ms for one in deployments)
+    first_ms, last_ms = (f(one.at_ms for one in deployments) for f in (min, max))
     fits = exists().where(
-        col(DeploymentRow.id).in_([one.id for one in deployments]),
         at_ms >= col(row.began_lo_ms) - BEFORE_MS,
         at_ms <= col(row.began_hi_ms),
         # Of what began at some time within days nobody can say that it began then.
         at_ms >= col(row.began_hi_ms) - LASTED_MS,
-        or_(col(row.resolved_ms).is_(None), col(row.resolved_ms) > at_ms),
+        # Not by the index of ids: each of them would be looked up for every regression.
+        func.coalesce(DeploymentRow.id, "").in_([one.id for one in deployments]),
     )
-    since = or_(col(row.resolved_ms).is_(None), col(row.resolved_ms) > first_ms)
-    return and_(since, fits)
+    return and_(
+        or_(col(row.resolved_ms).is_(None), col(row.resolved_ms) > first_ms),
+        col(row.began_lo_ms) <= last_ms + BEFORE_MS,
+        col(row.began_hi_ms) >= first_ms,
+        fits,
+    )

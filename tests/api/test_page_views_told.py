@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,19 @@ import pytest
 from sqlalchemy import event
 
 from api.house import House
+from api.routes.deployment_changes import began_at
 from api.standing import series_id
 from detector.regression import Phase, Regression
+from detector.tables import DeploymentRow, RegressionRow, brief
 from detector.units import Unit
 from storage.series import Labels
+from storage.state import State
 from tests.alerts.test_visitors import ELEMENT, RELEASES
 from tests.api.asking import Client
 from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS, deployment, windows
 from tests.api.test_pages import text
 from tests.api.test_regressions import put
+from tests.detector.regressions import regression
 
 DEPLOYED_MS = NOW_MS - 40 * MINUTE_MS
 CHECKOUT = Labels.of(service="shop", route="/checkout/:id", device="mobile")
@@ -128,41 +133,38 @@ def test_of_many_that_fit_the_list_names_some_and_counts_the_others(
     assert [one["id"] for one in whole_list] == [f"reg_00{number}" for number in range(1, 8)]
 
 
-@pytest.mark.parametrize(
-    ("began_from", "began_until", "resolved", "fits"),
-    [
-        (0, 0, None, True),
-        (-DAY_MS + 1, 1, None, True),
-        (30 * MINUTE_MS, 31 * MINUTE_MS, None, True),
-        (30 * MINUTE_MS + 1, 31 * MINUTE_MS, None, False),  # later than half an hour
-        (-MINUTE_MS, -1, None, False),  # it had begun
-        (-MINUTE_MS, DAY_MS + 1, None, False),  # some time within days
-        (-MINUTE_MS, MINUTE_MS, -1, False),  # over by then
-        (-MINUTE_MS, MINUTE_MS, 1, True),
-    ],
+FITS = (
+    (0, 0, None, True),
+    (-DAY_MS + 1, 1, None, True),
+    (30 * MINUTE_MS, 31 * MINUTE_MS, None, True),
+    (30 * MINUTE_MS + 1, 31 * MINUTE_MS, None, False),  # later than half an hour
+    (-MINUTE_MS, -1, None, False),  # it had begun
+    (-MINUTE_MS, DAY_MS + 1, None, False),  # some time within days
+    (-MINUTE_MS, MINUTE_MS, -1, False),  # over by then
+    (-MINUTE_MS, MINUTE_MS, 1, True),
 )
-def test_what_began_about_then_fits(
-    client: Client,
-    house: House,
-    deployed: str,
-    began_from: int,
-    began_until: int,
-    resolved: int | None,
-    fits: bool,
-) -> None:
-    ends = (
-        {} if resolved is None else {"phase": Phase.RESOLVED, "resolved_ms": DEPLOYED_MS + resolved}
-    )
-    slower(
-        house,
-        1,
-        DEPLOYED_MS + 35 * MINUTE_MS,
-        began_lo_ms=DEPLOYED_MS + began_from,
-        began_hi_ms=DEPLOYED_MS + began_until,
-        **ends,
-    )
-    found = client.get(f"/api/v1/deployments/{deployed}/changes").json()["regressions"]
-    assert [one["id"] for one in found] == ["reg_001"] * fits
+
+
+def test_what_began_about_then_is_chosen_by_the_database(state: State) -> None:
+    one = deployment("shop", "1.5.0", DEPLOYED_MS)
+    fits = []
+    with state.unit() as session:
+        for other in (one, deployment("shop", "1.4.0", DEPLOYED_MS - 90 * DAY_MS)):
+            session.add(DeploymentRow(**asdict(other)))
+        for number, (lo, hi, resolved, chosen) in enumerate(FITS):
+            made = regression(
+                id=f"reg_{number}",
+                fingerprint=f"print_{number}",
+                began_lo_ms=DEPLOYED_MS + lo,
+                began_hi_ms=DEPLOYED_MS + hi,
+                phase=Phase.OPEN if resolved is None else Phase.RESOLVED,
+                resolved_ms=None if resolved is None else DEPLOYED_MS + resolved,
+            )
+            session.add(RegressionRow.of(made))
+            fits += [made.id] * chosen
+    with state.reading() as session:
+        found = [each.id for each in brief(session, began_at([one]))]
+    assert sorted(found) == fits
 
 
 def test_without_a_deployment_the_list_asks_for_no_regression(client: Client) -> None:
