@@ -163,9 +163,14 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host.strip("[]"), port), family=family, backlog=512)
     except OSError as error:
         raise StartError(
-            f"cannot listen on {host}:{port} ({error.strerror}): stop what listens there, or "
+            f"cannot listen on {host}:{port} ({reason(error)}): stop what listens there, or "
             "choose another `server.port` in plimsoll.yaml"
         ) from None
+
+
+def reason(error: OSError) -> str:
+    """Why, in the system's words; Python adds the address, which stands beside it already."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def certificates(server: ServerConfig) -> dict[str, Any]:

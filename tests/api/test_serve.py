@@ -3,8 +3,10 @@
 import asyncio
 import gc
 
+import pytest
+
 from api.house import House
-from api.serve import listen, serve, settle
+from api.serve import StartError, listen, serve, settle
 
 
 def test_what_a_start_made_is_left_out_of_every_later_search_for_garbage() -> None:
@@ -29,3 +31,13 @@ def test_a_process_that_answers_has_left_it_out_and_gives_it_back_when_it_stops(
         asyncio.run(serve(house, listener, look))
     assert [count > 10_000 for count in frozen] == [True]
     assert gc.get_freeze_count() == 0
+
+
+def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError) as error:
+            listen("127.0.0.1", port)
+    assert str(error.value).startswith(
+        f"cannot listen on 127.0.0.1:{port} (Address already in use): stop what listens there"
+    )
