@@ -20,13 +20,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from storage.cost import Part, spent
 from storage.sizes import size_bytes
 
 BUSY_SECONDS = 10.0
+KEPT_CONNECTIONS = 4
+MOST_LOG_BYTES = 16 * 1024 * 1024
+"""What the log of an SQLite state is cut down to once a writer begins it anew."""
 READS = "plimsoll_reads"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
@@ -258,10 +261,14 @@ def make_engine(url: str) -> Engine:
         return sqlalchemy.create_engine(parsed, pool_pre_ping=True, json_deserializer=document)
     if parsed.database in (None, "", ":memory:"):
         raise StateError(f"a state in memory would be lost; use {ADDRESSES}")
-    # NullPool: SQLite connections are cheap, and a pooled one keeps the log from being truncated.
+    # A new connection reads the whole schema before its first statement, which costs more than most
+    # statements do. However many are asked for are made; so many are kept, the last one first.
     engine = sqlalchemy.create_engine(
         parsed,
-        poolclass=NullPool,
+        poolclass=QueuePool,
+        pool_size=KEPT_CONNECTIONS,
+        max_overflow=-1,
+        pool_use_lifo=True,
         connect_args={"timeout": BUSY_SECONDS},
         json_deserializer=document,
     )
@@ -273,6 +280,8 @@ def make_engine(url: str) -> Engine:
         write_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # The log is emptied when the last connection goes, and these stay.
+        cursor.execute(f"PRAGMA journal_size_limit={MOST_LOG_BYTES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Query, Request
 from pydantic import Field
 from sqlalchemy import ColumnElement, and_, exists, func, or_
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from api.change_shapes import DeploymentChanges, FittingRegression, SignalChange, ends
 from api.changes import Changes, Span, moment_of
@@ -24,7 +24,7 @@ from detector.dependencies import Dependencies
 from detector.deployments import BEFORE_MS, correlations
 from detector.finding import Match
 from detector.regression import Deployment, Regression
-from detector.tables import DeploymentRow, RegressionRow, brief
+from detector.tables import DeploymentRow, RegressionRow, brief, columns
 
 routes = router("deployments")
 
@@ -126,19 +126,20 @@ def began_at(deployments: Sequence[Deployment]) -> ColumnElement[bool]:
 
     The database looks: of a million regressions since a deployment a few hundred fit it.
     """
-    row, at_ms = RegressionRow, col(DeploymentRow.at_ms)
+    row, deployed = columns(RegressionRow), columns(DeploymentRow)
+    at_ms = deployed.at_ms
     first_ms, last_ms = (f(one.at_ms for one in deployments) for f in (min, max))
     fits = exists().where(
-        at_ms >= col(row.began_lo_ms) - BEFORE_MS,
-        at_ms <= col(row.began_hi_ms),
+        at_ms >= row.began_lo_ms - BEFORE_MS,
+        at_ms <= row.began_hi_ms,
         # Of what began at some time within days nobody can say that it began then.
-        at_ms >= col(row.began_hi_ms) - LASTED_MS,
+        at_ms >= row.began_hi_ms - LASTED_MS,
         # Not by the index of ids: each of them would be looked up for every regression.
-        func.coalesce(DeploymentRow.id, "").in_([one.id for one in deployments]),
+        func.coalesce(deployed.id, "").in_([one.id for one in deployments]),
     )
     return and_(
-        or_(col(row.resolved_ms).is_(None), col(row.resolved_ms) > first_ms),
-        col(row.began_lo_ms) <= last_ms + BEFORE_MS,
-        col(row.began_hi_ms) >= first_ms,
+        or_(row.resolved_ms.is_(None), row.resolved_ms > first_ms),
+        row.began_lo_ms <= last_ms + BEFORE_MS,
+        row.began_hi_ms >= first_ms,
         fits,
     )

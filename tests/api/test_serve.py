@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 
 import pytest
 
@@ -41,3 +42,12 @@ def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
     assert str(error.value).startswith(
         f"cannot listen on 127.0.0.1:{port} (Address already in use): stop what listens there"
     )
+
+
+def test_the_pieces_of_an_answer_do_not_wait_for_each_other() -> None:
+    with (
+        listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
