@@ -84,6 +84,7 @@ def all_deployments(house: Rooms, asked: Annotated[ListAsked, Query()]) -> Respo
             "rows": [(DeploymentShape.of(one), *marked.get(one.id, ([], 0))) for one in shown],
             "services": sorted({one.service for one in every}),
             "asked": asked,
+            "address": house.settings.alerts.public_url.rstrip("/"),
             "older": older,
             "first": asked.until is not None,
             "tick_ms": tick_ms,

@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import event
 
+from alerts.config import AlertsConfig
+from api.app import create_app
 from api.house import House
 from api.routes.deployment_changes import began_at
 from api.standing import series_id
@@ -20,7 +23,7 @@ from storage.series import Labels
 from storage.state import State
 from tests.alerts.test_visitors import ELEMENT, RELEASES
 from tests.api.asking import Client
-from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS, deployment, windows
+from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS, close, deployment, empty_house, windows
 from tests.api.test_pages import text
 from tests.api.test_regressions import put
 from tests.detector.regressions import regression
@@ -168,4 +171,15 @@ def test_what_began_about_then_is_chosen_by_the_database(state: State) -> None:
 
 
 def test_without_a_deployment_the_list_asks_for_no_regression(client: Client) -> None:
-    assert "Nobody has told of a deployment yet" in text(client, "/deployments")
+    said = text(client, "/deployments")
+    assert "Nobody has told of a deployment yet" in said
+    assert "http://127.0.0.1:8750/api/v1/deployments" in said
+
+
+def test_the_command_on_the_empty_list_names_the_address_that_is_told_to_people(
+    tmp_path: Path,
+) -> None:
+    house = empty_house(tmp_path, alerts=AlertsConfig(public_url="https://p.example.org/"))
+    said = text(Client(create_app(house)), "/deployments")
+    close(house)
+    assert "https://p.example.org/api/v1/deployments" in said
