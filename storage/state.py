@@ -15,10 +15,6 @@ from typing import Any
 
 import msgspec
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
@@ -36,6 +32,7 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 ADDRESSES = "sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
 CHANGING = frozenset({"INSERT", "UPDATE", "DELETE"})
 ORPHANS = "PRAGMA foreign_key_check"
+VERSIONS = "alembic_version"
 LARGEST_KEY = 2**31 - 1
 """The largest number that a database gives to a row. PostgreSQL refuses to compare with more."""
 MIGRATING = 0x506C696D  # any number that nobody else locks; this one spells "Plim"
@@ -136,29 +133,29 @@ class State:
     def revision(self) -> str | None:
         """The version of the tables; None where there are none yet."""
         with self.opened() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return revision_of(connection)
 
     def migrate(self) -> None:
         """Bring the tables to this version; a state written by a newer version is refused."""
-        config = migrations()
-        scripts = ScriptDirectory.from_config(config)
-        known = revisions(scripts)
+        known = revisions()
         with self.opened(checked=False) as connection:
             if self.engine.dialect.name == POSTGRESQL:
                 # Of replicas that start together one makes the tables, the others wait for it.
                 connection.execute(
                     sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING}
                 )
-            current = MigrationContext.configure(connection).get_current_revision()
+            current = revision_of(connection)
             if current is not None and current not in known:
                 raise StateError(
                     f"the state is of a newer version of Plimsoll (revision {current}): "
                     "start that version, or restore a backup made before the upgrade"
                 )
-            if current == scripts.get_current_head():
+            if current == known[-1]:
                 return
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            # Most starts change no table, and then Alembic need not be loaded.
+            from storage.migrating import upgrade
+
+            upgrade(connection)
             # Of every row: seconds over a large state, so only after tables were changed.
             if self.file is not None and connection.exec_driver_sql(ORPHANS).first() is not None:
                 raise StateError(f"{self.address} refers to rows that are gone: restore a backup")
@@ -195,18 +192,18 @@ class State:
         self.engine.dispose()
 
 
-def migrations() -> Config:
-    """Where the migrations stand."""
-    config = Config()
-    scripts = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", scripts.replace("%", "%%"))
-    return config
+def revisions() -> tuple[str, ...]:
+    """The versions of the tables that this program knows, the oldest first."""
+    folder = Path(__file__).parent / "migrations" / "versions"
+    return tuple(sorted(one.name[:4] for one in folder.glob("[0-9]*_*.py")))
 
 
-def revisions(scripts: ScriptDirectory | None = None) -> frozenset[str]:
-    """The versions of the tables that this program knows."""
-    scripts = scripts or ScriptDirectory.from_config(migrations())
-    return frozenset(one.revision for one in scripts.walk_revisions())
+def revision_of(connection: sqlalchemy.Connection) -> str | None:
+    """The version of the tables as Alembic notes it; None where there are none yet."""
+    if not sqlalchemy.inspect(connection).has_table(VERSIONS):
+        return None
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSIONS}").scalar()
+    return None if found is None else str(found)
 
 
 def first_line(error: sqlalchemy.exc.DBAPIError) -> str:

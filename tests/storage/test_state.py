@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 from sqlmodel import Session, SQLModel
 
@@ -21,7 +21,8 @@ import detector.tables
 from detector.book import Book
 from detector.regression import Kind, Phase, Step
 from storage.config import StorageConfig
-from storage.state import ORPHANS, State, StateError, migrations, revisions, sqlite_url
+from storage.migrating import migrations, upgrade
+from storage.state import ORPHANS, State, StateError, revisions, sqlite_url
 from tests.postgres import Postgres
 
 TABLES = (
@@ -226,12 +227,16 @@ def inserted(state: State, table: str, values: dict[str, object]) -> None:
         )
 
 
+def test_versions_are_told_from_the_names_of_migrations_as_alembic_tells_them() -> None:
+    scripts = ScriptDirectory.from_config(migrations())
+    assert list(revisions()) == [one.revision for one in scripts.walk_revisions()][::-1]
+    assert revisions()[-1] == scripts.get_current_head()
+
+
 def test_what_the_first_version_wrote_is_read_after_the_upgrade(state_url: str) -> None:
     state = State(state_url)
     with state.opened() as connection:
-        config = migrations()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        upgrade(connection, "0001")
         connection.commit()
     for table, values in FIRST.items():
         inserted(state, table, values)
