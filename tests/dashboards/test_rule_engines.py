@@ -20,7 +20,11 @@ def test_an_alert_leads_to_the_hours_before_it_also_from_an_old_message(tmp_path
     form = {"form": "gauge", "metric": "queue_length", "by": ["target"]}
     signal = Signal(name="mine", form=SIGNAL.validate_python(form))
     above = {"absolute": {"above": 100}}
-    more = {"sustain": {"windows": 1, "of": 1}, "clear": {"for": "10m"}, "gates": "off"}
+    more = {
+        "sustain": {"windows": 1, "of": 1},
+        "clear": {"level": 90, "for": "10m"},
+        "gates": "off",
+    }
     rule = Rule.model_validate({"signal": "mine", "trigger": above, **more})
     told = Told(sentences={"long": "too long"}, plimsoll_url="http://p", grafana_url="http://g")
     for name, content in contents({"mine": signal}, {"long": rule}, told).items():
