@@ -22,10 +22,11 @@ from detector.meters import IncidentMeters
 from detector.regression import Deployment, Phase, Regression
 from detector.regression import Step as Taken
 from detector.tables import (
+    BRIEF,
+    NAMED,
     DeploymentRow,
     IncidentRow,
     RegressionRow,
-    brief,
     columns,
     read_only,
     regressions_of,
@@ -55,8 +56,15 @@ class Depth(StrEnum):
     WHOLE = "whole"
     BRIEF = "brief"
     """Without evidence: enough to name them, not to store them."""
+    NAMED = "named"
+    """Enough to order them and to name the first: no kind, no tags, no times of their end."""
     ALONE = "alone"
     """None of them."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is read of each."""
+        return {self.WHOLE: (*BRIEF, "evidence"), self.BRIEF: BRIEF, self.NAMED: NAMED}[self]
 
 
 def unread() -> IncidentMeters:
@@ -385,5 +393,4 @@ def of_depth(
     """Regressions that meet a condition, so much of each."""
     if depth is Depth.ALONE:
         return iter(())
-    read = regressions_of if depth is Depth.WHOLE else brief
-    return read(session, condition)
+    return regressions_of(session, condition, depth.columns)

@@ -207,28 +207,32 @@ SAME = (
 # What a regression is without its evidence, which is most of what is read and parsed of it.
 BRIEF = (*SAME, "incident_id", "kind", "earlier", "tags", "unit", "labels", "severity", "phase")
 
+# What a heading is made of. All of it stands before the evidence, behind which a row of an SQLite
+# file goes on in other pages.
+NAMED = (
+    "id", "incident_id", "fingerprint", "rule", "signal", "title", "unit", "labels", "worse",
+    "severity", "phase", "value", "worst", "threshold", "baseline", "began_lo_ms", "began_hi_ms",
+    "opened_ms", "updated_ms",
+)  # fmt: skip
+
 
 def regressions_of(
     session: Session, condition: ColumnElement[bool], names: Sequence[str] = (*BRIEF, "evidence")
 ) -> Iterator[Regression]:
-    """Regressions that meet a condition; those without their evidence are shown, never stored."""
+    """Regressions that meet a condition; those that are not read whole are shown, never stored."""
     row = columns(RegressionRow)
     chosen: Select[Any] = sqlalchemy.select(*(row[name] for name in names))
     found = session.execute(chosen.where(condition)).all()
     return (domain(dict(zip(names, row, strict=True))) for row in found)
 
 
-def brief(session: Session, condition: ColumnElement[bool]) -> Iterator[Regression]:
-    """Regressions that meet a condition, without their evidence: to be shown, never stored."""
-    return regressions_of(session, condition, BRIEF)
-
-
 def domain(found: dict[str, Any]) -> Regression:
     """The regression of these columns."""
     found["incident_id"] = found["incident_id"] or ""
-    found["kind"] = Kind(found["kind"])
-    found["earlier"] = tuple((lo, hi) for lo, hi in found["earlier"])
-    found["tags"] = tuple(map(Tag, found["tags"]))
+    if "kind" in found:  # not of those that are only named
+        found["kind"] = Kind(found["kind"])
+        found["earlier"] = tuple((lo, hi) for lo, hi in found["earlier"])
+        found["tags"] = tuple(map(Tag, found["tags"]))
     found["unit"] = Unit(found["unit"])
     found["labels"] = Labels.of(found["labels"])
     found["severity"] = Severity(found["severity"])
