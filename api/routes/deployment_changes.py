@@ -24,7 +24,8 @@ from detector.dependencies import Dependencies
 from detector.deployments import BEFORE_MS, correlations
 from detector.finding import Match
 from detector.regression import Deployment, Regression
-from detector.tables import DeploymentRow, RegressionRow, brief, columns
+from detector.tables import NAMED, DeploymentRow, RegressionRow, columns
+from detector.tables import regressions_of as read_regressions
 
 routes = router("deployments")
 
@@ -103,13 +104,14 @@ def fitting(
 ) -> dict[str, list[tuple[Regression, Match]]]:
     """By deployment the regressions whose beginning it fits, with how close they stand, in order.
 
-    Without their evidence, which is most of a regression: who shows some reads these `whole`.
+    Of each only what names it, as evidence is most of a regression: who shows some reads `whole`.
     """
     signals = house.detector.definitions.signals
     kinds = {name: one.form.kind for name, one in signals.items()}
     known = Dependencies(house.settings.needs, house.settings.dependencies.guess)
     found: dict[str, list[tuple[Regression, Match]]] = {}
-    for one in brief(session, began_at(deployments)) if deployments else ():
+    near = read_regressions(session, began_at(deployments), NAMED) if deployments else ()
+    for one in near:
         for each in correlations(deployments, [one], kinds, known):
             found.setdefault(each.deployment_id, []).append((one, each.match))
     return {id_: sorted(fits, key=place_in_order) for id_, fits in found.items()}

@@ -17,7 +17,7 @@ from api.house import House
 from api.routes.deployment_changes import began_at
 from api.standing import series_id
 from detector.regression import Phase, Regression
-from detector.tables import DeploymentRow, RegressionRow, brief
+from detector.tables import NAMED, DeploymentRow, RegressionRow, regressions_of
 from detector.units import Unit
 from storage.series import Labels
 from storage.state import State
@@ -166,7 +166,7 @@ def test_what_began_about_then_is_chosen_by_the_database(state: State) -> None:
             session.add(RegressionRow.of(made))
             fits += [made.id] * chosen
     with state.reading() as session:
-        found = [each.id for each in brief(session, began_at([one]))]
+        found = [each.id for each in regressions_of(session, began_at([one]), NAMED)]
     assert sorted(found) == fits
 
 
