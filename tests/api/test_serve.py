@@ -16,13 +16,15 @@ from storage.state import State, sqlite_url
 
 
 def test_what_a_start_made_is_left_out_of_every_later_search_for_garbage() -> None:
-    before = gc.get_freeze_count()
+    before, interval = gc.get_freeze_count(), sys.getswitchinterval()
     try:
         settle()
         assert gc.get_freeze_count() > before + 10_000
         assert gc.get_count()[2] == 0
+        assert sys.getswitchinterval() == pytest.approx(0.001)
     finally:
         gc.unfreeze()
+        sys.setswitchinterval(interval)
 
 
 def test_a_process_that_answers_has_left_it_out_and_gives_it_back_when_it_stops(
@@ -33,8 +35,12 @@ def test_a_process_that_answers_has_left_it_out_and_gives_it_back_when_it_stops(
     async def look(_: House) -> None:
         frozen.append(gc.get_freeze_count())
 
-    with listen("127.0.0.1", 0) as listener:
-        asyncio.run(serve(house, listener, look))
+    interval = sys.getswitchinterval()
+    try:
+        with listen("127.0.0.1", 0) as listener:
+            asyncio.run(serve(house, listener, look))
+    finally:
+        sys.setswitchinterval(interval)
     assert [count > 10_000 for count in frozen] == [True]
     assert gc.get_freeze_count() == 0
 

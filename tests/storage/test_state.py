@@ -3,6 +3,7 @@
 import re
 import threading
 import traceback
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -374,3 +375,21 @@ def test_an_error_in_a_statement_does_not_tell_the_password(state_url: str) -> N
     assert SECRET not in str(raised.value)
     assert SECRET not in repr(state)
     state.close()
+
+
+def test_the_log_of_a_large_write_is_cut_down_though_connections_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.state.MOST_LOG_BYTES", 65_536)
+    path = tmp_path / "state.sqlite3"
+    log = path.with_name(path.name + "-wal")
+    with closing(State(sqlite_url(path))) as state:
+        with state.unit() as session:
+            session.connection().execute(text("CREATE TABLE told (what TEXT)"))
+        for length in (8_000_000, 1, 1):  # the log is begun anew by whoever writes after its end
+            with state.unit() as session:
+                what = {"what": "x" * length}
+                session.connection().execute(text("INSERT INTO told VALUES (:what)"), what)
+            if length > 1:
+                assert log.stat().st_size > 8_000_000
+        assert log.stat().st_size <= 2 * 65_536
