@@ -68,8 +68,9 @@ log = logging.getLogger(__name__)
 
 
 OPEN_VIEWS = "page-views.msgpack"
-SWITCH_SECONDS = 0.001
 """The file that page views which are not over outlive a restart in."""
+
+SWITCH_SECONDS = 0.001
 
 
 class StartError(Exception):
