@@ -28,6 +28,7 @@ UNITS = {
     Unit.BYTES_PER_SECOND: "binBps",
     Unit.PER_SECOND: "cps",
     Unit.COUNT: "short",
+    Unit.TIMESTAMP: "none",  # Grafana's times are in milliseconds
 }
 TABLE_OPTIONS = {"cellHeight": "sm", "showHeader": True}
 TABLE_CUSTOM = {"align": "auto", "inspect": False}
