@@ -19,6 +19,8 @@ import numpy as np
 
 from detector.assessment import Assessment
 from detector.calibration import (
+    TREBLING,
+    Kinds,
     Memory,
     Strictness,
     before,
@@ -33,6 +35,7 @@ from detector.expected import middle, ordered, same_hours, shifted, trailing
 from storage.history import Flags, Floats, Ints
 
 STRICTNESS = Strictness()
+LASTING_PER_DAY = 12  # a span of two hours or more is lasting
 TOO_FEW = 0.49  # the most that is said of comparisons that agree and are too few
 
 
@@ -80,13 +83,16 @@ class Method:
         return 3 if number < self.short else 2
 
     @property
-    def per_block(self) -> Floats:
-        """How many spans without overlap a block of the memory holds, of each statistic."""
-        return self.of_statistics([self.memory.block / span.windows for span in self.spans])
-
-    def of_statistics(self, of_spans: list[float]) -> Floats:
-        """What belongs to each span, for each of its statistics."""
-        return np.repeat(of_spans, [rows.stop - rows.start for rows in self.rows])
+    def kinds(self) -> Kinds:
+        """What each statistic is of; a block holds so many spans of it without overlap."""
+        windows = np.repeat(
+            [span.windows for span in self.spans], [rows.stop - rows.start for rows in self.rows]
+        )
+        return Kinds(
+            independent=self.memory.block / windows,
+            floors=np.repeat(self.floors[:, 0], [rows.stop - rows.start for rows in self.rows]),
+            lasting=windows * LASTING_PER_DAY >= self.per_day,
+        )
 
     @property
     def floors(self) -> Floats:
@@ -106,8 +112,7 @@ class Method:
             *thresholds(
                 tops(known),
                 medians(known[..., :: memory.stride]),
-                self.per_block,
-                self.of_statistics([span.floor for span in self.spans]),
+                self.kinds,
                 memory,
                 self.strictness,
             )
@@ -235,7 +240,9 @@ def five_minutes() -> Method:
 def coarse(window_seconds: int) -> Method:
     """For windows of 15 minutes to 6 hours: spans of 2, 3, 6, 12 and 24 windows.
 
-    One window alone is no evidence of a change that stays.
+    One window alone is no evidence of a change that stays. Whoever sees so little of a series wants
+    to hear of every afternoon in trouble: `Strictness.rare_counts`. With windows of five minutes
+    that found nothing more.
     """
     per_day = 86_400 // window_seconds
     floors = zip((2, 3, 6, 12, 24), (0.12, 0.10, 0.08, 0.06, 0.06), strict=True)
@@ -247,4 +254,5 @@ def coarse(window_seconds: int) -> Method:
         hour=6,
         day_every=1,
         memory=Memory(block=max(per_day // 2, 1), stride=1, creep=1.0),
+        strictness=Strictness(rare_counts=TREBLING),
     )
