@@ -8,7 +8,7 @@ import pytest
 from detector.method import Method, coarse, five_minutes
 from storage.history import Flags, Floats
 from tests.detector.plain_method import Plain
-from tests.detector.shapes import autoregressive, daily
+from tests.detector.shapes import autoregressive
 
 
 def history(windows: int, seed: int, per_day: int) -> Floats:
