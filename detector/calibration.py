@@ -158,10 +158,10 @@ def thresholds(
             counts = np.fmin(most - centre[:, block], most_counts[:, block])
             limit = np.maximum(room[:, block] * counts, guard[:, block])
             limit *= 1.0 + strictness.doubt * np.minimum(limit, strictness.doubted_most)
-            beyond[:, block] = np.where(np.isfinite(limit), limit, np.inf)
-            cap = centre[:, block] + memory.creep * np.maximum(beyond[:, block], kinds.floors)
+            beyond[:, block] = limit
+            cap = centre[:, block] + memory.creep * np.maximum(limit, kinds.floors)
             counted[:, block] = np.fmin(counted[:, block], cap)
-    return centre, beyond
+    return centre, np.where(np.isfinite(beyond), beyond, np.inf)
 
 
 def at_most(
@@ -173,6 +173,8 @@ def at_most(
     it. Infinite for spans that are not lasting.
     """
     result = np.full(centre.shape, np.inf)
+    if np.isinf(strictness.rare_counts):
+        return result
     reached = np.where(np.isneginf(largest), np.nan, largest)[lasting]
     in_order = ordered(before(reached, memory.blocks, memory.left_out, np.nan))
     often = upper_quartile(in_order) - centre[lasting]

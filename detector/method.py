@@ -31,7 +31,8 @@ from detector.calibration import (
     usual,
 )
 from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
-from detector.expected import middle, ordered, same_hours, shifted, trailing
+from detector.expected import middle, ordered, same_hours, shifted
+from detector.ranks import MOST, middle_of, ranked, trailing_by_rank
 from storage.history import Flags, Floats, Ints
 
 STRICTNESS = Strictness()
@@ -138,9 +139,7 @@ class Method:
             few = np.minimum(self.least_agreeing, count)
             least[number] = best[..., None]
             lowest = np.where(chosen, centre + self.suspicion * beyond, np.inf)
-            suspecting = np.zeros(seen.shape[1:], np.int8)
-            for one, bound in zip(seen, lowest, strict=True):
-                suspecting += one > bound[..., None]
+            suspecting = (seen > lowest[..., None]).sum(axis=0, dtype=np.int8)
             some = np.nonzero(suspecting)  # what is beyond the whole threshold is among these
             of = some[:-1]
             each: tuple[slice | Ints, ...] = (slice(None), *some)
@@ -159,10 +158,6 @@ class Method:
             effect[number][suspected] = middle(ordered(above))
         return shares[0], shares[1], effect, least
 
-    def _last_hour(self, values: Floats) -> Floats | None:
-        """The last hour at every window in order, where what is usual at an hour is made of it."""
-        return ordered(trailing(values, self.hour)) if self.hour == 2 * self.around else None
-
     def _in_blocks(self, values: Floats, first_slot: int, learnt: Flags | None) -> Floats:
         """`[statistics, blocks, block]` of one history."""
         memory, windows, rows = self.memory, values.shape[-1], self.rows
@@ -170,20 +165,24 @@ class Method:
         blocks = -(-(lead + windows) // memory.block)
         result = np.full((rows[-1].stop, blocks * memory.block), np.nan)
         into = result[:, lead : lead + windows]
-        raw_hour = self._last_hour(values)
-        about = None if raw_hour is None else middle(raw_hour)
+        counts = [span.count for span in self.spans if span.piece == 1 and span.count <= MOST]
+        raw = trailing_by_rank(values, counts)
+        about = middle_of(raw[self.hour]) if self.hour == 2 * self.around else None
         same = same_hours(values, self.per_day, self.around, about)
         residual = np.stack([values, values - same])  # both at once: half the calls
+        rest = trailing_by_rank(residual[1], counts)
         day = level(residual, first_slot, self.per_day, self.day_every)
         quartiles, hour = [], None
         for span in self.spans:
-            if raw_hour is not None and span.windows == self.hour:
-                in_order = np.stack([raw_hour, ordered(trailing(residual[1], span.count))])
+            if span.piece == 1 and span.count in raw:
+                both = (raw[span.count], rest[span.count])
+                quartile = np.stack([ranked(one, span.rank, span.least) for one in both])
+                if span.windows == self.hour:
+                    hour = np.stack([middle_of(one) for one in both])
             else:
-                at = renewed(residual, first_slot, span.piece)
-                in_order = ordered_pieces(residual, at, span)
-            hour = middle(in_order) if span.windows == self.hour else hour
-            quartile = lower_quartile(in_order, span)
+                in_order = ordered_pieces(residual, renewed(residual, first_slot, span.piece), span)
+                hour = middle(in_order) if span.windows == self.hour else hour
+                quartile = lower_quartile(in_order, span)
             quartiles.append(held(quartile, first_slot, span.piece, windows))
         for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
             known = masked(quartile, learnt)
