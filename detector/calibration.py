@@ -150,18 +150,22 @@ def thresholds(
     guard = strictness.guard * spread
     counted = np.where(np.isfinite(middles), largest, -np.inf)
     most_counts = at_most(counted, centre, kinds.lasting, memory, strictness)
-    beyond = np.full(centre.shape, np.inf)
+    # A row for each block, because block after block is taken: what one teaches is bounded by what
+    # the ones before it did.
+    taught, usually = (np.ascontiguousarray(one.T) for one in (counted, centre))
+    limits = np.full(taught.shape, np.inf)
+    rooms, guards, counts_most = (np.ascontiguousarray(one.T) for one in (room, guard, most_counts))
     with np.errstate(invalid="ignore"):
         for block in np.flatnonzero(np.isfinite(centre).any(axis=0)).tolist():
             end = block - memory.left_out
-            most = counted[:, max(end - memory.blocks, 0) : end].max(axis=1)
-            counts = np.fmin(most - centre[:, block], most_counts[:, block])
-            limit = np.maximum(room[:, block] * counts, guard[:, block])
+            most = taught[max(end - memory.blocks, 0) : end].max(axis=0)
+            counts = np.fmin(most - usually[block], counts_most[block])
+            limit = np.maximum(rooms[block] * counts, guards[block])
             limit *= 1.0 + strictness.doubt * np.minimum(limit, strictness.doubted_most)
-            beyond[:, block] = limit
-            cap = centre[:, block] + memory.creep * np.maximum(limit, kinds.floors)
-            counted[:, block] = np.fmin(counted[:, block], cap)
-    return centre, np.where(np.isfinite(beyond), beyond, np.inf)
+            limits[block] = limit
+            cap = usually[block] + memory.creep * np.maximum(limit, kinds.floors)
+            taught[block] = np.fmin(taught[block], cap)
+    return centre, np.ascontiguousarray(np.where(np.isfinite(limits), limits, np.inf).T)
 
 
 def at_most(

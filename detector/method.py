@@ -8,6 +8,7 @@ as much and are left aside; of the others at least half must be beyond theirs, a
 would not do: the best of several is partly the luckiest.
 
 Values are oriented so that larger is worse, and on a scale on which a change adds (`transform`).
+What is suspected for hours without a break is found as well: what happens by chance goes away.
 `Method.judge` takes a whole history at once, and what it says at a window rests on that window and
 earlier ones alone: a tick, a replay and the bench ask it, and nothing else.
 """
@@ -55,7 +56,8 @@ class Limits:
 class Method:
     """The parameters of the method for one length of window; `five_minutes` and `coarse` make it.
 
-    `suspicion`: the share of a threshold that is suspected.
+    `suspicion`: the share of a threshold that is suspected. It is enough once it was suspected in
+    `patience` windows in a row (0: never).
     `comparable`: a reference counts if its threshold is at most so many times the best of the span;
     `agreement`: this share of those that count must be beyond.
     """
@@ -69,6 +71,7 @@ class Method:
     memory: Memory
     strictness: Strictness = STRICTNESS
     suspicion: float = 0.8
+    patience: int = 0
     comparable: float = 3.0
     agreement: float = 0.5
     least_agreeing: int = 2
@@ -122,7 +125,20 @@ class Method:
         agreeing, suspecting, effect, least = (
             part.reshape(shape)[:, lead : lead + count] for part in self.weigh(blocks, limits)
         )
+        self._wait(agreeing, suspecting, effect)
         return Assessment(agreeing, suspecting, effect, least, self.floors, self.agreement)
+
+    def _wait(self, agreeing: Floats, suspecting: Floats, effect: Floats) -> None:
+        """Let what has been suspected for as long as patience lasts, until now, be found.
+
+        By spans of at most twice that length: in a longer one most windows are still the same.
+        """
+        patient = sum(span.windows <= 2 * self.patience for span in self.spans)
+        seen = (suspecting >= self.agreement) & (effect >= self.floors)
+        here = np.arange(seen.shape[-1])
+        last = np.maximum.accumulate(np.where(seen[:patient].any(axis=0), -1, here))
+        lasted = here - last >= self.patience
+        agreeing[:patient, lasted] = suspecting[:patient, lasted]
 
     def weigh(self, values: Floats, limits: Limits) -> tuple[Floats, Floats, Floats, Floats]:
         """The evidence: agreeing, suspecting, effect and least, each `[spans, ..., windows]`.
@@ -140,6 +156,8 @@ class Method:
             least[number] = best[..., None]
             lowest = np.where(chosen, centre + self.suspicion * beyond, np.inf)
             suspecting = (seen > lowest[..., None]).sum(axis=0, dtype=np.int8)
+            if not suspecting.any():
+                continue
             some = np.nonzero(suspecting)  # what is beyond the whole threshold is among these
             of = some[:-1]
             each: tuple[slice | Ints, ...] = (slice(None), *some)
@@ -167,7 +185,8 @@ class Method:
         into = result[:, lead : lead + windows]
         counts = [span.count for span in self.spans if span.piece == 1 and span.count <= MOST]
         raw = trailing_by_rank(values, counts)
-        about = middle_of(raw[self.hour]) if self.hour == 2 * self.around else None
+        ready = self.hour in raw and self.hour == 2 * self.around
+        about = middle_of(raw[self.hour]) if ready else None
         same = same_hours(values, self.per_day, self.around, about)
         residual = np.stack([values, values - same])  # both at once: half the calls
         rest = trailing_by_rank(residual[1], counts)
@@ -233,6 +252,7 @@ def five_minutes() -> Method:
         hour=12,
         day_every=6,
         memory=Memory(block=144, stride=12),
+        patience=72,
     )
 
 

@@ -43,7 +43,7 @@ def by_size(rows: list[Floats]) -> list[Floats]:
 def trailing_by_rank(values: Floats, counts: Iterable[int]) -> dict[int, list[Floats]]:
     """The last `count` values at every slot by rank, for each of the counts."""
     wanted = sorted(set(counts))
-    reach, windows = wanted[-1] - 1, values.shape[-1]
+    reach, windows = max(wanted, default=1) - 1, values.shape[-1]
     padded = np.full((*values.shape[:-1], reach + windows), np.inf)
     np.copyto(padded[..., reach:], values, where=~np.isnan(values))
     held = {1: [padded]}

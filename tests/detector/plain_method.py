@@ -6,7 +6,7 @@ over whole histories must come to this.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import inf, isfinite, isnan, log, nan
 
@@ -180,8 +180,26 @@ class Plain:
         cap = centre + memory.creep * max(beyond, span.floor)
         return centre, beyond, min(largest, cap)
 
-    def said(self, at: int) -> Said:
-        """The evidence at a window."""
+    def said(self) -> list[Said]:
+        """The evidence at every window; what is suspected for long enough is found as well."""
+        result: list[Said] = []
+        lasted, patience = 0, self.method.patience
+        for at in range(len(self.values)):
+            one = self.evidence(at)
+            patient = [span for span in self.method.spans if span.windows <= 2 * patience]
+            suspected = any(
+                share >= self.method.agreement and effect >= span.floor
+                for share, effect, span in zip(one.suspecting, one.effect, patient, strict=False)
+            )
+            lasted = lasted + 1 if suspected else 0
+            if 0 < patience <= lasted:
+                few = len(patient)
+                one = replace(one, agreeing=one.suspecting[:few] + one.agreeing[few:])
+            result.append(one)
+        return result
+
+    def evidence(self, at: int) -> Said:
+        """The evidence at a window, whatever was suspected before."""
         result, block = Said(), self.block_of(at)
         for number in range(len(self.method.spans)):
             references = range(3 if number < self.method.short else 2)

@@ -13,6 +13,7 @@ from tests.detector.shapes import PER_DAY, autoregressive, daily
 
 FIRST = 5_000_001
 METHOD = five_minutes()
+WAITS_FOR_NOTHING = replace(METHOD, patience=0)
 WEEK = 7 * PER_DAY
 STEP_25 = float(np.log(1.25))
 
@@ -129,6 +130,33 @@ def test_a_change_too_small_to_matter_is_small() -> None:
     careless = replace(METHOD, spans=tuple(replace(span, floor=0.0) for span in METHOD.spans))
     assert told(values, careless) != []
     assert Finding.SMALL in set(evidence.finding()[WEEK + 50 :])
+
+
+def faint(step: float) -> Floats:
+    """A change that noise like itself for hours nearly hides."""
+    values = steady(1, days=9, phi=0.9, noise=0.08)
+    values[WEEK + 100 :] += step
+    return values
+
+
+def test_what_is_suspected_for_six_hours_without_a_break_is_found() -> None:
+    patient, hasty = METHOD.judge(faint(0.15), FIRST), WAITS_FOR_NOTHING.judge(faint(0.15), FIRST)
+    first = int(np.argmax(patient.changed))
+    assert patient.suspected[first - 71 : first + 1].all()
+    assert not patient.suspected[first - 72]
+    assert WEEK + 100 < first < np.argmax(hasty.changed)
+    assert np.array_equal(patient.suspected, hasty.suspected)
+
+
+def test_of_a_span_four_times_as_long_as_patience_a_suspicion_stays_one() -> None:
+    day = replace(METHOD, spans=METHOD.spans[-1:], short=0)
+    values = steady(3, days=13, noise=0.02)
+    values[10 * PER_DAY :] += 0.1
+
+    def found(patience: int) -> int:
+        return int(replace(day, patience=patience).judge(values, FIRST).changed.sum())
+
+    assert found(METHOD.patience) == found(0) < found(2 * METHOD.patience)
 
 
 def test_without_history_nothing_is_known() -> None:

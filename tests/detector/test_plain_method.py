@@ -38,7 +38,7 @@ def small() -> Method:
     return replace(
         method,
         per_day=48,
-        around=method.around,
+        patience=12,
         memory=replace(method.memory, block=24, stride=4),
         strictness=replace(method.strictness, rare_counts=1.0),
     )
@@ -65,7 +65,7 @@ def test_the_fast_method_says_what_the_plain_one_says(
         plain = Plain(
             method, values.tolist(), first_slot, None if learnt is None else learnt.tolist()
         )
-        said = [plain.said(at) for at in range(windows)]
+        said = plain.said()
         for name in ("agreeing", "suspecting", "effect", "least"):
             expected = np.array([getattr(one, name) for one in said]).T
             np.testing.assert_allclose(
