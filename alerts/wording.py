@@ -6,6 +6,7 @@ named as correlated, never as the cause.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from alerts.mrkdwn import clean, cut, escape
@@ -256,7 +257,13 @@ def lasted(incident: Incident) -> str:
 
 def moment(at_ms: int) -> str:
     """`2026-03-02 12:01 UTC`."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return minute(at_ms // 60_000)
+
+
+@lru_cache(maxsize=4096)
+def minute(number: int) -> str:
+    """A minute since the epoch; a page of history names hundreds, and most of them again."""
+    return datetime.fromtimestamp(number * 60, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def where(labels: Labels) -> str:

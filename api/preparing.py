@@ -13,13 +13,12 @@ from api.settings import FILE, load
 from collector.addresses import SystemResolver
 from collector.failure import CollectFailure
 from collector.postgres.config import PostgresTarget
-from collector.postgres.setup import NEWEST, Outcome, statements, verify, version_of
 
 out, err = (
     Console(highlight=False, soft_wrap=True),
     Console(stderr=True, highlight=False, soft_wrap=True),
 )
-COLOURS = {Outcome.OK: "green", Outcome.MISSING: "bold red", Outcome.ADVICE: "yellow"}
+COLOURS = {"ok": "green", "missing": "bold red", "advice": "yellow"}
 
 
 def postgres(
@@ -40,6 +39,9 @@ def postgres(
 
     Nothing is changed on the server. With --verify it ends with 1 when something is missing.
     """
+    # Every command is loaded at every start, and the driver takes 9 MiB.
+    from collector.postgres.setup import NEWEST, statements, version_of
+
     target = known(name, config)
     if check:
         report(target)
@@ -70,9 +72,11 @@ def known(name: str, config: Path | None) -> PostgresTarget:
 
 def report(target: PostgresTarget) -> None:
     """Every check a line; ends with 1 when something is missing."""
+    from collector.postgres.setup import Outcome, verify
+
     checks = asyncio.run(verify(target, SystemResolver()))
     for one in checks:
-        colour = COLOURS[one.outcome]
+        colour = COLOURS[one.outcome.value]
         out.print(f"[{colour}]{one.outcome.value:>7}[/] {escape(one.what)}")
         if one.outcome is not Outcome.OK and one.mend:
             out.print(f"        [dim]{escape(one.mend)}[/]")

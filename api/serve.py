@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from typing import Any, cast
@@ -67,6 +68,7 @@ log = logging.getLogger(__name__)
 
 
 OPEN_VIEWS = "page-views.msgpack"
+SWITCH_SECONDS = 0.001
 """The file that page views which are not over outlive a restart in."""
 
 
@@ -160,12 +162,16 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket on that address, or a `StartError` that says who may hold it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host.strip("[]"), port), family=family, backlog=512)
+        listener = socket.create_server((host.strip("[]"), port), family=family, backlog=512)
     except OSError as error:
         raise StartError(
             f"cannot listen on {host}:{port} ({error.strerror}): stop what listens there, or "
             "choose another `server.port` in plimsoll.yaml"
         ) from None
+    # Connections inherit it; asyncio sets it only on those that name their protocol. Without it the
+    # second piece of an answer waits some 40 ms until the first is acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def certificates(server: ServerConfig) -> dict[str, Any]:
@@ -226,12 +232,14 @@ def forwarding(app: Application) -> ASGIApp:
 
 
 def settle() -> None:
-    """Leave what a start has made out of every later search for garbage.
+    """Leave what a start has made out of every later search for garbage, and hand over sooner.
 
-    Half a million objects that stay: a full search took 150 ms, in which nobody was answered.
+    Half a million objects that stay: a full search took 150 ms, in which nobody was answered. And
+    an answer waits for its turn a dozen times, each up to this long while a tick calculates.
     """
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> None:

@@ -5,7 +5,7 @@ RFC 3339, UTC.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
@@ -59,8 +59,8 @@ class DeploymentShape(Shape):
     """A page that tells more; empty when not told."""
 
     @classmethod
-    def of(cls, one: Deployment) -> "DeploymentShape":
-        """From the book."""
+    def of(cls, one: Deployment, **more: str) -> Self:
+        """From the book; a shape with more members is given them."""
         return cls(
             id=one.id,
             service=one.service,
@@ -69,6 +69,7 @@ class DeploymentShape(Shape):
             sha=one.sha,
             environment=one.environment,
             url=one.url,
+            **more,
         )
 
 
@@ -278,9 +279,9 @@ class WholeRegression(RegressionShape):
 def members(told: Told) -> dict[str, Any]:
     """What the short and the whole shape of a regression have in common."""
     one, incident = told.regression, told.incident
-    deployment = incident.deployment if incident else None
-    text = correlated(incident) if incident else ""
-    fit = deployment and Correlated(**DeploymentShape.of(deployment).model_dump(), text=text)
+    fit = None
+    if incident is not None and incident.deployment is not None:
+        fit = Correlated.of(incident.deployment, text=correlated(incident))
     return {
         "id": one.id,
         "page_views": page_views(one.evidence.get("visits") or {}, one.unit),

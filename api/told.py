@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from api.house import House
 from detector.incidents import Depth, batched
 from detector.paging import Query
 from detector.regression import Incident, Kind, Phase, Regression
-from detector.tables import IncidentRow
+from detector.tables import IncidentRow, columns
 
 RECENT = 8
 LATELY = (Phase.RESOLVED, Phase.ACCEPTED)
@@ -40,7 +40,7 @@ def told(
     ids = {one.incident_id for one in rows} - {""}
     found = []
     for some in batched(ids):
-        found += house.book.incidents(session, col(IncidentRow.id).in_(some), depth=depth)
+        found += house.book.incidents(session, columns(IncidentRow).id.in_(some), depth=depth)
     incidents = {one.id: one for one in found}
     return [Told(one, incidents.get(one.incident_id)) for one in rows]
 

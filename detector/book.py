@@ -12,7 +12,6 @@ from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
 from detector.dependencies import Dependencies
-from detector.finding import Finding
 from detector.incidents import Depth, Incidents, of_depth
 from detector.lifecycle import Taken
 from detector.paging import Page, Query, page
@@ -32,6 +31,9 @@ from detector.tables import (
     ProgressRow,
     RegressionRow,
     TransitionRow,
+    columns,
+    incident_of,
+    read_only,
     regressions_of,
 )
 from storage.state import POSTGRESQL
@@ -222,24 +224,22 @@ class Book:
         depth: Depth = Depth.WHOLE,
     ) -> list[Incident]:
         """The incidents that meet a condition, oldest first, each table read once for all."""
-        rows = session.exec(
-            select(IncidentRow)
-            .where(condition)
-            .order_by(col(IncidentRow.opened_ms), IncidentRow.id)
-            .limit(limit)
-        ).all()
-        ids = [row.id for row in rows]
+        row = columns(IncidentRow)
+        rows = read_only(session, IncidentRow, condition, row.opened_ms, row.id, limit=limit)
+        ids = [one.id for one in rows]
         findings = self.grouping.findings(session, ids)
         members = self.grouping.all_members(session, ids, depth)
-        deployed = {row.deployment_id for row in rows} - {None}
-        among = select(DeploymentRow).where(col(DeploymentRow.id).in_(deployed))
-        deployments = {one.id: one.domain() for one in session.exec(among)} if deployed else {}
+        deployed = {one.deployment_id for one in rows} - {None}
+        among = read_only(session, DeploymentRow, columns(DeploymentRow).id.in_(deployed))
+        deployments = {one.id: Deployment(**one._mapping) for one in among} if deployed else {}
         return [
-            replace(
-                row.domain(tuple(members[row.id]), deployments.get(row.deployment_id or "")),
-                finding=findings.get(row.id, Finding()),
+            incident_of(
+                one,
+                tuple(members[one.id]),
+                deployments.get(one.deployment_id),
+                findings.get(one.id),
             )
-            for row in rows
+            for one in rows
         ]
 
     def incident(self, session: Session, incident_id: str) -> Incident | None:

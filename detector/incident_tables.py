@@ -119,18 +119,23 @@ class FindingRow(SQLModel, table=True):
 
     def domain(self) -> Finding:
         """What the row stands for."""
-        origin = self.origin
-        return Finding(
-            origin=Origin(
-                OriginVerdict(origin["verdict"]),
-                origin["regression_id"],
-                tuple(OriginReason(one) for one in origin["reasons"]),
-                tuple(origin["among"]),
-            ),
-            correlations=tuple(correlation(one) for one in self.correlations),
-            storm=self.storm,
-            merged_into=self.merged_into,
-        )
+        return finding_of(self)
+
+
+def finding_of(row: Any) -> Finding:
+    """The finding of a row, watched or only read."""
+    origin = row.origin
+    return Finding(
+        origin=Origin(
+            OriginVerdict(origin["verdict"]),
+            origin["regression_id"],
+            tuple(OriginReason(one) for one in origin["reasons"]),
+            tuple(origin["among"]),
+        ),
+        correlations=tuple(correlation(one) for one in row.correlations),
+        storm=row.storm,
+        merged_into=row.merged_into,
+    )
 
 
 def correlation(stored: Mapping[str, Any]) -> Correlation:

@@ -16,12 +16,21 @@ from detector.deployments import BEFORE_MS, correlations
 from detector.finding import Finding
 from detector.findings import Looking, changes, differs
 from detector.group import Bond, Group, Joined, Link, arrange, is_news, shared
-from detector.incident_tables import FindingRow, IncidentStep, IncidentStepRow, Step
+from detector.incident_tables import FindingRow, IncidentStep, IncidentStepRow, Step, finding_of
 from detector.lifecycle import DETECTOR, identity
 from detector.meters import IncidentMeters
 from detector.regression import Deployment, Phase, Regression
 from detector.regression import Step as Taken
-from detector.tables import DeploymentRow, IncidentRow, RegressionRow, brief, regressions_of
+from detector.tables import (
+    BRIEF,
+    NAMED,
+    DeploymentRow,
+    IncidentRow,
+    RegressionRow,
+    columns,
+    read_only,
+    regressions_of,
+)
 
 # How long after an incident opened its deployments are looked at again, as windows come in.
 TESTED_FOR_MS = 2 * 3_600_000
@@ -47,8 +56,15 @@ class Depth(StrEnum):
     WHOLE = "whole"
     BRIEF = "brief"
     """Without evidence: enough to name them, not to store them."""
+    NAMED = "named"
+    """Enough to order them and to name the first: no kind, no tags, no times of their end."""
     ALONE = "alone"
     """None of them."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is read of each."""
+        return {self.WHOLE: (*BRIEF, "evidence"), self.BRIEF: BRIEF, self.NAMED: NAMED}[self]
 
 
 def unread() -> IncidentMeters:
@@ -289,7 +305,7 @@ class Incidents:
         """The regressions of each of these incidents, oldest first."""
         found: dict[str, list[Regression]] = {id_: [] for id_ in ids}
         for some in batched(ids):
-            for one in of_depth(session, col(RegressionRow.incident_id).in_(some), depth):
+            for one in of_depth(session, columns(RegressionRow).incident_id.in_(some), depth):
                 found[one.incident_id].append(one)
         for members in found.values():
             members.sort(key=lambda one: (one.opened_ms, one.id))
@@ -299,8 +315,8 @@ class Incidents:
         """What is found out about these incidents."""
         found: dict[str, Finding] = {}
         for some in batched(ids):
-            rows = session.exec(select(FindingRow).where(col(FindingRow.incident_id).in_(some)))
-            found |= {row.incident_id: row.domain() for row in rows}
+            rows = read_only(session, FindingRow, columns(FindingRow).incident_id.in_(some))
+            found |= {row.incident_id: finding_of(row) for row in rows}
         return found
 
     def steps(self, session: Session, incident_id: str) -> list[IncidentStep]:
@@ -377,5 +393,4 @@ def of_depth(
     """Regressions that meet a condition, so much of each."""
     if depth is Depth.ALONE:
         return iter(())
-    read = regressions_of if depth is Depth.WHOLE else brief
-    return read(session, condition)
+    return regressions_of(session, condition, depth.columns)

@@ -9,16 +9,17 @@ for filters that hardly anything meets. A page that ends before it is full says 
 import base64
 import binascii
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, and_, func, or_
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, or_
+from sqlmodel import Session
 
 from detector.regression import Kind, Phase, Regression, Severity
-from detector.tables import ENTRY, RegressionRow, regressions_of
+from detector.tables import ENTRY, RegressionRow, columns, regressions_of
 
 LOOK = 20_000
 """Entries of an index that one page looks at: some 10 ms."""
@@ -29,8 +30,32 @@ NEAR = 2_000
 PROBE = 2_000
 """Entries that are counted to learn which of several filters is the rarest."""
 
+MOST_STATEMENTS = 512
 WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
 Condition = ColumnElement[bool]
+
+ROW = columns(RegressionRow)
+NEWEST_FIRST = ROW.opened_ms.desc(), ROW.id.desc()
+LIVE = "open_key"
+LEADING = ("target", "rule", "signal")
+"""Columns with an index of their own; of equally rare ones the first."""
+TESTS = ("phases", "kind", "severity", "signal", "rule", "target")
+ENTRANCES: dict[str, Condition] = {
+    LIVE: ROW.open_key.is_not(None),
+    **{name: ROW[name] == bindparam(name) for name in LEADING},
+}
+BOUNDS: dict[str, Condition] = {
+    "since_ms": ROW.opened_ms >= bindparam("since_ms"),
+    "until_ms": ROW.opened_ms <= bindparam("until_ms"),
+    # The bound on the time alone is what an index is entered at.
+    "cursor": and_(
+        ROW.opened_ms <= bindparam("cursor"),
+        or_(
+            ROW.opened_ms < bindparam("cursor"),
+            ROW.id < bindparam("cursor_id"),
+        ),
+    ),
+}
 
 
 class BadCursorError(ValueError):
@@ -69,94 +94,108 @@ def page(session: Session, query: Query) -> Page:
 
     `BadCursorError` for a cursor of another place.
     """
-    within = span(query)
-    within += entrance(session, query, within)
-    row = RegressionRow
-    newest_first = col(row.opened_ms).desc(), col(row.id).desc()
-    found = look(session, query, within, min(NEAR, LOOK))
+    given = values(query)
+    bounds = tuple(name for name in BOUNDS if name in given)
+    entered = entrance(session, query, bounds, given)
+    asked = Asked(entered, bounds, tuple(name for name in TESTS if name in given))
+    found = look(session, asked, {**given, "most": min(NEAR, LOOK)})
     if len(found) <= query.limit:
-        found = look(session, query, within, LOOK)
+        found = look(session, asked, {**given, "most": LOOK})
     shown = found[: query.limit]
     if len(found) > query.limit:
         end: tuple[int, str] | None = shown[-1]
     else:
-        last = select(row.opened_ms, row.id).where(*within).order_by(*newest_first)
-        end = session.exec(last.offset(LOOK - 1).limit(1)).first()
+        last = session.execute(last_looked_at(entered, bounds), {**given, "most": LOOK - 1}).first()
+        end = (last[0], last[1]) if last else None
     regressions = sorted(
-        regressions_of(session, col(row.id).in_([id_ for _, id_ in shown])),
+        regressions_of(session, ROW.id.in_([id_ for _, id_ in shown])),
         key=lambda one: (one.opened_ms, one.id),
         reverse=True,
     )
     return Page(tuple(regressions), written(*end) if end else None)
 
 
-def look(
-    session: Session, query: Query, within: list[Condition], most: int
-) -> list[tuple[int, str]]:
-    """Times and ids of what meets a query among so many entries, one more than a page holds."""
-    row = RegressionRow
-    newest_first = col(row.opened_ms).desc(), col(row.id).desc()
-    entry = [getattr(row, name) for name in ENTRY]
-    looked = sqlalchemy.select(*entry).where(*within).order_by(*newest_first).limit(most).subquery()
-    found = session.exec(
-        select(looked.c.opened_ms, looked.c.id)
-        .where(*tests(query, looked.c))
-        .order_by(looked.c.opened_ms.desc(), looked.c.id.desc())
-        .limit(query.limit + 1)
-    )
-    return [(at_ms, id_) for at_ms, id_ in found]
+class Asked(NamedTuple):
+    """What a look is made of; of each there is one statement, that is made once.
+
+    `entered` is what the index that is looked into is entered by, a column or `LIVE`; None for all.
+    `bounds` and `tests` are the names of values that are given.
+    """
+
+    entered: str | None
+    bounds: tuple[str, ...]
+    tests: tuple[str, ...]
 
 
-def span(query: Query) -> list[Condition]:
-    """The part of the order that is asked for."""
-    row, found = RegressionRow, []
-    if query.since_ms is not None:
-        found.append(col(row.opened_ms) >= query.since_ms)
-    if query.until_ms is not None:
-        found.append(col(row.opened_ms) <= query.until_ms)
+def values(query: Query) -> dict[str, Any]:
+    """What is given of a query, and how many rows one look gives: one more than a page holds."""
+    given = {name: getattr(query, name) for name in (*TESTS[1:], "since_ms", "until_ms")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if query.phases is not None:
+        given["phases"] = [str(one) for one in query.phases]
     if query.cursor is not None:
-        at_ms, id_ = read(query.cursor)
-        # The bound on the time alone is what an index is entered at.
-        found.append(col(row.opened_ms) <= at_ms)
-        found.append(or_(col(row.opened_ms) < at_ms, col(row.id) < id_))
-    return found
+        given["cursor"], given["cursor_id"] = read(query.cursor)
+    return {**given, "rows": query.limit + 1}
 
 
-def entrance(session: Session, query: Query, within: list[Condition]) -> list[Condition]:
-    """The condition whose index is looked into: the rarest that is given; none for all pages."""
-    row = RegressionRow
+def look(session: Session, asked: Asked, given: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Times and ids of what meets a query among so many entries, one more than a page holds."""
+    return [(at_ms, id_) for at_ms, id_ in session.execute(looking(asked), given)]
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def looking(asked: Asked) -> Select[Any]:
+    """The statement of a look: entries in their order, and those of them that pass all tests."""
+    entry = [ROW[name] for name in ENTRY]
+    entries = sqlalchemy.select(*entry).where(*within(asked.entered, asked.bounds))
+    looked = entries.order_by(*NEWEST_FIRST).limit(bindparam("most", type_=Integer)).subquery()
+    chosen: Select[Any] = sqlalchemy.select(looked.c.opened_ms, looked.c.id)
+    return (
+        chosen.where(*(test(looked.c, name) for name in asked.tests))
+        .order_by(looked.c.opened_ms.desc(), looked.c.id.desc())
+        .limit(bindparam("rows", type_=Integer))
+    )
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def last_looked_at(entered: str | None, bounds: tuple[str, ...]) -> Select[Any]:
+    """The statement of the last entry that a whole look comes to."""
+    chosen = sqlalchemy.select(ROW.opened_ms, ROW.id)
+    of_them = chosen.where(*within(entered, bounds)).order_by(*NEWEST_FIRST)
+    return of_them.offset(bindparam("most", type_=Integer)).limit(1)
+
+
+def within(entered: str | None, bounds: tuple[str, ...]) -> list[Condition]:
+    """The part of the order that is looked at."""
+    return [*(BOUNDS[name] for name in bounds), *([ENTRANCES[entered]] if entered else [])]
+
+
+def test(entry: Any, name: str) -> Condition:
+    """What an entry of an index must meet."""
+    if name == "phases":
+        return cast(Condition, entry.phase.in_(bindparam("phases", expanding=True)))
+    return cast(Condition, getattr(entry, name) == bindparam(name))
+
+
+def entrance(
+    session: Session, query: Query, bounds: tuple[str, ...], given: Mapping[str, Any]
+) -> str | None:
+    """What the index is entered by: the rarest condition that is given; None for all pages."""
     if query.phases is not None and not any(phase.is_over for phase in query.phases):
         # What is not over is little; its index holds nothing else.
-        return [col(row.open_key).is_not(None)]
-    given = [
-        column == value
-        for column, value in (
-            (col(row.target), query.target),
-            (col(row.rule), query.rule),
-            (col(row.signal), query.signal),
-        )
-        if value is not None
-    ]
-    if len(given) < 2:
-        return given
-
-    def known(condition: Condition) -> int:
-        some = select(row.id).where(and_(condition, *within)).limit(PROBE).subquery()
-        return session.exec(select(func.count()).select_from(some)).one()
-
-    return [min(given, key=known)]
+        return LIVE
+    leading = [name for name in LEADING if name in given]
+    if len(leading) < 2:
+        return leading[0] if leading else None
+    counts = {name: session.execute(counted(name, bounds), given).scalar_one() for name in leading}
+    return min(leading, key=lambda name: int(counts[name]))
 
 
-def tests(query: Query, entry: Any) -> list[Condition]:
-    """What an entry of an index must meet."""
-    found = []
-    for name in ("kind", "severity", "signal", "rule", "target"):
-        value = getattr(query, name)
-        if value is not None:
-            found.append(getattr(entry, name) == value)
-    if query.phases is not None:
-        found.append(entry.phase.in_(query.phases))
-    return found
+@lru_cache(maxsize=MOST_STATEMENTS)
+def counted(entered: str, bounds: tuple[str, ...]) -> Select[Any]:
+    """The statement that counts entries, no more than tell what is rare."""
+    some = sqlalchemy.select(ROW.id).where(*within(entered, bounds))
+    return sqlalchemy.select(func.count()).select_from(some.limit(PROBE).subquery())
 
 
 def written(opened_ms: int, id_: str) -> str:

@@ -83,9 +83,10 @@ class Refill:
             return {}
         known = self.book.read()
         signals = self.detector.definitions.signals
+        first_ms = self.detector.history.oldest_ms()
         changes = {}
         for name, signal in signals.items():
-            changes[name] = self.compare(signal, known.get(name), now_ms)
+            changes[name] = self.compare(signal, known.get(name), now_ms, first_ms)
         for name, fill in known.items():
             if name not in signals and fill.gone_ms is None:
                 self.book.write(replace(fill, gone_ms=self.before_ticks_ms(now_ms)))
@@ -93,12 +94,20 @@ class Refill:
         self.begun = True
         return changes
 
-    def compare(self, signal: Signal, known: Fill | None, now_ms: int) -> Change:
-        """Decide what one signal needs, and write it down before anything is done."""
+    def compare(
+        self, signal: Signal, known: Fill | None, now_ms: int, first_ms: int | None
+    ) -> Change:
+        """Decide what one signal needs, and write it down before anything is done.
+
+        Nothing is looked for before `first_ms`, the oldest sample that is kept.
+        """
         name, print_ = signal.name, fingerprint(signal)
         until_ms = self.before_ticks_ms(now_ms) // signal.form.window_ms * signal.form.window_ms
         over_ms = round(signal.form.over * 1000)
         oldest_ms = (now_ms - self.reach.samples_ms) // over_ms * over_ms
+        # A window has samples from after its beginning.
+        begun_ms = until_ms if first_ms is None else (first_ms - 1) // over_ms * over_ms
+        oldest_ms = max(oldest_ms, min(begun_ms, until_ms))
         whole = Fill(name, print_, oldest_ms, until_ms, until_ms)
         if known is None:
             self.start(whole)
@@ -127,7 +136,10 @@ class Refill:
     def start(self, fill: Fill) -> None:
         """Write down what is to be done."""
         self.book.write(fill)
-        self.waiting[fill.signal] = fill
+        if fill.is_done:
+            self.show(fill)
+        else:
+            self.waiting[fill.signal] = fill
 
     def drop(self, signal: Signal, now_ms: int) -> None:
         """Drop what was made by another definition; its open regressions end.

@@ -82,7 +82,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the mildest."""
-        return list(Severity).index(self)
+        return RANKS[self]
+
+
+RANKS = {one: place for place, one in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,15 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Index,
+    Row,
     Select,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, Session, SQLModel
 
+from detector.finding import Finding
 from detector.regression import (
     Deployment,
     Incident,
@@ -82,17 +85,28 @@ class IncidentRow(SQLModel, table=True):
         self, regressions: tuple[Regression, ...], deployment: Deployment | None
     ) -> Incident:
         """What the row stands for."""
-        return Incident(
-            id=self.id,
-            labels=Labels.of(self.labels),
-            phase=Phase(self.phase),
-            severity=Severity(self.severity),
-            opened_ms=self.opened_ms,
-            resolved_ms=self.resolved_ms,
-            version=self.version,
-            regressions=regressions,
-            deployment=deployment,
-        )
+        return incident_of(self, regressions, deployment)
+
+
+def incident_of(
+    row: Any,
+    regressions: tuple[Regression, ...],
+    deployment: Deployment | None,
+    finding: Finding | None = None,
+) -> Incident:
+    """The incident of a row, watched or only read, with what belongs to it."""
+    return Incident(
+        id=row.id,
+        labels=Labels.of(row.labels),
+        phase=Phase(row.phase),
+        severity=Severity(row.severity),
+        opened_ms=row.opened_ms,
+        resolved_ms=row.resolved_ms,
+        version=row.version,
+        regressions=regressions,
+        deployment=deployment,
+        finding=finding or Finding(),
+    )
 
 
 class RegressionRow(SQLModel, table=True):
@@ -193,30 +207,32 @@ SAME = (
 # What a regression is without its evidence, which is most of what is read and parsed of it.
 BRIEF = (*SAME, "incident_id", "kind", "earlier", "tags", "unit", "labels", "severity", "phase")
 
+# What a heading is made of. All of it stands before the evidence, behind which a row of an SQLite
+# file goes on in other pages.
+NAMED = (
+    "id", "incident_id", "fingerprint", "rule", "signal", "title", "unit", "labels", "worse",
+    "severity", "phase", "value", "worst", "threshold", "baseline", "began_lo_ms", "began_hi_ms",
+    "opened_ms", "updated_ms",
+)  # fmt: skip
+
 
 def regressions_of(
     session: Session, condition: ColumnElement[bool], names: Sequence[str] = (*BRIEF, "evidence")
 ) -> Iterator[Regression]:
-    """Regressions that meet a condition; those without their evidence are shown, never stored.
-
-    Read as columns: rows that are watched for changes cost as much again.
-    """
-    chosen: Select[Any] = sqlalchemy.select(*(getattr(RegressionRow, name) for name in names))
-    found = session.execute(chosen.where(condition))
+    """Regressions that meet a condition; those that are not read whole are shown, never stored."""
+    row = columns(RegressionRow)
+    chosen: Select[Any] = sqlalchemy.select(*(row[name] for name in names))
+    found = session.execute(chosen.where(condition)).all()
     return (domain(dict(zip(names, row, strict=True))) for row in found)
-
-
-def brief(session: Session, condition: ColumnElement[bool]) -> Iterator[Regression]:
-    """Regressions that meet a condition, without their evidence: to be shown, never stored."""
-    return regressions_of(session, condition, BRIEF)
 
 
 def domain(found: dict[str, Any]) -> Regression:
     """The regression of these columns."""
     found["incident_id"] = found["incident_id"] or ""
-    found["kind"] = Kind(found["kind"])
-    found["earlier"] = tuple((lo, hi) for lo, hi in found["earlier"])
-    found["tags"] = tuple(map(Tag, found["tags"]))
+    if "kind" in found:  # not of those that are only named
+        found["kind"] = Kind(found["kind"])
+        found["earlier"] = tuple((lo, hi) for lo, hi in found["earlier"])
+        found["tags"] = tuple(map(Tag, found["tags"]))
     found["unit"] = Unit(found["unit"])
     found["labels"] = Labels.of(found["labels"])
     found["severity"] = Severity(found["severity"])
@@ -290,6 +306,23 @@ class DeploymentRow(SQLModel, table=True):
     def domain(self) -> Deployment:
         """What the row stands for."""
         return Deployment(**self.model_dump())
+
+
+def columns(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Any]:
+    """The columns of a table for statements whose rows no session watches.
+
+    Watched rows cost as much again, and so does the making of statements that could give them.
+    """
+    found: ReadOnlyColumnCollection[str, Any] = sqlalchemy.inspect(table).local_table.c
+    return found
+
+
+def read_only(
+    session: Session, table: type[SQLModel], condition: Any, *order: Any, limit: int | None = None
+) -> Sequence[Row[Any]]:
+    """Rows with their columns as members, as they are now and for reading only."""
+    chosen: Select[Any] = sqlalchemy.select(*columns(table)).where(condition)
+    return session.execute(chosen.order_by(*order).limit(limit)).all()
 
 
 class ProgressRow(SQLModel, table=True):

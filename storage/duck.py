@@ -106,6 +106,12 @@ class DuckHistory:
         labels, index, ids = compact(columns["series"][kept], self.series.names)
         return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept], ids)
 
+    @counted(Part.HISTORY)
+    def oldest_ms(self) -> int | None:
+        """The time of the oldest sample that is kept; None where there is none."""
+        found = self.file.cursor().execute("SELECT min(ts) FROM samples").fetchone()
+        return None if found is None or found[0] is None else int(found[0])
+
     def put_windows(self, *windows: Windows) -> None:
         """Store windows, of any signals, in one transaction; same series, end, length replaces."""
         filled = [one for one in windows if len(one)]

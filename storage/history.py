@@ -162,6 +162,10 @@ class History(Protocol):
         """The samples of the chosen series in `(start, end]`."""
         ...
 
+    def oldest_ms(self) -> int | None:
+        """The time of the oldest sample that is kept; None where there is none."""
+        ...
+
     def put_windows(self, *windows: Windows) -> None:
         """Store windows, of any signals, in one transaction; same series, end, length replaces."""
         ...

@@ -15,24 +15,24 @@ from typing import Any
 
 import msgspec
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from storage.cost import Part, spent
 from storage.sizes import size_bytes
 
 BUSY_SECONDS = 10.0
+KEPT_CONNECTIONS = 4
+MOST_LOG_BYTES = 16 * 1024 * 1024
+"""What the log of an SQLite state is cut down to once a writer begins it anew."""
 READS = "plimsoll_reads"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 ADDRESSES = "sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
 CHANGING = frozenset({"INSERT", "UPDATE", "DELETE"})
 ORPHANS = "PRAGMA foreign_key_check"
+VERSIONS = "alembic_version"
 LARGEST_KEY = 2**31 - 1
 """The largest number that a database gives to a row. PostgreSQL refuses to compare with more."""
 MIGRATING = 0x506C696D  # any number that nobody else locks; this one spells "Plim"
@@ -133,29 +133,29 @@ class State:
     def revision(self) -> str | None:
         """The version of the tables; None where there are none yet."""
         with self.opened() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return revision_of(connection)
 
     def migrate(self) -> None:
         """Bring the tables to this version; a state written by a newer version is refused."""
-        config = migrations()
-        scripts = ScriptDirectory.from_config(config)
-        known = revisions(scripts)
+        known = revisions()
         with self.opened(checked=False) as connection:
             if self.engine.dialect.name == POSTGRESQL:
                 # Of replicas that start together one makes the tables, the others wait for it.
                 connection.execute(
                     sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING}
                 )
-            current = MigrationContext.configure(connection).get_current_revision()
+            current = revision_of(connection)
             if current is not None and current not in known:
                 raise StateError(
                     f"the state is of a newer version of Plimsoll (revision {current}): "
                     "start that version, or restore a backup made before the upgrade"
                 )
-            if current == scripts.get_current_head():
+            if current == known[-1]:
                 return
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            # Most starts change no table, and then Alembic need not be loaded.
+            from storage.migrating import upgrade
+
+            upgrade(connection)
             # Of every row: seconds over a large state, so only after tables were changed.
             if self.file is not None and connection.exec_driver_sql(ORPHANS).first() is not None:
                 raise StateError(f"{self.address} refers to rows that are gone: restore a backup")
@@ -192,18 +192,18 @@ class State:
         self.engine.dispose()
 
 
-def migrations() -> Config:
-    """Where the migrations stand."""
-    config = Config()
-    scripts = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", scripts.replace("%", "%%"))
-    return config
+def revisions() -> tuple[str, ...]:
+    """The versions of the tables that this program knows, the oldest first."""
+    folder = Path(__file__).parent / "migrations" / "versions"
+    return tuple(sorted(one.name[:4] for one in folder.glob("[0-9]*_*.py")))
 
 
-def revisions(scripts: ScriptDirectory | None = None) -> frozenset[str]:
-    """The versions of the tables that this program knows."""
-    scripts = scripts or ScriptDirectory.from_config(migrations())
-    return frozenset(one.revision for one in scripts.walk_revisions())
+def revision_of(connection: sqlalchemy.Connection) -> str | None:
+    """The version of the tables as Alembic notes it; None where there are none yet."""
+    if not sqlalchemy.inspect(connection).has_table(VERSIONS):
+        return None
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSIONS}").scalar()
+    return None if found is None else str(found)
 
 
 def first_line(error: sqlalchemy.exc.DBAPIError) -> str:
@@ -258,10 +258,14 @@ def make_engine(url: str) -> Engine:
         return sqlalchemy.create_engine(parsed, pool_pre_ping=True, json_deserializer=document)
     if parsed.database in (None, "", ":memory:"):
         raise StateError(f"a state in memory would be lost; use {ADDRESSES}")
-    # NullPool: SQLite connections are cheap, and a pooled one keeps the log from being truncated.
+    # A new connection reads the whole schema before its first statement, which costs more than most
+    # statements do. However many are asked for are made; so many are kept, the last one first.
     engine = sqlalchemy.create_engine(
         parsed,
-        poolclass=NullPool,
+        poolclass=QueuePool,
+        pool_size=KEPT_CONNECTIONS,
+        max_overflow=-1,
+        pool_use_lifo=True,
         connect_args={"timeout": BUSY_SECONDS},
         json_deserializer=document,
     )
@@ -273,6 +277,8 @@ def make_engine(url: str) -> Engine:
         write_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # The log is emptied when the last connection goes, and these stay.
+        cursor.execute(f"PRAGMA journal_size_limit={MOST_LOG_BYTES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -20,7 +20,7 @@ from api.shapes import Shape
 from detector.incidents import Depth
 from detector.paging import BadCursorError, read, written
 from detector.regression import Incident, Phase, Severity
-from detector.tables import IncidentRow
+from detector.tables import IncidentRow, columns
 
 routes = router("incidents")
 
@@ -66,7 +66,7 @@ def find(house: Rooms, asked: IncidentsAsked) -> tuple[list[Incident], str | Non
             raise bad_cursor() from None
         shown = rows[: asked.limit]
         ids = [id_ for id_, _ in shown]
-        found = house.book.incidents(session, col(IncidentRow.id).in_(ids), depth=Depth.BRIEF)
+        found = house.book.incidents(session, columns(IncidentRow).id.in_(ids), depth=Depth.NAMED)
     place = {id_: i for i, id_ in enumerate(ids)}
     found.sort(key=lambda one: place[one.id])
     more = len(rows) > len(shown)

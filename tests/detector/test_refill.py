@@ -301,12 +301,25 @@ def test_begin_is_done_once(tmp_path: Path) -> None:
     place.close()
 
 
-def test_an_empty_history_is_done_in_a_few_steps(tmp_path: Path) -> None:
+def test_of_an_empty_history_there_is_nothing_to_do(tmp_path: Path) -> None:
     place = Place(tmp_path, chosen(SIGNALS))
     place.refill.begin(NOON_MS)
-    assert place.refilled() <= 12 * len(SIGNALS)
+    assert not place.refill.waiting
     assert not place.refill.step()
     assert place.backfills["level"] == Backfill(BackfillSource.SAMPLES, 1.0)
+    place.close()
+
+
+def test_nothing_is_looked_for_before_the_oldest_sample(tmp_path: Path) -> None:
+    place = Place(tmp_path, chosen({"level": LEVEL}))
+    series = [Labels.of({NAME: "level", "target": "shop"})]
+    place.history.append(Samples.at(series, NOON_MS - 7 * MINUTE_MS, [4.0]))
+    place.refill.begin(NOON_MS)
+    (fill,) = place.refill.waiting.values()
+    assert NOON_MS - 12 * MINUTE_MS <= fill.since_ms < NOON_MS - 7 * MINUTE_MS
+    assert place.refilled() == 1
+    (only,) = place.history.windows("level", 0, NOON_MS, seconds=300.0).rows()
+    assert (only.value, only.n) == (4.0, 1.0)
     place.close()
 
 

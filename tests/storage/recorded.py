@@ -13,13 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from api.access import book
 from api.access.token import Scope
-from storage.state import State, migrations, sqlite_url
+from storage.migrating import upgrade
+from storage.state import State, revisions, sqlite_url
 from tests.api.shop import NOW_MS, close, shop_house
 
 FOLDER = Path(__file__).parent / "states"
@@ -33,8 +32,7 @@ MADE_UP: dict[str, Any] = {
 
 def chain() -> list[str]:
     """All revisions, the oldest first."""
-    scripts = ScriptDirectory.from_config(migrations())
-    return [one.revision for one in scripts.walk_revisions()][::-1]
+    return list(revisions())
 
 
 def file_of(revision: str) -> Path:
@@ -71,11 +69,9 @@ def lived(folder: Path) -> dict[str, list[Row]]:
 
 def upgraded(state: State, revision: str) -> None:
     """Bring an empty state to a revision, as a version of that time did."""
-    config = migrations()
     with state.engine.connect() as connection:
-        config.attributes["connection"] = connection
         connection.begin()
-        command.upgrade(config, revision)
+        upgrade(connection, revision)
         connection.commit()
 
 

@@ -64,9 +64,12 @@ class Home:
         return float(found.values[-1]), number
 
     def back_up(self, target: Path) -> Manifest:
-        with closing(DuckFile(self.history)) as file:
+        with (
+            closing(DuckFile(self.history)) as file,
+            closing(State(sqlite_url(self.state))) as state,
+        ):
             DuckHistory(file)
-            return packed(file, State(sqlite_url(self.state)), target)
+            return packed(file, state, target)
 
     def names(self) -> set[str]:
         return {one.name for one in self.directory.iterdir()}

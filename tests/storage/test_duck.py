@@ -66,6 +66,12 @@ def test_a_span_leaves_its_start_out_and_takes_its_end_in(history: DuckHistory) 
     assert history.samples([UP], 10, 20).at_ms.tolist() == [11, 20]
 
 
+def test_the_oldest_sample_is_known_from_any_series(history: DuckHistory) -> None:
+    assert history.oldest_ms() is None
+    history.append(Samples.of([Sample(up(job="a"), 2000, 1.0), Sample(up(job="b"), 1000, 1.0)]))
+    assert history.oldest_ms() == 1000
+
+
 def test_a_series_has_the_same_id_in_every_answer(history: DuckHistory) -> None:
     history.append(Samples.at([up(job=one) for one in "abc"], 1, [1.0, 2.0, 3.0]))
     first = history.samples([UP], 0, 10)

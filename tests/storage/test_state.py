@@ -3,14 +3,15 @@
 import re
 import threading
 import traceback
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
@@ -21,7 +22,8 @@ import detector.tables
 from detector.book import Book
 from detector.regression import Kind, Phase, Step
 from storage.config import StorageConfig
-from storage.state import State, StateError, migrations, revisions
+from storage.migrating import migrations, upgrade
+from storage.state import State, StateError, revisions, sqlite_url
 from tests.postgres import Postgres
 
 TABLES = (
@@ -207,12 +209,16 @@ def inserted(state: State, table: str, values: dict[str, object]) -> None:
         )
 
 
+def test_versions_are_told_from_the_names_of_migrations_as_alembic_tells_them() -> None:
+    scripts = ScriptDirectory.from_config(migrations())
+    assert list(revisions()) == [one.revision for one in scripts.walk_revisions()][::-1]
+    assert revisions()[-1] == scripts.get_current_head()
+
+
 def test_what_the_first_version_wrote_is_read_after_the_upgrade(state_url: str) -> None:
     state = State(state_url)
     with state.opened() as connection:
-        config = migrations()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        upgrade(connection, "0001")
         connection.commit()
     for table, values in FIRST.items():
         inserted(state, table, values)
@@ -350,3 +356,21 @@ def test_an_error_in_a_statement_does_not_tell_the_password(state_url: str) -> N
     assert SECRET not in str(raised.value)
     assert SECRET not in repr(state)
     state.close()
+
+
+def test_the_log_of_a_large_write_is_cut_down_though_connections_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.state.MOST_LOG_BYTES", 65_536)
+    path = tmp_path / "state.sqlite3"
+    log = path.with_name(path.name + "-wal")
+    with closing(State(sqlite_url(path))) as state:
+        with state.unit() as session:
+            session.connection().execute(text("CREATE TABLE told (what TEXT)"))
+        for length in (8_000_000, 1, 1):  # the log is begun anew by whoever writes after its end
+            with state.unit() as session:
+                what = {"what": "x" * length}
+                session.connection().execute(text("INSERT INTO told VALUES (:what)"), what)
+            if length > 1:
+                assert log.stat().st_size > 8_000_000
+        assert log.stat().st_size <= 2 * 65_536
