@@ -11,7 +11,7 @@ from functools import cache
 from math import inf, isfinite, isnan, log, nan
 
 from detector.evidence import Span
-from detector.method import LASTING_PER_DAY, TOO_FEW, Method
+from detector.method import TOO_FEW, Method
 
 SAME_HOURS_DAYS, LEAST_DAYS = 7, 2
 Reading = Callable[[int], float]
@@ -91,7 +91,9 @@ class Plain:
             return nan
         pieces = [self.piece(span, season, at - one * span.piece) for one in range(span.count)]
         known = sorted(one for one in pieces if not isnan(one))
-        return known[span.rank] if len(known) >= span.count - span.count // 4 else nan
+        most = 3 / 4 if span.piece == 1 else 2 / 3  # of the pieces lie above
+        rank = int((1 - most) * (span.count - 1) + 1e-9)
+        return known[rank] if len(known) >= span.count - span.count // 4 else nan
 
     def piece(self, span: Span, season: bool, at: int) -> float:
         """The median of the piece that ends with this window."""
@@ -168,7 +170,7 @@ class Plain:
             return nan, inf, largest
         independent = memory.block / span.windows
         most = max(self.limit(number, season, reference, one)[2] for one in past) - centre
-        if span.windows * LASTING_PER_DAY >= self.method.per_day:
+        if span.windows / self.method.per_day * 24 >= 2:  # hours
             tops = sorted(one for one, _ in summaries if isfinite(one))
             often = tops[len(tops) - 1 - len(tops) // 4] - centre
             most = min(most, max(often, strict.rare_counts))

@@ -38,9 +38,9 @@ def small() -> Method:
     return replace(
         method,
         per_day=48,
-        patience=12,
+        patience=3,
         memory=replace(method.memory, block=24, stride=4),
-        strictness=replace(method.strictness, rare_counts=1.0),
+        strictness=replace(method.strictness, rare_counts=0.02),
     )
 
 
