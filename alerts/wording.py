@@ -270,7 +270,9 @@ def where(labels: Labels) -> str:
     """`GET /cart`: the place a person would look at; of other series all label values."""
     place = next((labels.get(name) for name in PLACES if labels.get(name)), "")
     if place:
-        return f"{labels.get('method')} {place}".strip()
+        # A page is judged by device: without it two of them would read the same.
+        device = f" ({labels.get('device')})" if labels.get("device") else ""
+        return f"{labels.get('method')} {place}{device}".strip()
     plain_labels = labels.without("__name__", "service", "job")
     return " ".join(value for _, value in plain_labels) or labels.get("service")
 

@@ -58,12 +58,12 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
         problem = getattr(error, "problem", None) or "it cannot be read"
         line = mark.line + 1 if mark else None
         hint = "Indent with blanks, two for each level; quote values that hold `: ` or `#`."
-        document.faults.append(Fault("", f"this is no YAML: {problem}", hint, line))
+        document.faults.append(Fault("", f"is no YAML: {problem}", hint, line))
         return document
     if node is None:
         return document
     if not isinstance(node, yaml.MappingNode):
-        reason = "it must hold sections like `collector:` and `alerts:`"
+        reason = "must hold sections like `collector:` and `alerts:`"
         document.faults.append(Fault("", reason, line=node.start_mark.line + 1))
         return document
     if not is_bounded(node):

@@ -236,8 +236,9 @@ def check(config: Config = None) -> None:
     settings = load(config)
     definitions = settings.definitions
     name = config or (FILE if FILE.exists() else "the defaults")
+    count = len(list(settings.collector.watched()))
     out.print(
-        f"[bold green]ok:[/] {name}: {len(list(settings.collector.watched()))} targets, "
+        f"[bold green]ok:[/] {name}: {count} target{'s' * (count != 1)}, "
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
         f"Slack {'configured' if settings.alerts.slack else 'not configured'}"

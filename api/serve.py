@@ -68,8 +68,9 @@ log = logging.getLogger(__name__)
 
 
 OPEN_VIEWS = "page-views.msgpack"
-SWITCH_SECONDS = 0.001
 """The file that page views which are not over outlive a restart in."""
+
+SWITCH_SECONDS = 0.001
 
 
 class StartError(Exception):
@@ -165,13 +166,18 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host.strip("[]"), port), family=family, backlog=512)
     except OSError as error:
         raise StartError(
-            f"cannot listen on {host}:{port} ({error.strerror}): stop what listens there, or "
+            f"cannot listen on {host}:{port} ({reason(error)}): stop what listens there, or "
             "choose another `server.port` in plimsoll.yaml"
         ) from None
     # Connections inherit it; asyncio sets it only on those that name their protocol. Without it the
     # second piece of an answer waits some 40 ms until the first is acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def reason(error: OSError) -> str:
+    """Why, in the system's words; Python adds the address, which stands beside it already."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def certificates(server: ServerConfig) -> dict[str, Any]:

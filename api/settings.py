@@ -123,7 +123,7 @@ def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Set
 
 def build(document: Document) -> Settings:
     """Check a document and compose the settings; `SettingsError` holds every fault."""
-    faults = list(document.faults)
+    faults: list[Fault] = []
     known = [*SECTIONS, *DEFINED]
     for name in document.data:
         if name not in known:
@@ -145,6 +145,9 @@ def build(document: Document) -> Settings:
         dependencies = sections["dependencies"]
         if isinstance(dependencies, DependenciesConfig):
             faults += need_faults(document, dependencies, collector)
+    # What was left out because it could not be read would be found wrong a second time.
+    unread = {one.key for one in document.faults}
+    faults = [*document.faults, *(one for one in faults if one.key not in unread)]
     if faults:
         raise SettingsError(None, faults)
     return Settings(**sections, definitions=definitions)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ def lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield row(
         "open",
         f"{found['critical']} critical, {found['warning']} warning, {found['info']} info; "
-        f"{found['incidents']} incidents",
+        f"{found['incidents']} incident{'s' * (found['incidents'] != 1)}",
     )
     yield row(
         "targets", f"{targets['up']} up, {targets['down']} down{down}, {targets['pending']} pending"

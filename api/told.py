@@ -9,7 +9,7 @@ from api.house import House
 from detector.incidents import Depth, batched
 from detector.paging import Query
 from detector.regression import Incident, Kind, Phase, Regression
-from detector.tables import IncidentRow, columns
+from detector.tables import IncidentRow, RegressionRow, columns, regressions_of
 
 RECENT = 8
 LATELY = (Phase.RESOLVED, Phase.ACCEPTED)
@@ -43,6 +43,17 @@ def told(
         found += house.book.incidents(session, columns(IncidentRow).id.in_(some), depth=depth)
     incidents = {one.id: one for one in found}
     return [Told(one, incidents.get(one.incident_id)) for one in rows]
+
+
+def whole(session: Session, regressions: Iterable[Regression]) -> list[Regression]:
+    """The same regressions with their evidence, in their order: chosen first, only then read."""
+    chosen = [one.id for one in regressions]
+    read: dict[str, Regression] = {}
+    for some in batched(chosen):
+        read |= {
+            one.id: one for one in regressions_of(session, columns(RegressionRow).id.in_(some))
+        }
+    return [read[one] for one in chosen]
 
 
 def open_now(house: House, session: Session) -> list[Told]:

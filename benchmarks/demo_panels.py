@@ -52,7 +52,7 @@ from tests.dashboards.grafana import panels
 from tests.servers import prometheus, victoriametrics
 
 QUIET_SECONDS = 120
-PATIENCE_SECONDS = 420
+PATIENCE_SECONDS = 900  # after a deployment five minutes are let settle
 AFTER_SECONDS = 60
 DAYS = 8
 EVERY_MS = 600_000

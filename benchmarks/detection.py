@@ -89,11 +89,12 @@ def found(
     for sign in {"up": (1.0,), "down": (-1.0,), "both": (1.0, -1.0)}[direction]:
         assessment = method.judge(sign * plain, judged.first)
         seen = assessment.suspected if suspected else assessment.changed
-        if not seen.any():
+        columns = Telling().told(seen, assessment.size, judged.at, judged.seconds)
+        if not columns:
             continue
         span = assessment.span
         same = same_hours(upwards, method.per_day, method.around)
-        for column in Telling().told(seen, assessment.size, judged.at, judged.seconds):
+        for column in columns:
             began = beginning(upwards, same, column, method.spans[span[column]])
             best = column if began is None else began.first + began.change.best
             result.append((float(judged.at[column]), float(judged.at[best])))

@@ -38,6 +38,7 @@ STATES = {
     3: ("critical", "red"),
 }
 OPEN_WORDS = {word: (word, colour) for word, colour in STATES.values()}
+OR_NONE_OPEN = {**OPEN_WORDS, "none": ("none open", "green")}
 UNUSUAL = (Threshold(2, Severity.INFO), Threshold(4, Severity.WARNING))
 
 
@@ -118,7 +119,7 @@ def open_now(labels: Sequence[str], *which: str) -> Viz:
         ),
         query(or_none(f"{open_regressions(labels, *which)} > 0", "severity"), shape=Shape.TABLE),
         columns,
-        words={"severity": {**OPEN_WORDS, "none": ("none open", "green")}},
+        words={"severity": OR_NONE_OPEN},
         empty="Plimsoll is not scraped.",
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dashboards.figures import STATES, legend_of, open_count, open_now, states
+from dashboards.figures import OR_NONE_OPEN, STATES, legend_of, open_count, open_now, states
 from dashboards.frame import Sheet, Spans, open_regressions
 from dashboards.grid import Section, Shelf
 from dashboards.links import history_of
@@ -128,6 +128,7 @@ def every(labels: Sequence[str]) -> Viz:
         ("severity", "signal", "rule", *labels),
         [Column("open for", or_none(seconds_open(labels), "severity"), "s")],
         empty="Plimsoll is not scraped.",
+        words={"severity": OR_NONE_OPEN},
     )
 
 

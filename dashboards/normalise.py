@@ -1,7 +1,7 @@
 """The single way out: what grafanalib writes, as classic dashboard JSON that Grafana reads today.
 
 grafanalib's defaults come from Grafana 4 to 6. Left alone they make Grafana run thirty migrations,
-one of which drops the shared crosshair; under a modern schema version no migration repairs them. So
+one of which drops the shared tooltip; under a modern schema version no migration repairs them. So
 everything dead is taken away here, and what must be there is put in.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from grafanalib.core import Dashboard
 
 SCHEMA_VERSION = 42  # the final version of the classic form
-SHARED_CROSSHAIR = 1
+SHARED_TOOLTIP = 2
 UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")  # a longer one is refused by Grafana
 
 DEAD_ON_DASHBOARD = {
@@ -65,7 +65,7 @@ def normalise(dashboard: Dashboard) -> dict[str, Any]:
         "annotations": {"list": [annotation_of(one) for one in raw["annotations"]["list"]]},
         "editable": False,
         "fiscalYearStartMonth": 0,
-        "graphTooltip": SHARED_CROSSHAIR,
+        "graphTooltip": SHARED_TOOLTIP,
         "liveNow": False,
         "panels": panels,
         "preload": False,

@@ -28,6 +28,7 @@ UNITS = {
     Unit.BYTES_PER_SECOND: "binBps",
     Unit.PER_SECOND: "cps",
     Unit.COUNT: "short",
+    Unit.TIMESTAMP: "none",  # Grafana's times are in milliseconds
 }
 TABLE_OPTIONS = {"cellHeight": "sm", "showHeader": True}
 TABLE_CUSTOM = {"align": "auto", "inspect": False}
@@ -259,16 +260,21 @@ def table(
         [asked],
         options=TABLE_OPTIONS,
         defaults={"custom": TABLE_CUSTOM, "noValue": empty},
-        overrides=[
-            override(
-                column,
-                mappings=worded(values),
-                custom__cellOptions={"type": "color-text", "wrapText": False},
-            )
-            for column, values in words.items()
-        ],
+        overrides=word_looks(words),
         transformations=[organized(columns, {}, {"Time", "Value"})],
     )
+
+
+def word_looks(words: Mapping[str, Mapping[str, tuple[str, str]]]) -> list[dict[str, Any]]:
+    """The word and the colour that values of a column are shown as."""
+    return [
+        override(
+            column,
+            mappings=worded(values),
+            custom__cellOptions={"type": "color-text", "wrapText": False},
+        )
+        for column, values in words.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +287,18 @@ class Column:
     steps: Sequence[Mapping[str, Any]] = ()
 
 
-def ledger(about: About, labels: Sequence[str], columns: Sequence[Column], *, empty: str) -> Viz:
-    """One row for each set of labels, with a number of each column, the first one largest first."""
+def ledger(
+    about: About,
+    labels: Sequence[str],
+    columns: Sequence[Column],
+    *,
+    empty: str,
+    words: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
+) -> Viz:
+    """One row for each set of labels, with a number of each column, the first one largest first.
+
+    `words` colours values of a column of labels.
+    """
     refs = [chr(ord("A") + at) for at in range(len(columns))]
     # Grafana numbers the values only where more than one query was answered.
     titles = {"Value": columns[0].title} | {
@@ -297,7 +313,7 @@ def ledger(about: About, labels: Sequence[str], columns: Sequence[Column], *, em
         ],
         options={**TABLE_OPTIONS, "sortBy": [{"desc": True, "displayName": columns[0].title}]},
         defaults={"custom": TABLE_CUSTOM, "noValue": empty},
-        overrides=[column_look(one) for one in columns],
+        overrides=[*word_looks(words or {}), *(column_look(one) for one in columns)],
         transformations=[
             {"id": "merge", "options": {}},
             organized([*labels, *titles], titles, {"Time"}),

@@ -30,6 +30,10 @@ from storage.duration import written
 
 Json = dict[str, Any]
 KIND = "regression"
+# Time to the millisecond, as Grafana wants it; Prometheus' templates know it only by asking.
+MOMENT = '{{{{ with query "{}" }}}}{{{{ . | first | value | printf "%.0f" }}}}000{{{{ end }}}}'
+#: The six hours before an evaluation: a link in an old message still leads there.
+AROUND = f"&from={MOMENT.format('time() - 21600')}&to={MOMENT.format('time()')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +188,7 @@ def alert(
     }
     if told.grafana_url:
         chosen = f"plimsoll-overview?var-signal={signal.name}"
-        annotations["dashboard_url"] = f"{told.grafana_url}/d/{chosen}"
+        annotations["dashboard_url"] = f"{told.grafana_url}/d/{chosen}{AROUND}"
     if rule.runbook:
         home = told.plimsoll_url if rule.runbook.startswith("/") else ""
         annotations["runbook_url"] = f"{home}{rule.runbook}"

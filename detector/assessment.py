@@ -23,7 +23,8 @@ class Assessment:
     """The evidence at some windows: `[..., spans, windows]`, spans from the shortest.
 
     `agreeing`: the share of the comparable references that are beyond their thresholds;
-    `suspecting`: beyond the lower ones of a suspicion. `effect`: the median change they see.
+    `suspecting`: beyond the lower ones of a suspicion; after hours of suspicion the two are one.
+    `effect`: the median change they see.
     `least`: the change this span could just see (the best threshold); infinite when cold.
     """
 

@@ -9,6 +9,10 @@ distance between "as bad as ever in two weeks" and "worse than chance would make
 A statistic with few independent values in the memory (a day's level: fourteen) has a largest value
 that says little; there the spread of the blocks guards: `guard` robust standard deviations.
 
+What most of the memory does not do is not all learnt: an excursion of hours that fewer than a
+quarter of the blocks reach counts for at most a trebling. It may come again, and is then worth
+telling again, however large it was.
+
 The newest complete block is left out, so that a change does not hide itself.
 """
 
@@ -17,10 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.expected import middle, ordered, sliding
-from storage.history import Floats
+from storage.history import Flags, Floats
 
 NORMAL_MAD = 1.4826  # 1 / the 3/4 quantile of the standard normal
 DOUBLING = 0.693  # in logarithms
+TREBLING = 1.099
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,28 @@ def usual(past: Floats, least: int) -> Floats:
     return np.where(np.isnan(in_order[..., least - 1]), np.nan, middle(in_order))
 
 
+def upper_quartile(in_order: Floats) -> Floats:
+    """What a quarter of the values on the last axis reach; they are sorted, the NaNs last."""
+    known = in_order.shape[-1] - np.isnan(in_order).sum(axis=-1)
+    at = np.maximum(known - 1 - known // 4, 0)
+    result: Floats = np.take_along_axis(in_order, at[..., None], axis=-1)[..., 0]
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kinds:
+    """What the statistics are of: `[statistics]`.
+
+    `independent`: how many independent values a block holds. `floors`: the least change worth a
+    notice, below which nothing has to be learnt slowly. `lasting`: whether their span is so long
+    that what is held for all of it is worth telling each time.
+    """
+
+    independent: Floats
+    floors: Floats
+    lasting: Flags
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strictness:
     """How far beyond the memory is unusual.
@@ -91,7 +118,8 @@ class Strictness:
     t (1 + doubt t), a small one hardly: where a series is so loud that only large changes can be
     seen, what is beyond is a burst of its own more often than a change that matters. From a
     threshold of `doubted_most` on, a doubling, the factor grows no more: else one of 20 times would
-    become one of 190, which nothing reaches.
+    become one of 190, which nothing reaches. `rare_counts`: what fewer than a quarter of the blocks
+    reach counts for at most so much, for statistics of lasting spans.
     """
 
     margin: float = 0.9
@@ -100,40 +128,59 @@ class Strictness:
     guard: float = 3.0
     doubt: float = 0.25
     doubted_most: float = DOUBLING
+    rare_counts: float = np.inf
 
 
 def thresholds(
-    largest: Floats,
-    middles: Floats,
-    independent: Floats,
-    floors: Floats,
-    memory: Memory,
-    strictness: Strictness,
+    largest: Floats, middles: Floats, kinds: Kinds, memory: Memory, strictness: Strictness
 ) -> tuple[Floats, Floats]:
     """The usual value of each statistic in each block, and how far beyond it is unusual.
 
-    `largest` and `middles` are those of the blocks, `[statistics, blocks]`; `independent` is how
-    many independent values a block holds, of each statistic, `floors` the least change worth a
-    notice, below which nothing has to be learnt slowly. The second result is infinite where
-    fewer than `memory.least` blocks are known.
+    `largest` and `middles` are those of the blocks, `[statistics, blocks]`. The second result is
+    infinite where fewer than `memory.least` blocks are known.
     """
     past = before(middles, memory.blocks, memory.left_out, np.nan)
     centre = usual(past, memory.least)
     known = np.maximum(np.isfinite(past).sum(axis=-1), 1)
     spread = NORMAL_MAD * middle(ordered(np.abs(past - centre[..., None])))
+    independent = kinds.independent
     chances = strictness.chances * np.log(np.maximum(independent, 1.0))
     margin = (strictness.margin + chances)[:, None]
     room = margin * (1.0 + strictness.scarcity / (known * independent[:, None]))
     guard = strictness.guard * spread
     counted = np.where(np.isfinite(middles), largest, -np.inf)
-    beyond = np.full(centre.shape, np.inf)
+    most_counts = at_most(counted, centre, kinds.lasting, memory, strictness)
+    # A row for each block, because block after block is taken: what one teaches is bounded by what
+    # the ones before it did.
+    taught, usually = (np.ascontiguousarray(one.T) for one in (counted, centre))
+    limits = np.full(taught.shape, np.inf)
+    rooms, guards, counts_most = (np.ascontiguousarray(one.T) for one in (room, guard, most_counts))
     with np.errstate(invalid="ignore"):
         for block in np.flatnonzero(np.isfinite(centre).any(axis=0)).tolist():
             end = block - memory.left_out
-            most = counted[:, max(end - memory.blocks, 0) : end].max(axis=1)
-            limit = np.maximum(room[:, block] * (most - centre[:, block]), guard[:, block])
+            most = taught[max(end - memory.blocks, 0) : end].max(axis=0)
+            counts = np.fmin(most - usually[block], counts_most[block])
+            limit = np.maximum(rooms[block] * counts, guards[block])
             limit *= 1.0 + strictness.doubt * np.minimum(limit, strictness.doubted_most)
-            beyond[:, block] = np.where(np.isfinite(limit), limit, np.inf)
-            cap = centre[:, block] + memory.creep * np.maximum(beyond[:, block], floors)
-            counted[:, block] = np.fmin(counted[:, block], cap)
-    return centre, beyond
+            limits[block] = limit
+            cap = usually[block] + memory.creep * np.maximum(limit, kinds.floors)
+            taught[block] = np.fmin(taught[block], cap)
+    return centre, np.ascontiguousarray(np.where(np.isfinite(limits), limits, np.inf).T)
+
+
+def at_most(
+    largest: Floats, centre: Floats, lasting: Flags, memory: Memory, strictness: Strictness
+) -> Floats:
+    """For how much the largest value of the memory counts at most: `[statistics, blocks]`.
+
+    What a quarter of the past blocks reach, or `rare_counts`; a pattern of two days a week is in
+    it. Infinite for spans that are not lasting.
+    """
+    result = np.full(centre.shape, np.inf)
+    if np.isinf(strictness.rare_counts):
+        return result
+    reached = np.where(np.isneginf(largest), np.nan, largest)[lasting]
+    in_order = ordered(before(reached, memory.blocks, memory.left_out, np.nan))
+    often = upper_quartile(in_order) - centre[lasting]
+    result[lasting] = np.fmax(often, strictness.rare_counts)
+    return result

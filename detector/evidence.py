@@ -31,6 +31,11 @@ class Span:
         return self.count * self.piece
 
     @property
+    def least(self) -> int:
+        """How many pieces have to be known: three quarters."""
+        return self.count - self.count // 4
+
+    @property
     def rank(self) -> int:
         """Which of the ordered pieces tells: the lower quartile; of medians the lower third."""
         return (self.count - 1) // (4 if self.piece == 1 else 3)
@@ -62,7 +67,7 @@ def held(values: Floats, first_slot: int, every: int, windows: int) -> Floats:
 
 def lower_quartile(in_order: Floats, span: Span) -> Floats:
     """The lower quartile of each ordered row; NaN unless three quarters of it are known."""
-    known = np.isfinite(in_order[..., span.count - 1 - span.count // 4])
+    known = np.isfinite(in_order[..., span.least - 1])
     return np.where(known, in_order[..., span.rank], np.nan)
 
 

@@ -7,6 +7,7 @@ Medians are the lower middle value, an element of the data: the same bits howeve
 
 import numpy as np
 
+from detector.ranks import by_size, middle_of
 from storage.history import Floats
 
 SAME_HOURS_DAYS = 7
@@ -54,9 +55,9 @@ def middle(in_order: Floats) -> Floats:
     return result
 
 
-def shifted(values: Floats, slots: int) -> Floats:
-    """The values of `slots` windows ago; NaN before the beginning."""
-    result = np.full_like(values, np.nan)
+def shifted(values: Floats, slots: int, absent: float = np.nan) -> Floats:
+    """The values of `slots` windows ago; before the beginning `absent`."""
+    result = np.full_like(values, absent)
     if slots < values.shape[-1]:
         result[..., slots:] = values[..., : values.shape[-1] - slots]
     return result
@@ -72,12 +73,11 @@ def same_hours(values: Floats, per_day: int, around: int, about: Floats | None =
     """
     if about is None:
         about = middle(ordered(trailing(values, 2 * around))) if around else values
-    return over_days(
-        np.stack(
-            [shifted(about, day * per_day - around) for day in range(1, SAME_HOURS_DAYS + 1)],
-            axis=-1,
-        )
+    known = np.where(np.isnan(about), np.inf, about)
+    by_rank = by_size(
+        [shifted(known, day * per_day - around, np.inf) for day in range(1, SAME_HOURS_DAYS + 1)]
     )
+    return np.where(np.isfinite(by_rank[LEAST_DAYS - 1]), middle_of(by_rank), np.nan)
 
 
 def over_days(days: Floats) -> Floats:

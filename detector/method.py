@@ -8,6 +8,7 @@ as much and are left aside; of the others at least half must be beyond theirs, a
 would not do: the best of several is partly the luckiest.
 
 Values are oriented so that larger is worse, and on a scale on which a change adds (`transform`).
+What is suspected for hours without a break is found as well: what happens by chance goes away.
 `Method.judge` takes a whole history at once, and what it says at a window rests on that window and
 earlier ones alone: a tick, a replay and the bench ask it, and nothing else.
 """
@@ -19,6 +20,8 @@ import numpy as np
 
 from detector.assessment import Assessment
 from detector.calibration import (
+    TREBLING,
+    Kinds,
     Memory,
     Strictness,
     before,
@@ -29,10 +32,12 @@ from detector.calibration import (
     usual,
 )
 from detector.evidence import Span, held, level, lower_quartile, ordered_pieces, renewed
-from detector.expected import middle, ordered, same_hours, shifted, trailing
+from detector.expected import middle, ordered, same_hours, shifted
+from detector.ranks import MOST, middle_of, ranked, trailing_by_rank
 from storage.history import Flags, Floats, Ints
 
 STRICTNESS = Strictness()
+LASTING_PER_DAY = 12  # a span of two hours or more is lasting
 TOO_FEW = 0.49  # the most that is said of comparisons that agree and are too few
 
 
@@ -51,7 +56,8 @@ class Limits:
 class Method:
     """The parameters of the method for one length of window; `five_minutes` and `coarse` make it.
 
-    `suspicion`: the share of a threshold that is suspected.
+    `suspicion`: the share of a threshold that is suspected. It is enough once it was suspected in
+    `patience` windows in a row (0: never).
     `comparable`: a reference counts if its threshold is at most so many times the best of the span;
     `agreement`: this share of those that count must be beyond.
     """
@@ -65,6 +71,7 @@ class Method:
     memory: Memory
     strictness: Strictness = STRICTNESS
     suspicion: float = 0.8
+    patience: int = 0
     comparable: float = 3.0
     agreement: float = 0.5
     least_agreeing: int = 2
@@ -80,13 +87,16 @@ class Method:
         return 3 if number < self.short else 2
 
     @property
-    def per_block(self) -> Floats:
-        """How many spans without overlap a block of the memory holds, of each statistic."""
-        return self.of_statistics([self.memory.block / span.windows for span in self.spans])
-
-    def of_statistics(self, of_spans: list[float]) -> Floats:
-        """What belongs to each span, for each of its statistics."""
-        return np.repeat(of_spans, [rows.stop - rows.start for rows in self.rows])
+    def kinds(self) -> Kinds:
+        """What each statistic is of; a block holds so many spans of it without overlap."""
+        windows = np.repeat(
+            [span.windows for span in self.spans], [rows.stop - rows.start for rows in self.rows]
+        )
+        return Kinds(
+            independent=self.memory.block / windows,
+            floors=np.repeat(self.floors[:, 0], [rows.stop - rows.start for rows in self.rows]),
+            lasting=windows * LASTING_PER_DAY >= self.per_day,
+        )
 
     @property
     def floors(self) -> Floats:
@@ -106,8 +116,7 @@ class Method:
             *thresholds(
                 tops(known),
                 medians(known[..., :: memory.stride]),
-                self.per_block,
-                self.of_statistics([span.floor for span in self.spans]),
+                self.kinds,
                 memory,
                 self.strictness,
             )
@@ -116,7 +125,20 @@ class Method:
         agreeing, suspecting, effect, least = (
             part.reshape(shape)[:, lead : lead + count] for part in self.weigh(blocks, limits)
         )
+        self._wait(agreeing, suspecting, effect)
         return Assessment(agreeing, suspecting, effect, least, self.floors, self.agreement)
+
+    def _wait(self, agreeing: Floats, suspecting: Floats, effect: Floats) -> None:
+        """Let what has been suspected for as long as patience lasts, until now, be found.
+
+        By spans of at most twice that length: in a longer one most windows are still the same.
+        """
+        patient = sum(span.windows <= 2 * self.patience for span in self.spans)
+        seen = (suspecting >= self.agreement) & (effect >= self.floors)
+        here = np.arange(seen.shape[-1])
+        last = np.maximum.accumulate(np.where(seen[:patient].any(axis=0), -1, here))
+        lasted = here - last >= self.patience
+        agreeing[:patient, lasted] = suspecting[:patient, lasted]
 
     def weigh(self, values: Floats, limits: Limits) -> tuple[Floats, Floats, Floats, Floats]:
         """The evidence: agreeing, suspecting, effect and least, each `[spans, ..., windows]`.
@@ -133,9 +155,9 @@ class Method:
             few = np.minimum(self.least_agreeing, count)
             least[number] = best[..., None]
             lowest = np.where(chosen, centre + self.suspicion * beyond, np.inf)
-            suspecting = np.zeros(seen.shape[1:], np.int8)
-            for one, bound in zip(seen, lowest, strict=True):
-                suspecting += one > bound[..., None]
+            suspecting = (seen > lowest[..., None]).sum(axis=0, dtype=np.int8)
+            if not suspecting.any():
+                continue
             some = np.nonzero(suspecting)  # what is beyond the whole threshold is among these
             of = some[:-1]
             each: tuple[slice | Ints, ...] = (slice(None), *some)
@@ -154,10 +176,6 @@ class Method:
             effect[number][suspected] = middle(ordered(above))
         return shares[0], shares[1], effect, least
 
-    def _last_hour(self, values: Floats) -> Floats | None:
-        """The last hour at every window in order, where what is usual at an hour is made of it."""
-        return ordered(trailing(values, self.hour)) if self.hour == 2 * self.around else None
-
     def _in_blocks(self, values: Floats, first_slot: int, learnt: Flags | None) -> Floats:
         """`[statistics, blocks, block]` of one history."""
         memory, windows, rows = self.memory, values.shape[-1], self.rows
@@ -165,20 +183,25 @@ class Method:
         blocks = -(-(lead + windows) // memory.block)
         result = np.full((rows[-1].stop, blocks * memory.block), np.nan)
         into = result[:, lead : lead + windows]
-        raw_hour = self._last_hour(values)
-        about = None if raw_hour is None else middle(raw_hour)
+        counts = [span.count for span in self.spans if span.piece == 1 and span.count <= MOST]
+        raw = trailing_by_rank(values, counts)
+        ready = self.hour in raw and self.hour == 2 * self.around
+        about = middle_of(raw[self.hour]) if ready else None
         same = same_hours(values, self.per_day, self.around, about)
         residual = np.stack([values, values - same])  # both at once: half the calls
+        rest = trailing_by_rank(residual[1], counts)
         day = level(residual, first_slot, self.per_day, self.day_every)
         quartiles, hour = [], None
         for span in self.spans:
-            if raw_hour is not None and span.windows == self.hour:
-                in_order = np.stack([raw_hour, ordered(trailing(residual[1], span.count))])
+            if span.piece == 1 and span.count in raw:
+                both = (raw[span.count], rest[span.count])
+                quartile = np.stack([ranked(one, span.rank, span.least) for one in both])
+                if span.windows == self.hour:
+                    hour = np.stack([middle_of(one) for one in both])
             else:
-                at = renewed(residual, first_slot, span.piece)
-                in_order = ordered_pieces(residual, at, span)
-            hour = middle(in_order) if span.windows == self.hour else hour
-            quartile = lower_quartile(in_order, span)
+                in_order = ordered_pieces(residual, renewed(residual, first_slot, span.piece), span)
+                hour = middle(in_order) if span.windows == self.hour else hour
+                quartile = lower_quartile(in_order, span)
             quartiles.append(held(quartile, first_slot, span.piece, windows))
         for number, (span, quartile) in enumerate(zip(self.spans, quartiles, strict=True)):
             known = masked(quartile, learnt)
@@ -229,13 +252,16 @@ def five_minutes() -> Method:
         hour=12,
         day_every=6,
         memory=Memory(block=144, stride=12),
+        patience=72,
     )
 
 
 def coarse(window_seconds: int) -> Method:
     """For windows of 15 minutes to 6 hours: spans of 2, 3, 6, 12 and 24 windows.
 
-    One window alone is no evidence of a change that stays.
+    One window alone is no evidence of a change that stays. Whoever sees so little of a series wants
+    to hear of every afternoon in trouble: `Strictness.rare_counts`. With windows of five minutes
+    that found nothing more.
     """
     per_day = 86_400 // window_seconds
     floors = zip((2, 3, 6, 12, 24), (0.12, 0.10, 0.08, 0.06, 0.06), strict=True)
@@ -247,4 +273,5 @@ def coarse(window_seconds: int) -> Method:
         hour=6,
         day_every=1,
         memory=Memory(block=max(per_day // 2, 1), stride=1, creep=1.0),
+        strictness=Strictness(rare_counts=TREBLING),
     )

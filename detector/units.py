@@ -1,6 +1,7 @@
 """Numbers as an on-call engineer says them: 812 ms, 3.2 %, 1.4 GiB."""
 
 import math
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -13,8 +14,11 @@ class Unit(StrEnum):
     BYTES_PER_SECOND = "bytes_per_second"
     PER_SECOND = "per_second"
     COUNT = "count"
+    TIMESTAMP = "timestamp"
+    """Seconds since 1970, as Prometheus tells times."""
 
 
+END = 253_402_300_800  # the year 10000, which no calendar of ours writes
 BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -35,6 +39,8 @@ def text(value: float | None, unit: Unit | str) -> str:
             return scaled(value, 1024, BYTES) + "/s"
         case Unit.PER_SECOND:
             return f"{digits(value)}/s"
+        case Unit.TIMESTAMP if 0 <= value < END:
+            return f"{datetime.fromtimestamp(int(value), UTC):%Y-%m-%d %H:%M} UTC"
         case _:
             return digits(value)
 

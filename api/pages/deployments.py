@@ -16,14 +16,15 @@ from api.pages.render import machine, render
 from api.rooms import MOST_ITEMS, Asked, Rooms
 from api.routes.deployment_changes import ChangesAsked, fitting, get_changes
 from api.shapes import DeploymentShape, RegressionShape
-from api.told import told
+from api.told import told, whole
 from detector.comparison import Outcome
-from detector.incidents import Depth
 from detector.run import TICK
 
 routes = APIRouter(include_in_schema=False)
 
 ROWS = 50
+MARKED = 4
+"""Regressions of one deployment that the list names; the others are counted."""
 BACK = timedelta(days=400)
 AHEAD = timedelta(days=1)
 MOST_CHARTS = 6
@@ -62,10 +63,14 @@ def all_deployments(house: Rooms, asked: Annotated[ListAsked, Query()]) -> Respo
         every = house.book.deployments(session, since_ms, until_ms)
         mine = [one for one in reversed(every) if asked.service in ("", one.service)]
         shown = mine[:ROWS]
-        near = house.book.spans(session, shown[-1].at_ms, Depth.WHOLE) if shown else []
-        fits = fitting(house, shown, near)
+        fits = fitting(house, session, shown)
+        first = [one for found in fits.values() for one, _ in found[:MARKED]]
+        shapes = {
+            one.regression.id: RegressionShape.of(one)
+            for one in told(house, session, whole(session, first))
+        }
         marked = {
-            id_: [RegressionShape.of(one) for one in told(house, session, [r for r, _ in found])]
+            id_: ([shapes[one.id] for one, _ in found[:MARKED]], len(found[MARKED:]))
             for id_, found in fits.items()
         }
         tick_ms = house.book.progress_ms(session, TICK)
@@ -76,9 +81,10 @@ def all_deployments(house: Rooms, asked: Annotated[ListAsked, Query()]) -> Respo
     return render(
         "deployments.html",
         {
-            "rows": [(DeploymentShape.of(one), marked.get(one.id, [])) for one in shown],
+            "rows": [(DeploymentShape.of(one), *marked.get(one.id, ([], 0))) for one in shown],
             "services": sorted({one.service for one in every}),
             "asked": asked,
+            "address": house.settings.alerts.public_url.rstrip("/"),
             "older": older,
             "first": asked.until is not None,
             "tick_ms": tick_ms,

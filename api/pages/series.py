@@ -15,9 +15,8 @@ from api.routes.signals import known_signal
 from api.shapes import DeploymentShape, RegressionShape
 from api.signal_shapes import SeriesShape
 from api.standing import Series, standing
-from api.told import told
+from api.told import told, whole
 from api.why_shapes import why_of
-from detector.incidents import Depth
 from detector.run import TICK
 
 routes = APIRouter(include_in_schema=False)
@@ -47,18 +46,20 @@ def one_series(
     with house.state.reading() as session:
         open_ = house.book.open_regressions(session)
         tick_ms = house.book.progress_ms(session, TICK)
-        spans = house.book.spans(session, milliseconds(since), Depth.WHOLE, name)
-        nearby = [one for one in spans if one.labels == labels]
-        regressions = [RegressionShape.of(one) for one in told(house, session, nearby)]
+        spans = house.book.spans(session, milliseconds(since), signal=name)
+        mine = [one for one in spans if one.labels == labels]
+        nearby = [one for one in mine if one.began_lo_ms <= milliseconds(until)]
+        shown = told(house, session, whole(session, nearby))
+        regressions = [RegressionShape.of(one) for one in shown]
         deployed = house.book.deployments(session, milliseconds(since), milliseconds(until))
     found = standing(house, signal, open_)
-    mine = next((one for one in found.series if one.labels == labels), Series(labels, None, ()))
+    here = next((one for one in found.series if one.labels == labels), Series(labels, None, ()))
     return render(
         "series.html",
         {
             "signal": signal,
-            "series": SeriesShape.of(mine, signal.form.unit),
-            "chart": of_series(found, mine, since, until),
+            "series": SeriesShape.of(here, signal.form.unit),
+            "chart": of_series(found, here, since, until),
             "why": why_of(house, signal, labels, at_ms),
             "is_now": asked.at is None,
             "links": links(at(at_ms), now),

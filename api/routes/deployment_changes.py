@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Query, Request
 from pydantic import Field
+from sqlalchemy import ColumnElement, and_, exists, func, or_
+from sqlmodel import Session
 
 from api.change_shapes import DeploymentChanges, FittingRegression, SignalChange, ends
 from api.changes import Changes, Span, moment_of
@@ -16,14 +18,14 @@ from api.rooms import Asked, Limited, Rooms
 from api.routes.router import router
 from api.routes.texts import Id
 from api.shapes import DeploymentShape, RegressionShape
-from api.told import told
+from api.told import told, whole
 from detector.comparison import Outcome
 from detector.dependencies import Dependencies
-from detector.deployments import correlations
+from detector.deployments import BEFORE_MS, correlations
 from detector.finding import Match
-from detector.incidents import Depth
 from detector.regression import Deployment, Regression
-from detector.tables import DeploymentRow
+from detector.tables import NAMED, DeploymentRow, RegressionRow, columns
+from detector.tables import regressions_of as read_regressions
 
 routes = router("deployments")
 
@@ -89,29 +91,57 @@ def known_deployment(house: Rooms, deployment_id: Id) -> Deployment:
 def regressions_of(house: Rooms, deployment: Deployment) -> list[FittingRegression]:
     """The regressions that it fits, open ones first, then the closest."""
     with house.state.reading() as session:
-        near = [
-            one
-            for one in house.book.spans(session, deployment.at_ms, Depth.WHOLE)
-            if one.began_hi_ms <= deployment.at_ms + LASTED_MS
-        ]
-        fits = fitting(house, [deployment], near).get(deployment.id, [])
-        shapes = told(house, session, [one for one, _ in fits])
-        found = [
+        fits = fitting(house, session, [deployment]).get(deployment.id, [])
+        shapes = told(house, session, whole(session, [one for one, _ in fits]))
+        return [
             FittingRegression(**RegressionShape.of(one).model_dump(), match=match)
             for one, (_, match) in zip(shapes, fits, strict=True)
         ]
-    return sorted(found, key=lambda one: (not one.is_open, -one.match.rank, one.began_from, one.id))
 
 
 def fitting(
-    house: Rooms, deployments: Sequence[Deployment], regressions: Sequence[Regression]
+    house: Rooms, session: Session, deployments: Sequence[Deployment]
 ) -> dict[str, list[tuple[Regression, Match]]]:
-    """By deployment the regressions whose beginning it fits, with how close they stand."""
+    """By deployment the regressions whose beginning it fits, with how close they stand, in order.
+
+    Of each only what names it, as evidence is most of a regression: who shows some reads `whole`.
+    """
     signals = house.detector.definitions.signals
     kinds = {name: one.form.kind for name, one in signals.items()}
     known = Dependencies(house.settings.needs, house.settings.dependencies.guess)
     found: dict[str, list[tuple[Regression, Match]]] = {}
-    for one in regressions:
+    near = read_regressions(session, began_at(deployments), NAMED) if deployments else ()
+    for one in near:
         for each in correlations(deployments, [one], kinds, known):
             found.setdefault(each.deployment_id, []).append((one, each.match))
-    return found
+    return {id_: sorted(fits, key=place_in_order) for id_, fits in found.items()}
+
+
+def place_in_order(fit: tuple[Regression, Match]) -> tuple[bool, int, int, str]:
+    """Open ones first, then the closest, then the earliest."""
+    one, match = fit
+    return not one.phase.holds, -match.rank, one.began_lo_ms, one.id
+
+
+def began_at(deployments: Sequence[Deployment]) -> ColumnElement[bool]:
+    """What began about when one of these went live, and was not over by then.
+
+    The database looks: of a million regressions since a deployment a few hundred fit it.
+    """
+    row, deployed = columns(RegressionRow), columns(DeploymentRow)
+    at_ms = deployed.at_ms
+    first_ms, last_ms = (f(one.at_ms for one in deployments) for f in (min, max))
+    fits = exists().where(
+        at_ms >= row.began_lo_ms - BEFORE_MS,
+        at_ms <= row.began_hi_ms,
+        # Of what began at some time within days nobody can say that it began then.
+        at_ms >= row.began_hi_ms - LASTED_MS,
+        # Not by the index of ids: each of them would be looked up for every regression.
+        func.coalesce(deployed.id, "").in_([one.id for one in deployments]),
+    )
+    return and_(
+        or_(row.resolved_ms.is_(None), row.resolved_ms > first_ms),
+        row.began_lo_ms <= last_ms + BEFORE_MS,
+        row.began_hi_ms >= first_ms,
+        fits,
+    )

@@ -10,8 +10,16 @@ export function text(value, unit) {
     case "bytes": return scaled(value, 1024, BYTES);
     case "bytes_per_second": return `${scaled(value, 1024, BYTES)}/s`;
     case "per_second": return `${digits(value)}/s`;
+    case "timestamp": return moment(value);
     default: return digits(value);
   }
+}
+
+// Seconds since 1970 -> "2026-03-02 12:01 UTC", up to the year 10000.
+function moment(seconds) {
+  if (seconds < 0 || seconds >= 253402300800) return digits(seconds);
+  const iso = new Date(seconds * 1000).toISOString();
+  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
 }
 
 const DURATIONS = [

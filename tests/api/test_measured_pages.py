@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.app import create_app
 from api.house import House
+from api.pages.render import templates
 from collector.rum.vitals import VITALS
 from tests.api import browsers
 from tests.api.asking import Client, problem
@@ -147,6 +148,14 @@ def test_links_of_a_route_keep_what_else_is_chosen(asked: Client) -> None:
         'href="/web-vitals/shop?route=%2Fcheckout%2F%3Aid&device=mobile&metric=INP&span=7d"' in page
     )
     assert 'href="/web-vitals/shop?route=%2Fcheckout%2F%3Aid&device=mobile"' in page  # 24h
+
+
+@pytest.mark.parametrize(
+    ("coverage", "told"), [(0.5, "50 %"), (1.0, "100 %"), (250.2, "over 100 %, more than the")]
+)
+def test_more_than_all_is_no_share(coverage: float, told: str) -> None:
+    rum = templates().get_template("rum.html").module
+    assert str(rum.covered({"coverage": coverage})).startswith(told)  # type: ignore[attr-defined]
 
 
 def test_an_app_that_nobody_knows_is_a_page_that_says_so(asked: Client) -> None:

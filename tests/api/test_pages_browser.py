@@ -188,6 +188,7 @@ def test_units_read_the_same_in_the_browser_and_here(browser: Browser, address: 
     from detector import units
 
     values = [0, 4e-7, 0.00052, 0.0123, 0.812, 1.5, 59.9, 61, 3601, 9e4, 1234567.0, 0.0005, 99.95]
+    values += [1_772_452_899.9, 3e11]
     cases = [(value, str(unit)) for unit in units.Unit for value in values]
     with opened(browser, address) as watched:
         page = watched.open("/")

@@ -326,7 +326,7 @@ def test_a_draft_is_pasted_as_it_would_stand_in_the_file(asked: Client) -> None:
     [
         (DRAFT.replace("api_p95", "api_p59"), "line 4: rules.cart_slow.signal"),
         (DRAFT.replace("enabled", "enabld"), "Did you mean enabled?"),
-        ("rules: [", "this is no YAML"),
+        ("rules: [", "is no YAML"),
         ("", "none to replay"),
         ("rules:\n  x: {signal: '${HOME}'}", "line 2"),
         ("a: &a [*a]", "more than anybody means"),

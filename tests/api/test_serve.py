@@ -1,5 +1,6 @@
 """What a process does once it answers."""
 
+import asyncio
 import gc
 import socket
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from api.serve import listen, settle
+from api.house import House
+from api.serve import StartError, listen, serve, settle
 from storage.state import State, sqlite_url
 
 
@@ -23,6 +25,34 @@ def test_what_a_start_made_is_left_out_of_every_later_search_for_garbage() -> No
     finally:
         gc.unfreeze()
         sys.setswitchinterval(interval)
+
+
+def test_a_process_that_answers_has_left_it_out_and_gives_it_back_when_it_stops(
+    house: House,
+) -> None:
+    frozen: list[int] = []
+
+    async def look(_: House) -> None:
+        frozen.append(gc.get_freeze_count())
+
+    interval = sys.getswitchinterval()
+    try:
+        with listen("127.0.0.1", 0) as listener:
+            asyncio.run(serve(house, listener, look))
+    finally:
+        sys.setswitchinterval(interval)
+    assert [count > 10_000 for count in frozen] == [True]
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError) as error:
+            listen("127.0.0.1", port)
+    assert str(error.value).startswith(
+        f"cannot listen on 127.0.0.1:{port} (Address already in use): stop what listens there"
+    )
 
 
 def test_the_pieces_of_an_answer_do_not_wait_for_each_other() -> None:

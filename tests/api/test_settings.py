@@ -144,3 +144,14 @@ def test_an_alias_may_still_save_a_few_lines() -> None:
     found = read("a: &a [1, 2]\nb: *a\n", {})
     assert found.data == {"a": [1, 2], "b": [1, 2]}
     assert found.faults == []
+
+
+def test_a_value_that_the_environment_has_not_is_one_fault(tmp_path: Path) -> None:
+    path = tmp_path / "plimsoll.yaml"
+    path.write_text("server:\n  port: ${NOT_THERE}\n  hots: x\n")
+    with pytest.raises(SettingsError) as error:
+        load(path, {})
+    assert [(one.key, one.line) for one in error.value.faults] == [
+        ("server.port", 2),
+        ("server.hots", 3),
+    ]

@@ -152,6 +152,7 @@ def test_gates_that_are_off_are_not_told() -> None:
         ({"target": "host"}, "host"),
         ({"target": "shop", "cache": "products"}, "products of shop"),
         ({"target": "shop", "service": "cart", "route": "/"}, "/ of cart"),
+        ({"service": "shop", "route": "/a", "device": "mobile"}, "/a (mobile) of shop"),
         ({}, ""),
     ],
 )

@@ -330,7 +330,7 @@ def dashboard(panels: Schema) -> Schema:
             "description": TEXT,
             "editable": one_of(False),
             "fiscalYearStartMonth": one_of(0),
-            "graphTooltip": one_of(1),
+            "graphTooltip": one_of(2),
             "links": each(DASHBOARD_LINK, 1),
             "liveNow": one_of(False),
             "panels": each(panels, 1),

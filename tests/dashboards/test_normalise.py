@@ -50,10 +50,10 @@ def test_what_grafanalib_leaves_behind_is_gone() -> None:
     assert "intervalFactor" not in panel["targets"][0]
 
 
-def test_the_crosshair_is_shared_and_nobody_edits() -> None:
+def test_the_tooltip_is_shared_and_nobody_edits() -> None:
     written = normalise(dashboard(editable=True, graphTooltip=0))
     assert (written["graphTooltip"], written["editable"], written["schemaVersion"]) == (
-        1,
+        2,
         False,
         42,
     )

@@ -16,7 +16,7 @@ from api.settings import build
 from dashboards.promrules import WHY, WHY_NOT, LeftOut, Unsaid, breach_of, left_out, unsaid
 from dashboards.rule_export import contents, export
 from dashboards.rule_tests import baseline_of, levels_of
-from dashboards.rules import Told, rule_file
+from dashboards.rules import AROUND, Told, rule_file
 from dashboards.writing import Outcome
 from detector.baseline import flat
 from detector.config import SIGNAL
@@ -411,7 +411,8 @@ def test_the_alert_says_which_rule_and_where_to_look() -> None:
             "left_out": "expected, significance, settling, clear_level, frozen_baseline",
             "regression_url": "https://plimsoll.example.org/regressions"
             "?signal=api_p95&rule=api_response_time_regression",
-            "dashboard_url": "https://grafana.example.org/d/plimsoll-overview?var-signal=api_p95",
+            "dashboard_url": "https://grafana.example.org/d/plimsoll-overview?var-signal=api_p95"
+            + AROUND,
             "runbook_url": "https://wiki.example.org/slow",
         }
         assert one["keep_firing_for"] == "1h"

@@ -182,7 +182,7 @@ def test_panels_neither_overlap_nor_leave_the_grid(uid: str) -> None:
 @pytest.mark.parametrize("uid", UIDS)
 def test_curves_have_a_table_with_last_and_largest_value_and_a_shared_tooltip(uid: str) -> None:
     dashboard = read(uid)
-    assert dashboard["graphTooltip"] == 1
+    assert dashboard["graphTooltip"] == 2
     for panel in panels(dashboard):
         if panel["type"] == "timeseries":
             legend, tooltip = panel["options"]["legend"], panel["options"]["tooltip"]

@@ -13,6 +13,7 @@ from tests.detector.shapes import PER_DAY, autoregressive, daily
 
 FIRST = 5_000_001
 METHOD = five_minutes()
+WAITS_FOR_NOTHING = replace(METHOD, patience=0)
 WEEK = 7 * PER_DAY
 STEP_25 = float(np.log(1.25))
 
@@ -129,6 +130,33 @@ def test_a_change_too_small_to_matter_is_small() -> None:
     careless = replace(METHOD, spans=tuple(replace(span, floor=0.0) for span in METHOD.spans))
     assert told(values, careless) != []
     assert Finding.SMALL in set(evidence.finding()[WEEK + 50 :])
+
+
+def faint(step: float) -> Floats:
+    """A change that noise like itself for hours nearly hides."""
+    values = steady(1, days=9, phi=0.9, noise=0.08)
+    values[WEEK + 100 :] += step
+    return values
+
+
+def test_what_is_suspected_for_six_hours_without_a_break_is_found() -> None:
+    patient, hasty = METHOD.judge(faint(0.15), FIRST), WAITS_FOR_NOTHING.judge(faint(0.15), FIRST)
+    first = int(np.argmax(patient.changed))
+    assert patient.suspected[first - 71 : first + 1].all()
+    assert not patient.suspected[first - 72]
+    assert WEEK + 100 < first < np.argmax(hasty.changed)
+    assert np.array_equal(patient.suspected, hasty.suspected)
+
+
+def test_of_a_span_four_times_as_long_as_patience_a_suspicion_stays_one() -> None:
+    day = replace(METHOD, spans=METHOD.spans[-1:], short=0)
+    values = steady(3, days=13, noise=0.02)
+    values[10 * PER_DAY :] += 0.1
+
+    def found(patience: int) -> int:
+        return int(replace(day, patience=patience).judge(values, FIRST).changed.sum())
+
+    assert found(METHOD.patience) == found(0) < found(2 * METHOD.patience)
 
 
 def test_without_history_nothing_is_known() -> None:
@@ -262,6 +290,51 @@ def test_one_hourly_window_alone_is_not_told() -> None:
     hourly = coarse(3600)
     assert not hourly.judge(once, 416_666).changed.any()
     assert np.flatnonzero(hourly.judge(twice, 416_666).changed)[0] == 10 * 24 + 1
+
+
+def hourly_with_trouble(every_days: float, hours: int = 4, days: int = 28) -> Floats:
+    """A loud hourly series, eight times as high for some hours every few days."""
+    values: Floats = 3.0 + np.random.default_rng(3).normal(0, 0.4, days * 24)
+    for day in np.arange(3.6, days - 1, every_days):
+        values[int(day * 24) :][:hours] += np.log(8)
+    return values
+
+
+def told_hourly(values: Floats, method: Method) -> list[float]:
+    """On which days notices go out from the end of the first week on."""
+    evidence = method.judge(values, 416_664)
+    at = np.arange(len(values), dtype=np.int64) * 3600
+    columns = Telling().told(evidence.changed, evidence.size, at, 3600)
+    return [round(one / 24, 1) for one in columns if one >= 7 * 24]
+
+
+def remembering(method: Method) -> Method:
+    return replace(method, strictness=replace(method.strictness, rare_counts=np.inf))
+
+
+def test_hours_of_trouble_are_told_each_time_they_come() -> None:
+    values, hourly = hourly_with_trouble(3.1), coarse(3600)
+    troubled = [day for day in np.arange(3.6, 27, 3.1) if day > 7]
+    heard = told_hourly(values, hourly)
+    assert all(any(day - 0.1 <= one <= day + 0.3 for one in heard) for day in troubled)
+    assert len(told_hourly(values, remembering(hourly))) < len(troubled) / 2
+
+
+def test_trouble_in_most_half_days_is_what_the_series_does() -> None:
+    values, hourly = hourly_with_trouble(1.3), coarse(3600)
+    troubled = [day for day in np.arange(3.6, 27, 1.3) if day > 7]
+    assert len(told_hourly(values, hourly)) < len(troubled) / 4
+
+
+def test_what_is_rare_is_forgotten_only_by_spans_of_two_hours_and_more() -> None:
+    quarters, values = coarse(900), np.repeat(hourly_with_trouble(3.1), 4)
+    whole, some = (
+        method.judge(values, 4 * 416_664).least[:, -1]
+        for method in (remembering(quarters), quarters)
+    )
+    assert quarters.spans[2].windows * 900 < 7200 < quarters.spans[3].windows * 900
+    assert np.array_equal(some[:3], whole[:3])
+    assert some[3] < whole[3]
 
 
 def test_one_comparison_alone_is_not_enough() -> None:

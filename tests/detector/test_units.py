@@ -14,6 +14,9 @@ from detector.units import Unit, change, text
     [
         (0.812, Unit.SECONDS, "812 ms"),
         (0.0, Unit.SECONDS, "0 ms"),
+        (1_772_452_899.9, Unit.TIMESTAMP, "2026-03-02 12:01 UTC"),
+        (3e11, Unit.TIMESTAMP, "3e+11"),
+        (-1.0, Unit.TIMESTAMP, "-1"),
         (0.00025, Unit.SECONDS, "250 µs"),
         (1.5, Unit.SECONDS, "1.5 s"),
         (90, Unit.SECONDS, "1.5 min"),

@@ -12,7 +12,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlmodel import Session, SQLModel
 
 import alerts.outbox_tables
@@ -23,7 +23,7 @@ from detector.book import Book
 from detector.regression import Kind, Phase, Step
 from storage.config import StorageConfig
 from storage.migrating import migrations, upgrade
-from storage.state import State, StateError, revisions, sqlite_url
+from storage.state import ORPHANS, State, StateError, revisions, sqlite_url
 from tests.postgres import Postgres
 
 TABLES = (
@@ -151,6 +151,25 @@ def test_migrating_again_changes_nothing(state: State) -> None:
         note(session, "kept")
     state.migrate()
     assert names(state) == {"kept"}
+
+
+def test_references_are_looked_at_when_tables_changed_and_not_at_every_start(
+    tmp_path: Path,
+) -> None:
+    """The look is at every row of a state that may hold millions."""
+    state, asked = State(sqlite_url(tmp_path / "state.sqlite3")), []
+
+    def note(_: object, cursor: object, statement: str, *rest: object) -> None:
+        asked.append(statement)
+
+    event.listen(state.engine, "before_cursor_execute", note)
+    state.migrate()
+    assert asked.count(ORPHANS) == 1
+    asked.clear()
+    state.migrate()
+    state.close()
+    assert asked
+    assert ORPHANS not in asked
 
 
 def test_processes_that_start_together_migrate_once(state_url: str) -> None:
