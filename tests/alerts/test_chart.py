@@ -124,7 +124,7 @@ def test_hostile_labels_are_drawn_as_they_stand() -> None:
 
 
 def test_every_unit_and_scale_can_be_drawn() -> None:
-    for unit, factor in zip(Unit, (0.0, -1.0, 1e-12, 1e15, 1.0, 3.0), strict=True):
+    for unit, factor in zip(Unit, (0.0, -1.0, 1e-12, 1e15, 1.0, 3.0, 1e9), strict=True):
         first = replace(CART, unit=unit, baseline=None, threshold=factor)
         scaled = [(at, (value or 0) * factor) for at, value in points()]
         made = sketch(incident(regressions=(first,)), first, scaled, None)

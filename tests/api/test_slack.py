@@ -70,7 +70,7 @@ def incidents(chain: House) -> list[Incident]:
 
 
 def drawing(chain: House) -> Drawing:
-    (one,) = [each for each in incidents(chain) if len(each.regressions) > 1]
+    one = max(incidents(chain), key=lambda each: len(each.regressions))
     first = next(each for each in one.regressions if each.is_statistical)
     found = Album(chain).drawing(one, first, NOW_MS)
     assert found is not None
