@@ -69,11 +69,16 @@ document.addEventListener("keydown", (event) => {
   inside?.querySelector("summary").focus();
 });
 
-tick = tickOf(document);
-refresh().catch(() => { failed = true; });
+function live() {
+  tick = tickOf(document);
+  refresh().catch(() => { failed = true; });
+  say();
+  setInterval(() => { if (!document.hidden) say(); }, 1000);
+  setInterval(() => { if (!document.hidden && (failed || Date.now() - asked >= every() - 500)) update().then(local); }, EVERY_MS);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) update().then(local); });
+  window.addEventListener("online", () => update());
+}
+
 local();
-say();
-setInterval(() => { if (!document.hidden) say(); }, 1000);
-setInterval(() => { if (!document.hidden && (failed || Date.now() - asked >= every() - 500)) update().then(local); }, EVERY_MS);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) update().then(local); });
-window.addEventListener("online", () => update());
+// What is not there, or not allowed, stays so however often it is asked for.
+if (document.querySelector("[data-still]") === null) live();

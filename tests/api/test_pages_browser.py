@@ -261,6 +261,18 @@ def test_a_page_refreshes_itself_and_says_when_the_connection_is_lost(
     close(house)
 
 
+def test_a_page_that_is_not_there_is_not_asked_for_again(browser: Browser, address: str) -> None:
+    with opened(browser, address) as watched:
+        page, asked = watched.page, []
+        page.clock.install()
+        page.on("request", lambda request: asked.append(request.url))
+        watched.open("/nowhere")
+        page.get_by_role("heading", name="Not Found").wait_for()
+        page.clock.run_for(40_000)
+        assert [url for url in asked if url.endswith("/nowhere")] == [f"{address}/nowhere"]
+        assert page.locator("#fresh").is_hidden()
+
+
 def test_a_button_acts_once_and_enter_does_not(browser: Browser, tmp_path: Path) -> None:
     house = empty_house(tmp_path)
     put(house, 1, NOW_MS, baseline=0.5)
