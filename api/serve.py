@@ -240,18 +240,27 @@ def forwarding(app: Application) -> ASGIApp:
     return answer
 
 
-def settle() -> None:
+@contextlib.contextmanager
+def settled() -> Iterator[None]:
     """Leave what a start has made out of every later search for garbage, and hand over sooner.
 
     Half a million objects that stay: a full search took 150 ms, in which nobody was answered. What
     ticks remember is searched, 30 ms over a long history, but after thousands of answers and not
     after 200. And an answer waits for its turn a dozen times, each up to so long while a tick
-    calculates.
+    calculates. At the end all is as it was: what stays frozen is never freed, and DuckDB lists all
+    of that on the terminal at the exit.
     """
+    searches, switch_seconds = gc.get_threshold(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*SEARCHES)
     sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*searches)
+        sys.setswitchinterval(switch_seconds)
 
 
 async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> None:
@@ -287,17 +296,15 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    settle()
-    looping = asyncio.create_task(loops.run())
-    beside = asyncio.ensure_future(meanwhile(house))
-    # Loops end by themselves only when they cannot begin.
-    await asyncio.wait({serving, looping, beside}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    loops.stop()
-    beside.cancel()
-    results = await asyncio.gather(serving, looping, beside, return_exceptions=True)
-    # What stays frozen is never freed, and DuckDB lists all of that on the terminal at the exit.
-    gc.unfreeze()
+    with settled():
+        looping = asyncio.create_task(loops.run())
+        beside = asyncio.ensure_future(meanwhile(house))
+        # Loops end by themselves only when they cannot begin.
+        await asyncio.wait({serving, looping, beside}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        loops.stop()
+        beside.cancel()
+        results = await asyncio.gather(serving, looping, beside, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result

@@ -55,7 +55,7 @@ class Depth(StrEnum):
 
     WHOLE = "whole"
     BRIEF = "brief"
-    """Without evidence: enough to name them, not to store them."""
+    """Without evidence: enough to show what became of them, not to store them."""
     NAMED = "named"
     """Enough to order them and to name the first: no kind, no tags, no times of their end."""
     ALONE = "alone"

@@ -11,42 +11,40 @@ from pathlib import Path
 import pytest
 
 from api.house import House
-from api.serve import StartError, listen, serve, settle
+from api.serve import StartError, listen, serve, settled
 from storage.state import State, sqlite_url
 
 
+def at_work() -> tuple[tuple[int, int, int], float]:
+    """How often garbage is searched for, and how soon a thread hands over."""
+    return gc.get_threshold(), sys.getswitchinterval()
+
+
 def test_what_a_start_made_is_left_out_of_every_later_search_for_garbage() -> None:
-    before, interval = gc.get_freeze_count(), sys.getswitchinterval()
-    threshold = gc.get_threshold()
-    try:
-        settle()
-        assert gc.get_freeze_count() > before + 10_000
+    frozen, before = gc.get_freeze_count(), at_work()
+    with settled():
+        assert gc.get_freeze_count() > frozen + 10_000
         assert gc.get_count()[2] == 0
         assert gc.get_threshold() == (10_000, 20, 20)
         assert sys.getswitchinterval() == pytest.approx(0.001)
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*threshold)
-        sys.setswitchinterval(interval)
+    assert gc.get_freeze_count() == 0
+    assert at_work() == before
 
 
 def test_a_process_that_answers_has_left_it_out_and_gives_it_back_when_it_stops(
     house: House,
 ) -> None:
     frozen: list[int] = []
+    before = at_work()
 
     async def look(_: House) -> None:
         frozen.append(gc.get_freeze_count())
 
-    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
-    try:
-        with listen("127.0.0.1", 0) as listener:
-            asyncio.run(serve(house, listener, look))
-    finally:
-        gc.set_threshold(*threshold)
-        sys.setswitchinterval(interval)
+    with listen("127.0.0.1", 0) as listener:
+        asyncio.run(serve(house, listener, look))
     assert [count > 10_000 for count in frozen] == [True]
     assert gc.get_freeze_count() == 0
+    assert at_work() == before
 
 
 def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
