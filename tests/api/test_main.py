@@ -76,7 +76,7 @@ def test_every_command_has_help(command: list[str]) -> None:
         ("signals explian api_p95", "explain"),
         ("token craete ada", "create"),
         ("run --confg other.yaml", "--config"),
-        ("deployments report --serivce shop", "--service"),
+        ("deployments report shop 1.0 --enviroment x", "--environment"),
     ],
 )
 def test_what_is_misspelt_is_answered_with_what_was_meant(typed: str, meant: str) -> None:
