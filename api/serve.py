@@ -41,7 +41,8 @@ from collector.postgres.book import StatementBook
 from collector.rum.asgi import PATHS
 from collector.rum.receiver import Receiver
 from collector.rum.source import RumSource
-from collector.run import Collector, sources
+from collector.run import Collector
+from collector.sources import sources
 from detector.around import Past
 from detector.backfill import Backfills
 from detector.backlog import Plan
