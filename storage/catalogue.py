@@ -43,6 +43,7 @@ class Catalogue:
         self.new: list[tuple[int, str, Labels]] = []
         self.recalled: OrderedDict[int, tuple[tuple[Labels, ...], SmallInts]] = OrderedDict()
         self.recalled_series = 0
+        self._whole: dict[str, Ints] = {}  # the ids of a group; of a group that has grown since, old
         for id_, group, labels in rows:
             read = read_labels(labels)
             self.ids.setdefault(group, {})[read] = id_
@@ -95,8 +96,11 @@ class Catalogue:
         known = self.ids.get(selector.metric, {})
         if selector.matchers:
             return np.fromiter(self.find(selector.metric, selector.matches), np.int64)
-        # The copy is made in one step; a writer may add series while we look at them.
-        return np.array(list(known.values()), np.int64)
+        kept = self._whole.get(selector.metric)
+        if kept is None or len(kept) != len(known):
+            # The copy is made in one step; a writer may add series while we look at them.
+            kept = self._whole[selector.metric] = np.array(list(known.values()), np.int64)
+        return kept
 
     def find(self, group: str, wanted: Callable[[Labels], bool]) -> dict[int, Labels]:
         """The series of a group that are wanted, by id."""
@@ -127,6 +131,7 @@ class Catalogue:
             for _, group, labels in self.new:
                 del self.ids[group][labels]
             self.recalled.clear()
+            self._whole.clear()
             self.recalled_series = 0
         self.new.clear()
 

@@ -21,6 +21,7 @@ from storage.cost import Part, counted
 from storage.duckfile import Connection, DuckFile, HistoryError, advice, transaction
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
+from storage.newest import Newest
 from storage.series import Labels, Selector
 from storage.window_rows import further, replaces, store_windows
 
@@ -63,9 +64,12 @@ class DuckHistory:
             self.series = Catalogue(cursor.execute("FROM series").fetchall())
             self.window_series = Catalogue(cursor.execute("FROM window_series").fetchall())
             rows = cursor.execute("SELECT id, bounds FROM layouts").fetchall()
+            ((newest_ms,),) = cursor.execute("SELECT max(ts) FROM samples").fetchall()
         except duckdb.Error as error:  # damage shows when the first tables are read
             raise HistoryError(advice(file.path, error)) from None
         self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
+        self.newest = Newest(-EVER_MS if newest_ms is None else newest_ms)
+        self._shown: tuple[Ints, tuple[Labels, ...]] = (np.empty(0, np.int64), ())
         # How far windows of each length reach: what is newer replaces nothing. None is not known.
         self.reach_ms: dict[float, int] | None = None
 
@@ -77,9 +81,8 @@ class DuckHistory:
         with self.write:
             ids = [self.series.recall(samples.series)[samples.index] for samples in given]
             times = [samples.at_ms for samples in given]
-            values = [samples.values for samples in given]
-            at_ms = joined(times)
-            rows = {"series": joined(ids), "ts": at_ms, "value": joined(values)}
+            at_ms, values = joined(times), joined([samples.values for samples in given])
+            rows = {"series": joined(ids), "ts": at_ms, "value": values}
             if self.series.new:
                 with transaction(self.file, self.series) as cursor:
                     self.series.store_new(cursor, "series")
@@ -87,6 +90,8 @@ class DuckHistory:
             else:  # one statement is a transaction of its own, which is cheaper
                 with closing(self.file.cursor()) as cursor:
                     insert_samples(cursor, rows)
+            # Copies: whoever measured them may put the next ones into the same arrays.
+            self.newest.add(rows["series"], at_ms.copy(), values.astype(np.float64))
         self.journal.note(SAMPLES, int(at_ms.min()), int(at_ms.max()))
 
     @counted(Part.HISTORY)
@@ -95,6 +100,29 @@ class DuckHistory:
         wanted = np.concatenate([np.empty(0, np.int64), *map(self.series.among, selectors)])
         if not len(wanted):
             return Samples.of(())
+        found = self.newest.between(start_ms, end_ms)
+        ids, at_ms, values = self.read_samples(wanted, start_ms, end_ms) if found is None else found
+        if found is not None:
+            meant = np.zeros(int(max(wanted.max(), ids.max(initial=0))) + 1, np.bool_)
+            meant[wanted] = True
+            if not (kept := meant[ids]).all():
+                ids, at_ms, values = ids[kept], at_ms[kept], values[kept]
+        if not (kept := last_of_equal(ids, at_ms)).all():
+            ids, at_ms, values = ids[kept], at_ms[kept], values[kept]
+        first = np.diff(ids, prepend=-1) != 0
+        used = ids[first]
+        return Samples(self.shown(used), np.cumsum(first) - 1, at_ms, values, used)
+
+    def shown(self, ids: Ints) -> tuple[Labels, ...]:
+        """The labels of these series; the same object as long as the same ones are asked for."""
+        known = self._shown
+        if not np.array_equal(known[0], ids):
+            names = self.series.names
+            known = self._shown = (ids, tuple(names[one] for one in ids.tolist()))
+        return known[1]
+
+    def read_samples(self, wanted: Ints, start_ms: int, end_ms: int) -> tuple[Ints, Ints, Floats]:
+        """(ids, times, values) of these series in `(start, end]` from the file, sorted."""
         cursor = self.file.cursor()
         cursor.register("wanted", {"id": wanted})
         columns = cursor.execute(
@@ -102,9 +130,7 @@ class DuckHistory:
             "AND series IN (SELECT id FROM wanted) ORDER BY series, ts, rowid",
             [start_ms, end_ms],
         ).fetchnumpy()
-        kept = last_of_equal(columns["series"], columns["ts"])
-        labels, index, ids = compact(columns["series"][kept], self.series.names)
-        return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept], ids)
+        return columns["series"].astype(np.int64), columns["ts"], numbers(columns["value"])
 
     @counted(Part.HISTORY)
     def oldest_ms(self) -> int | None:
@@ -197,7 +223,7 @@ class DuckHistory:
         ).fetchnumpy()
         if not len(table["series"]):
             return Windows.of(signal, ())
-        labels_found, index, _ = compact(table["series"], found)
+        labels_found, index = compact(table["series"], found)
         layouts, layout = self.layouts_of(table["layout"])
         buckets = list(table["counts"][layout != NO_LAYOUT]) if counts else []
         return Windows(
@@ -236,6 +262,7 @@ class DuckHistory:
                 hourly,
                 windows_after_ms,
             )
+            self.newest.cut(samples_after_ms)
         self.journal.note_all_windows(-EVER_MS, windows_after_ms)
         self.journal.note(SAMPLES, -EVER_MS, samples_after_ms)
         return gone
@@ -312,16 +339,10 @@ def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
     return {"id": np.fromiter(found, np.int64, len(found))}
 
 
-def compact(
-    ids: Ints, found: Mapping[int, Labels] | Sequence[Labels]
-) -> tuple[tuple[Labels, ...], Ints, Ints]:
-    """The labels that occur, for each row its position among them, and the id of each."""
+def compact(ids: Ints, found: Mapping[int, Labels]) -> tuple[tuple[Labels, ...], Ints]:
+    """The labels that occur, and for each row its position among them."""
     used, index = np.unique(ids, return_inverse=True)
-    return (
-        tuple(found[id_] for id_ in used.tolist()),
-        index.astype(np.int64),
-        used.astype(np.int64),
-    )
+    return tuple(found[id_] for id_ in used.tolist()), index.astype(np.int64)
 
 
 def numbers(column: Floats) -> Floats:
