@@ -70,6 +70,7 @@ class DuckHistory:
         self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
         self.newest = Newest(-EVER_MS if newest_ms is None else newest_ms)
         self._shown: tuple[Ints, tuple[Labels, ...]] = (np.empty(0, np.int64), ())
+        self.held: list[Windows] = []
         # How far windows of each length reach: what is newer replaces nothing. None is not known.
         self.reach_ms: dict[float, int] | None = None
 
@@ -79,10 +80,10 @@ class DuckHistory:
         if not given:
             return
         with self.write:
-            ids = [self.series.recall(samples.series)[samples.index] for samples in given]
+            ids = joined([self.series.recall(one.series)[one.index] for one in given])
             times = [samples.at_ms for samples in given]
             at_ms, values = joined(times), joined([samples.values for samples in given])
-            rows = {"series": joined(ids), "ts": at_ms, "value": values}
+            rows = {"series": ids, "ts": at_ms, "value": values}
             if self.series.new:
                 with transaction(self.file, self.series) as cursor:
                     self.series.store_new(cursor, "series")
@@ -91,7 +92,7 @@ class DuckHistory:
                 with closing(self.file.cursor()) as cursor:
                     insert_samples(cursor, rows)
             # Copies: whoever measured them may put the next ones into the same arrays.
-            self.newest.add(rows["series"], at_ms.copy(), values.astype(np.float64))
+            self.newest.add(ids, at_ms.copy(), values.astype(np.float64))
         self.journal.note(SAMPLES, int(at_ms.min()), int(at_ms.max()))
 
     @counted(Part.HISTORY)
@@ -143,14 +144,52 @@ class DuckHistory:
         filled = [one for one in windows if len(one)]
         if not filled:
             return
+        with self.unit(windows=filled):
+            pass
+        self.note_windows(filled)
+
+    def hold_windows(self, *windows: Windows) -> None:
+        """The same, but not before the next transaction that writes windows, or is a `unit`.
+
+        Whoever reads windows has them written first, so that only a crash can tell the difference:
+        then they are gone, with whatever was to be written beside them.
+        """
+        filled = [one for one in windows if len(one)]
         with self.write:
-            with self.new_layouts(), transaction(self.file, self.window_series) as cursor:
-                ids = [self.window_series.identify(one.series, one.signal) for one in filled]
-                self.window_series.store_new(cursor, "window_series")
-                layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
-                reach_ms = self.reach(cursor)
-                store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
-            self.reach_ms = further(reach_ms, filled)  # committed, and nobody else writes yet
+            self.held += filled
+        self.note_windows(filled)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self.held:
+            with self.unit():
+                pass
+
+    @contextmanager
+    def unit(self, *others: Catalogue, windows: Sequence[Windows] = ()) -> Iterator[Connection]:
+        """One transaction of whoever keeps tables in the same file; what is held is written too.
+
+        It has the history to itself. When the body raises, nothing is written and all is held on.
+        """
+        with self.write:
+            filled = [*self.held, *windows]
+            with self.new_layouts(), transaction(self.file, self.window_series, *others) as cursor:
+                reach_ms = self.store(cursor, filled) if filled else self.reach_ms
+                yield cursor
+            self.held.clear()
+            self.reach_ms = reach_ms  # committed, and nobody else writes yet
+
+    def store(self, cursor: Connection, filled: Sequence[Windows]) -> dict[float, int]:
+        """Write windows in the caller's transaction; how far those of each length reach then."""
+        ids = [self.window_series.identify(one.series, one.signal) for one in filled]
+        self.window_series.store_new(cursor, "window_series")
+        layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
+        reach_ms = self.reach(cursor)
+        store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
+        return further(reach_ms, filled)
+
+    def note_windows(self, filled: Sequence[Windows]) -> None:
+        """Say that these windows can be read."""
         for one in filled:
             for seconds in np.unique(one.seconds).tolist():
                 topic = windows_topic(one.signal, seconds)
@@ -199,6 +238,7 @@ class DuckHistory:
         counts: bool = True,
     ) -> Windows:
         """The windows that end in `(start, end]`, of one series or one length if given."""
+        self.flush()
         if labels is not None:
             found = self.window_series.one(signal, labels)
         else:
@@ -250,6 +290,7 @@ class DuckHistory:
         self, samples_after_ms: int, windows_after_ms: int, hourly_after_ms: int | None = None
     ) -> int:
         """Drop what is older, give back how many rows went; windows of an hour may stay longer."""
+        self.flush()
         hourly = windows_after_ms if hourly_after_ms is None else hourly_after_ms
         with self.write, transaction(self.file, self.series) as cursor:
             settle.forget(cursor, settle.SAMPLES, samples_after_ms)
@@ -287,6 +328,7 @@ class DuckHistory:
 
     def thin(self, signal: str, seconds: float | None, after_ms: int) -> int:
         """Drop the older windows of one length of a signal, or of all; give back how many went."""
+        self.flush()
         found = self.window_series.find(signal, lambda _: True)
         if not found:
             return 0

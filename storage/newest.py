@@ -82,10 +82,8 @@ class Newest:
         ids = np.concatenate([np.empty(0, np.int32), *(one.ids for one in parts)])
         at_ms = np.concatenate([np.empty(0, np.int64), *(one.at_ms for one in parts)])
         values = np.concatenate([np.empty(0, np.float64), *(one.values for one in parts)])
-        # One number for both: most batches are sorted by it already, which a stable sort notices.
-        key = ids * np.int64(max(end_ms - start_ms, 0) + 1) + (at_ms - start_ms)
-        if (np.diff(key) < 0).any():
-            order = np.argsort(key, kind="stable")
+        if not are_sorted(ids, at_ms):
+            order = np.lexsort((at_ms, ids))
             ids, at_ms, values = ids[order], at_ms[order], values[order]
         return ids.astype(np.int64), at_ms, values
 
@@ -96,3 +94,9 @@ def inside(batch: Batch, start_ms: int, end_ms: int) -> Batch:
     if kept.all():
         return batch
     return Batch(batch.ids[kept], batch.at_ms[kept], batch.values[kept], batch.last_ms)
+
+
+def are_sorted(ids: SmallInts, at_ms: Ints) -> bool:
+    """Whether rows ascend by id and, of equal ids, by time: a target shows one page like that."""
+    by_id = np.diff(ids)
+    return not ((by_id < 0) | ((by_id == 0) & (np.diff(at_ms) < 0))).any()

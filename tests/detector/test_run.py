@@ -219,8 +219,9 @@ def told_whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]
 @pytest.mark.parametrize(
     ("part", "method", "call"),
     [
-        ("history", "put_windows", 8),  # windows without judgements
-        ("ledger", "write", 8),  # judgements without regressions
+        ("history", "hold_windows", 8),  # nothing of a tick, or windows in memory
+        ("history", "unit", 8),
+        ("ledger", "write", 8),  # windows and judgements without regressions
         ("book", "watched", 9),
         ("book", "settle", 3),  # in the middle of the unit of work, one opens
         ("book", "settle", 5),
