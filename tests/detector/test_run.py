@@ -273,8 +273,8 @@ def test_a_process_that_was_overtaken_does_not_turn_back_the_book(
     watch.ticks(1, 2)
     write = watch.ledger.write
 
-    def overtaken(at_ms: int, verdicts: Any) -> None:
-        write(at_ms, verdicts)
+    def overtaken(at_ms: int, verdicts: Any, unit: Any) -> None:
+        write(at_ms, verdicts, unit)
         other.ticks(3, 8)
 
     watch.detector.ledger = Overtaken(overtaken)  # type: ignore[assignment]
