@@ -29,7 +29,6 @@ from detector.regression import (
 from detector.tables import (
     DeploymentRow,
     IncidentRow,
-    ProgressRow,
     RegressionRow,
     TransitionRow,
     columns,
@@ -43,6 +42,7 @@ EVERYTHING = 10_000
 WRITING = 0x506C6273  # any number that nobody else locks; this one spells "Plbs"
 ALONE, HELD = "writes alone", "rows that are locked"
 PROGRESS = text("SELECT at_ms FROM progress WHERE name = :name")
+BEGIN = text("INSERT INTO progress (name, at_ms) VALUES (:name, :at_ms)")
 ADVANCE = text("UPDATE progress SET at_ms = :at_ms WHERE name = :name")
 # By the same two indexes as the rows themselves.
 IS_WATCHED = text(
@@ -350,7 +350,7 @@ class Book:
     def advance(self, session: Session, name: str, at_ms: int) -> None:
         """Note how far a loop has come, with what it did in the same unit of work."""
         if asked(session, ADVANCE, name=name, at_ms=at_ms).rowcount == 0:
-            session.add(ProgressRow(name=name, at_ms=at_ms))
+            asked(session, BEGIN, name=name, at_ms=at_ms)
 
 
 def asked(session: Session, statement: TextClause, **values: object) -> CursorResult[Any]:

@@ -35,7 +35,8 @@ class Members:
 
     def rows(self, series: tuple[Labels, ...]) -> Ints:
         """The number of each series, made where there was none."""
-        if self._last[0] != series:  # quick: the same objects come again and again
+        # Quick: the same objects come again and again.
+        if self._last[0] is not series and self._last[0] != series:
             known = len(self.labels)
             rows = [self.position.setdefault(one, len(self.position)) for one in series]
             self._last = (series, np.array(rows, np.int64))
@@ -83,6 +84,7 @@ class Current:
         self.seen_ms = np.empty(0, np.int64)  # when each series had its last window
         self.rows = np.empty(0, np.int64)  # those with a window in the last `back_ms`, in order
         self._shown: tuple[Ints, tuple[Labels, ...]] = (self.rows, ())
+        self._matrices: dict[tuple[int, int], Judged] = {}
 
     @property
     def needed_ms(self) -> int:
@@ -94,6 +96,7 @@ class Current:
 
         The one before must have been pushed, or nothing at all.
         """
+        self._matrices.clear()
         column = self.column(windows)
         self.fine[end_ms] = column
         if self.over_ms == self.window_ms:
@@ -126,6 +129,8 @@ class Current:
     def merged(self, end_ms: int) -> Windows:
         """The windows of `over` that end now."""
         inside = [one for at, one in sorted(self.unmerged.items()) if at > end_ms - self.over_ms]
+        if not any(map(len, inside)):
+            return Windows.of(inside[-1].signal, ())
         whole = WindowSpan(end_ms - self.over_ms, self.over_ms, 1)
         return merge(self.form, together(inside, self.members.labels), whole)
 
@@ -145,6 +150,8 @@ class Current:
         absent = [one for one in more if not self.is_shown(one)]
         if absent:
             series = (*series, *sorted(absent, key=lambda one: one.pairs))
+        elif (span.each_ms, span.of) in self._matrices:
+            return self._matrices[span.each_ms, span.of]
         place = np.full(len(self.members) + 1, -1, np.int64)
         place[rows] = np.arange(len(rows))
         values = np.full((len(series), span.of), np.nan)
@@ -157,7 +164,11 @@ class Current:
                 there = at >= 0
                 values[at[there], -1 - back] = column.values[there]
                 n[at[there], -1 - back] = column.n[there]
-        return Judged(series, values, n, end_ms)
+        found = Judged(series, values, n, end_ms)
+        if not absent:  # rules often look at the same windows
+            values.flags.writeable = n.flags.writeable = False
+            self._matrices[span.each_ms, span.of] = found
+        return found
 
     def is_shown(self, labels: Labels) -> bool:
         """Whether a series has a window in the last `back_ms`."""

@@ -25,6 +25,9 @@ from detector.usual import about_this_hour, usual
 from storage.series import Labels
 
 
+QUIET = np.array([one in (Verdict.STEADY, Verdict.UNKNOWN) for one in VERDICTS])
+
+
 @dataclass(slots=True)
 class Normals:
     """Flat baselines, made anew each hour and when a regression changes what they may hold."""
@@ -92,8 +95,7 @@ class Assess(Protocol):
 
 def is_breached(said: Verdicts) -> bool:
     """Whether any series is neither steady nor unknown."""
-    quiet = [VERDICTS.index(one) for one in (Verdict.STEADY, Verdict.UNKNOWN)]
-    return not bool(np.isin(said.verdict, quiet).all())
+    return not bool(QUIET[said.verdict].all())
 
 
 def unasked(draft: Draft) -> Verdicts:

@@ -42,6 +42,7 @@ class Catalogue:
         self.next_id = 0
         self.new: list[tuple[int, str, Labels]] = []
         self.recalled: OrderedDict[int, tuple[tuple[Labels, ...], SmallInts]] = OrderedDict()
+        self._last: dict[str, tuple[tuple[Labels, ...], Ints]] = {}
         self.recalled_series = 0
         self._whole: dict[str, Ints] = {}  # the ids of a group; of a group that has grown since, old
         for id_, group, labels in rows:
@@ -65,6 +66,13 @@ class Catalogue:
                 _, (oldest, _) = self.recalled.popitem(last=False)
                 self.recalled_series -= len(oldest)
         self.recalled.move_to_end(id(series))
+        return known[1]
+
+    def again(self, series: tuple[Labels, ...], group: str) -> Ints:
+        """The id of each series of a group; at once, if this very tuple came last time."""
+        known = self._last.get(group)
+        if known is None or known[0] is not series:
+            known = self._last[group] = (series, self.identify(series, group))
         return known[1]
 
     def __len__(self) -> int:
@@ -131,6 +139,7 @@ class Catalogue:
             for _, group, labels in self.new:
                 del self.ids[group][labels]
             self.recalled.clear()
+            self._last.clear()
             self._whole.clear()
             self.recalled_series = 0
         self.new.clear()

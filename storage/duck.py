@@ -181,7 +181,7 @@ class DuckHistory:
 
     def store(self, cursor: Connection, filled: Sequence[Windows]) -> dict[float, int]:
         """Write windows in the caller's transaction; how far those of each length reach then."""
-        ids = [self.window_series.identify(one.series, one.signal) for one in filled]
+        ids = [self.window_series.again(one.series, one.signal) for one in filled]
         self.window_series.store_new(cursor, "window_series")
         layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
         reach_ms = self.reach(cursor)
