@@ -102,7 +102,13 @@ class Current:
         if self.over_ms == self.window_ms:
             merged, self.judged[end_ms] = windows, column
         else:
-            self.unmerged[end_ms] = replace(windows, series=(), index=column.rows)
+            self.unmerged[end_ms] = replace(
+                windows,
+                series=(),
+                index=column.rows,
+                end_ms=np.broadcast_to(np.int64(end_ms), len(windows)),
+                seconds=np.broadcast_to(np.float64(self.window_ms / 1000), len(windows)),
+            )
             merged = self.merged(end_ms)
             self.judged[end_ms] = self.column(merged)
         if len(self.seen_ms) < len(self.members):
@@ -123,8 +129,10 @@ class Current:
 
     def column(self, windows: Windows) -> Column:
         """Windows of one time, by the numbers of their series."""
-        rows = self.members.rows(windows.series)[windows.index]
-        return Column(rows, windows.values, windows.n)
+        rows = self.members.rows(windows.series)
+        if not np.array_equal(windows.index, np.arange(len(rows))):
+            rows = rows[windows.index]
+        return Column(rows, windows.values, windows.n)  # the same rows minute after minute
 
     def merged(self, end_ms: int) -> Windows:
         """The windows of `over` that end now."""

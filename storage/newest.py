@@ -12,8 +12,8 @@ import numpy as np
 from storage.catalogue import SmallInts
 from storage.history import Floats, Ints
 
-KEPT_MS = 240_000
-"""So far back: a tick reads a minute, at most two minutes after they were measured."""
+KEPT_MS = 180_000
+"""So far back: a tick reads a minute, half a minute after it is over."""
 
 MOST_ROWS = 2_000_000
 """Of 20 bytes; with more of them in that time the file is asked."""

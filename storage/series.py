@@ -13,6 +13,8 @@ _pairs: dict[Pair, Pair] = {}
 
 def shared(pair: Pair) -> Pair:
     """The same name and value, as one object for all series: half of what a series takes."""
+    if type(pair[0]) is not str or type(pair[1]) is not str:
+        return pair  # a word of an enumeration equals a text, and is written in another way
     known = _pairs.get(pair)
     if known is None:
         if len(_pairs) >= MOST_PAIRS:  # whoever has them keeps them; new ones are shared anew
