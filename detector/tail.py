@@ -81,6 +81,7 @@ class Tail:
         # Two sorted runs; the older is the first, so that times stay ascending.
         order = np.argsort(ids, kind="stable") if kept.any() else np.arange(len(ids))
         # One column after the other: of very many series all at once would be a peak in memory.
+        self.end_ms = None  # until all three are there
         self.ids = ids[order]
         self.at_ms = np.concatenate([self.at_ms[kept], fresh.at_ms])[order]
         self.values = np.concatenate([self.values[kept], fresh.values])[order]
