@@ -136,7 +136,10 @@ class Hearing:
 
         `watched` are the regressions that go on, `spans` those that baselines may not hold.
         """
-        signal, result = self.signal, []
+        signal = self.signal
+        result: list[Draft] = []
+        if not len(self.current.rows) and not any(r.signal == signal.name for r in watched):
+            return []
         lasting = on(spans, signal.name)
         for name, rule in rules.items():
             if not rule.looks_at(now_ms, signal.form.over):
