@@ -255,8 +255,8 @@ class Windowing:
         self.meters.recent_bytes.set(self.budget.used)
 
     def store_hourly(self, signals: Iterable[Signal], now_ms: int) -> None:
-        """Write the windows of the hour that ends now, from those that were judged."""
+        """Make the windows of the hour that ends now, from those that were judged."""
         wanted = [one for one in signals if evaluate.has_hourly(one)]
-        self.history.put_windows(
+        self.history.hold_windows(
             *(evaluate.hourly(self.history, one, now_ms - HOUR_MS, now_ms) for one in wanted)
         )
