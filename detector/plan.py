@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from detector.buckets import edge
-from detector.signal import AnySignal, Mean, Quantile, Share
+from detector.form import AnySignal, Mean, Quantile, Share
 from storage.history import Floats, Ints, Samples
 from storage.series import NAME, Labels
 
