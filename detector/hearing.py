@@ -25,7 +25,6 @@ from detector.signal import Signal
 from detector.usual import about_this_hour, usual
 from storage.series import Labels
 
-
 QUIET = np.array([one in (Verdict.STEADY, Verdict.UNKNOWN) for one in VERDICTS])
 
 

@@ -125,9 +125,7 @@ class Ledger:
         self.said = Said()
         self.ids: dict[str, tuple[tuple[Labels, ...], Ints]] = {}
 
-    def write(
-        self, at_ms: int, all_verdicts: Sequence[Verdicts], unit: Unit | None = None
-    ) -> None:
+    def write(self, at_ms: int, all_verdicts: Sequence[Verdicts], unit: Unit | None = None) -> None:
         """Store the judgements of one tick in one transaction, in place of earlier ones.
 
         `unit` begins that transaction where others write in it as well, as a tick its windows.

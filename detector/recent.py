@@ -1,9 +1,10 @@
 """The judged windows of the last days of one signal, in memory: value and n, a row a series.
 
 Judges and baselines read these instead of the history. Values are single precision (a relative
-error of 6e-8); n is kept in one byte where every n of a block of series is a whole number below 256,
-as samples of gauges are, in two where all are below 65536, else in single precision. A place in the ring follows from the time alone, so that a ring
-that was extended tick by tick and one that was read from the history are the same, bit for bit.
+error of 6e-8); n is kept in one byte where every n of a block of series is a whole number below
+256, as samples of gauges are, in two where all are below 65536, else in single precision. A place
+in the ring follows from the time alone, so that a ring that was extended tick by tick and one that
+was read from the history are the same, bit for bit.
 """
 
 from collections.abc import Iterator

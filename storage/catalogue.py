@@ -44,7 +44,7 @@ class Catalogue:
         self.recalled: OrderedDict[int, tuple[tuple[Labels, ...], SmallInts]] = OrderedDict()
         self._last: dict[str, tuple[tuple[Labels, ...], Ints]] = {}
         self.recalled_series = 0
-        self._whole: dict[str, Ints] = {}  # the ids of a group; of a group that has grown since, old
+        self._whole: dict[str, Ints] = {}  # the ids of a group, perhaps before it grew
         for id_, group, labels in rows:
             read = read_labels(labels)
             self.ids.setdefault(group, {})[read] = id_

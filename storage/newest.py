@@ -34,9 +34,7 @@ class Newest:
     Safe to call from several threads. `floor_ms` is at first the newest sample of the file.
     """
 
-    def __init__(
-        self, floor_ms: int, kept_ms: int = KEPT_MS, most_rows: int = MOST_ROWS
-    ) -> None:
+    def __init__(self, floor_ms: int, kept_ms: int = KEPT_MS, most_rows: int = MOST_ROWS) -> None:
         self.floor_ms, self.kept_ms, self.most_rows = floor_ms, kept_ms, most_rows
         self._lock = threading.Lock()
         self._batches: list[Batch] = []

@@ -86,9 +86,9 @@ def insert_windows(
     place = np.minimum(starts[None, :] + np.arange(most)[:, None], max(len(counts) - 1, 0))
     # A column for each bucket: lists made of rows would have to be grouped and sorted.
     names = [f"c{number}" for number in range(most)]
-    written = {**rows, **dict(zip(names, counts[place], strict=True))}
+    # DuckDB finds it by its name in this frame, in half the time that register() takes.
+    written = {**rows, **dict(zip(names, counts[place], strict=True))}  # noqa: F841
     buckets = f"CASE WHEN width > 0 THEN list_slice([{', '.join(names)}], 1, width) END"
-    # DuckDB finds `written` by its name in this frame, in half the time that register() takes.
     cursor.execute(
         "INSERT INTO windows SELECT series, end_ms, seconds, value, n, layout, "
         f"{buckets if most else 'NULL'} FROM written"

@@ -288,7 +288,7 @@ def test_a_process_that_was_overtaken_does_not_turn_back_the_book(
 class Overtaken:
     """A ledger that takes its time."""
 
-    def __init__(self, write: Callable[[int, Any], None]) -> None:
+    def __init__(self, write: Callable[[int, Any, Any], None]) -> None:
         self.write = write
 
 
