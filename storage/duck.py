@@ -23,7 +23,7 @@ from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Sample
 from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
 from storage.newest import Newest
 from storage.series import Labels, Selector
-from storage.window_rows import further, replaces, store_windows
+from storage.window_rows import further, lengths, replaces, store_windows
 
 Number = TypeVar("Number", np.int32, np.int64, np.float64)
 
@@ -191,7 +191,7 @@ class DuckHistory:
     def note_windows(self, filled: Sequence[Windows]) -> None:
         """Say that these windows can be read."""
         for one in filled:
-            for seconds in np.unique(one.seconds).tolist():
+            for seconds in lengths(one):
                 topic = windows_topic(one.signal, seconds)
                 self.journal.note(topic, int(one.end_ms.min()), int(one.end_ms.max()))
 

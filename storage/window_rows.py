@@ -24,11 +24,19 @@ def replaces(all_: Iterable[Windows], reach_ms: Mapping[float, int]) -> bool:
     )
 
 
+def lengths(windows: Windows) -> list[float]:
+    """The lengths that occur; nearly always one."""
+    first = windows.seconds[:1]
+    if (windows.seconds == first).all():
+        return list(first.tolist())
+    return list(np.unique(windows.seconds).tolist())
+
+
 def further(reach_ms: Mapping[float, int], all_: Iterable[Windows]) -> dict[float, int]:
     """How far windows of each length reach after these were written."""
     found = dict(reach_ms)
     for windows in all_:
-        for seconds in np.unique(windows.seconds).tolist():
+        for seconds in lengths(windows):
             end_ms = int(windows.end_ms[windows.seconds == seconds].max())
             found[seconds] = max(end_ms, found.get(seconds, end_ms))
     return found
