@@ -46,7 +46,12 @@ class Newest:
     def add(self, ids: SmallInts, at_ms: Ints, values: Floats) -> None:
         """Take what was appended to the file; what has become old is let go."""
         last_ms = int(at_ms.max())
+        old = at_ms <= last_ms - self.kept_ms
+        old_ms = int(at_ms[old].max()) if old.any() else self.floor_ms
+        if old.any():  # a past that is put in at once
+            ids, at_ms, values = ids[~old], at_ms[~old], values[~old]
         with self._lock:
+            self.floor_ms = max(self.floor_ms, old_ms)
             self._batches.append(Batch(ids, at_ms, values, last_ms))
             self._rows += len(ids)
             self._cut(last_ms - self.kept_ms)

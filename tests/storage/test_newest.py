@@ -118,6 +118,12 @@ def test_what_is_old_goes_and_nothing_is_said_of_its_time() -> None:
     assert (len(newest), newest.floor_ms) == (1, 120)
 
 
+def test_of_a_past_that_is_put_in_at_once_only_the_end_is_held() -> None:
+    newest = Newest(0, kept_ms=100)
+    add(newest, *range(10, 1_010, 10))
+    assert (len(newest), newest.floor_ms) == (10, 900)
+
+
 def test_too_many_samples_are_left_to_the_file() -> None:
     newest = Newest(0, most_rows=5)
     add(newest, 10, 10, 10)
