@@ -19,7 +19,7 @@ from storage.state import State
 from tests.detector.watch import MINUTE_MS, Watch
 from tests.storage.asked import statements
 
-READS = 8
+READS = 6
 """Statements that a steady tick sends to the state, those that begin and end a transaction not."""
 
 
