@@ -355,6 +355,7 @@ class Book:
 
 def asked(session: Session, statement: TextClause, **values: object) -> CursorResult[Any]:
     """What every tick asks: such a statement costs a fifth of one that is put together."""
+    session.flush()  # as a statement of the session would: what was added is seen
     return session.connection().execute(statement, values)
 
 
