@@ -34,6 +34,8 @@ REOPENS_WITHIN_MS = 7 * DAY_MS
 # What a person has closed by hand is not opened again by the very next tick.
 HANDS_OFF_MS = 30 * MINUTE_MS
 SUSPECTED_AT_MOST_MS = DAY_MS
+FROZEN = ("baseline", "deviation", "baseline_n", "days", "of_hours")
+"""What of the evidence a regression is judged against until it is over."""
 SILENT_AFTER_MS = 15 * MINUTE_MS
 SUGGEST_AFTER_MS = 14 * DAY_MS
 
@@ -89,6 +91,12 @@ def evidence(judgement: Judgement) -> Mapping[str, Any]:
             for one in judgement.leaves
         ]
     return found
+
+
+def confirmed(suspicion: Regression, judgement: Judgement) -> Mapping[str, Any]:
+    """The evidence that confirmed a suspicion, with the baseline that this froze."""
+    frozen = {name: suspicion.evidence[name] for name in FROZEN if name in suspicion.evidence}
+    return {**evidence(judgement), **frozen}
 
 
 def tagged(found: Mapping[str, Any], tags: Iterable[Tagged]) -> Mapping[str, Any]:
@@ -246,7 +254,7 @@ def suspected(
             phase=Phase.OPEN,
             severity=Severity.INFO if mild else worst,
             tags=tuple(one.tag for one in tags),
-            evidence=tagged(now.evidence, tags),
+            evidence=tagged(confirmed(now, judgement), tags),
             held_since_ms=judgement.at_ms,
             clear_since_ms=None,
             recorded=finite(size(rule, judgement)),

@@ -139,7 +139,7 @@ class Method:
         """
         patient = sum(span.windows <= 2 * self.patience for span in self.spans)
         seen = (suspecting >= self.agreement) & (effect >= self.floors)
-        long = lasted(seen[:patient].any(axis=0)) >= self.patience
+        long = lasted(np.asarray(seen[:patient].any(axis=0))) >= self.patience
         agreeing[:patient, long] = suspecting[:patient, long]
 
     def _wait(self, agreeing: Floats, suspecting: Floats, effect: Floats) -> None:
@@ -156,7 +156,7 @@ class Method:
         worth, here = effect >= self.floors, np.arange(effect.shape[-1])
         suspected = (suspecting >= self.agreement) & worth
         seen = np.where((agreeing >= self.agreement) & worth, here, -1)
-        long = lasted(suspected.any(axis=0), self.lull)
+        long = lasted(np.asarray(suspected.any(axis=0)), self.lull)
         since = np.maximum.accumulate(seen, axis=-1) > here - long
         due = (since & (long > waits)).any(axis=0)
         early = np.minimum(agreeing, TOO_FEW)
@@ -274,9 +274,9 @@ def five_minutes() -> Method:
     hour with it.
 
     What the two short spans see has to be suspected for a quarter of their length first, what the
-    longer ones see for three hours and a half. On real series that takes away a quarter of the false
-    alarms and a few of the steps of +10 %; higher thresholds take away far more of the steps for
-    the same.
+    longer ones see for three hours and a half. On real series that takes away a quarter of the
+    false alarms and a few of the steps of +10 %; higher thresholds take away far more of the steps
+    for the same.
     """
     return Method(
         per_day=288,
@@ -301,9 +301,9 @@ def coarse(window_seconds: int) -> Method:
     """For windows of 15 minutes to 6 hours: spans of 2, 3, 6, 12 and 24 windows.
 
     One window alone is no evidence of a change that stays. Half a day holds few of them, so three
-    comparisons have to agree: two did not on real series, and were wrong more often. Whoever sees so little of a series wants
-    to hear of every afternoon in trouble: `Strictness.rare_counts`. With windows of five minutes
-    that found nothing more.
+    comparisons have to agree: with two, more was told on real series, and less of it right. Who
+    sees so little of a series wants to hear of every afternoon in trouble, `Strictness.rare_counts`
+    (with windows of five minutes that found nothing more).
     """
     per_day = 86_400 // window_seconds
     floors = zip((2, 3, 6, 12, 24), (0.12, 0.10, 0.08, 0.06, 0.06), strict=True)
