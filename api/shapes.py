@@ -17,6 +17,7 @@ from api.moments import at, maybe_at
 from api.told import Told
 from detector import units
 from detector.actions import Action, possible
+from detector.form import Direction
 from detector.lifecycle import is_silent
 from detector.regression import (
     Deployment,
@@ -29,7 +30,6 @@ from detector.regression import (
     Transition,
 )
 from detector.run import Definitions
-from detector.signal import Direction
 
 API = "/api/v1"
 
