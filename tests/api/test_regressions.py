@@ -176,8 +176,8 @@ def test_one_regression_comes_with_all_that_is_known(asked: Client) -> None:
     assert one["evidence"]["days"] == 7
     assert one["evidence"]["breaches"] == 4
     steps = [(step["before"], step["after"]) for step in one["transitions"]]
-    assert steps == [("", "open"), ("open", "escalated")]
-    assert [step["step"] for step in one["transitions"]] == ["opened", "escalated"]
+    assert steps == [("", "suspected"), ("suspected", "open"), ("open", "escalated")]
+    assert [step["step"] for step in one["transitions"]] == ["suspected", "opened", "escalated"]
     assert one["actions"] == [
         "acknowledge", "resolve", "accept", "mute", "false-positive", "comment",
     ]  # fmt: skip
