@@ -19,11 +19,13 @@ class Span:
 
     Judged at slots (counted from the epoch) divisible by `piece`, and holding until the next.
     `floor` is the least change, in logarithms, that is worth a notice after so short a time.
+    What it sees is found once something was suspected for `wait` windows before (0: at once).
     """
 
     count: int
     piece: int
     floor: float
+    wait: int = 0
 
     @property
     def windows(self) -> int:

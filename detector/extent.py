@@ -11,6 +11,8 @@ from detector.rule import Rule
 from detector.tags import Tagged
 
 ESCALATION = 1.25
+FROZEN = ("baseline", "deviation", "baseline_n", "days", "of_hours")
+"""What of the evidence a regression is judged against until it is over."""
 
 
 def severity_of(rule: Rule, judgement: Judgement) -> Severity:
@@ -73,6 +75,12 @@ def evidence(judgement: Judgement) -> Mapping[str, Any]:
             for one in judgement.leaves
         ]
     return found
+
+
+def confirmed(suspicion: Mapping[str, Any], judgement: Judgement) -> Mapping[str, Any]:
+    """The evidence that confirmed a suspicion, with the baseline that this froze."""
+    frozen = {name: suspicion[name] for name in FROZEN if name in suspicion}
+    return {**evidence(judgement), **frozen}
 
 
 def tagged(found: Mapping[str, Any], tags: Iterable[Tagged]) -> Mapping[str, Any]:

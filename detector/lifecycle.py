@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detector.extent import evidence, finite, is_more, severity_of, size, tagged
+from detector.extent import confirmed, evidence, finite, is_more, severity_of, size, tagged
 from detector.identity import fingerprint, identity
 from detector.judgement import Judgement, Verdict
 from detector.regression import Kind, Phase, Regression, Severity, Step, Transition
@@ -167,7 +167,7 @@ def suspected(
             phase=Phase.OPEN,
             severity=Severity.INFO if mild else worst,
             tags=tuple(one.tag for one in tags),
-            evidence=tagged(now.evidence, tags),
+            evidence=tagged(confirmed(now.evidence, judgement), tags),
             held_since_ms=judgement.at_ms,
             clear_since_ms=None,
             recorded=finite(size(rule, judgement)),

@@ -133,8 +133,8 @@ def transient(figure: Any) -> None:
         values[8 : 8 + lasts] *= 1.5
         axes.plot(at, values, color=QUIET, lw=1.0, marker="o", ms=3)
         axes.axhline(240, color=BAD, lw=1.0, ls="--")
-        axes.axvline(75, color=BAD, lw=1.4)
-        axes.text(77, 352, "told, after 35 minutes", color=BAD, fontsize=10)
+        axes.axvline(85, color=BAD, lw=1.4)
+        axes.text(87, 352, "told, after 45 minutes", color=BAD, fontsize=10)
         axes.set(ylabel="ms", ylim=(170, 380), xlim=(0, 240))
     above.axvspan(90, 120, color=GOOD, alpha=0.15, lw=0)
     above.text(122, 252, "clear for half an hour: withdrawn\nin the same message, and learnt",

@@ -170,14 +170,14 @@ def test_one_regression_comes_with_all_that_is_known(asked: Client) -> None:
         "4 of 4 five-minute windows were above 1.2 x the 7-day average of 218 ms; "
         f"{one['evidence']['n']:,.0f} observations in the last of them; "
         "the average rests on 7 of 7 days. Usual at this hour is 218 ms. "
-        "Over the last 40 min it is at least +52 % against its last two weeks, beyond what it did "
+        "Over the last 40 min it is at least +50 % against its last two weeks, beyond what it did "
         "by itself in 100 % of the comparisons; median 218 ms before and 326 ms after."
     )
     assert one["evidence"]["days"] == 7
     assert one["evidence"]["breaches"] == 4
     steps = [(step["before"], step["after"]) for step in one["transitions"]]
-    assert steps == [("", "open"), ("open", "escalated")]
-    assert [step["step"] for step in one["transitions"]] == ["opened", "escalated"]
+    assert steps == [("", "suspected"), ("suspected", "open"), ("open", "escalated")]
+    assert [step["step"] for step in one["transitions"]] == ["suspected", "opened", "escalated"]
     assert one["actions"] == [
         "acknowledge", "resolve", "accept", "mute", "false-positive", "comment",
     ]  # fmt: skip

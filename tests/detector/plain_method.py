@@ -183,21 +183,35 @@ class Plain:
         return centre, beyond, min(largest, cap)
 
     def said(self) -> list[Said]:
-        """The evidence at every window; what is suspected for long enough is found as well."""
+        """The evidence at every window, with how long it was suspected taken into account."""
         result: list[Said] = []
-        lasted, patience = 0, self.method.patience
+        spans, patience, enough = self.method.spans, self.method.patience, self.method.agreement
+        few = len([span for span in spans if span.windows <= 2 * patience])
+        patiently = quiet = 0
+        began = -1  # when the suspicion did; -1 when there is none
+        seen: set[int] = set()  # spans that saw it since then
         for at in range(len(self.values)):
             one = self.evidence(at)
-            patient = [span for span in self.method.spans if span.windows <= 2 * patience]
-            suspected = any(
-                share >= self.method.agreement and effect >= span.floor
-                for share, effect, span in zip(one.suspecting, one.effect, patient, strict=False)
-            )
-            lasted = lasted + 1 if suspected else 0
-            if 0 < patience <= lasted:
-                few = len(patient)
-                one = replace(one, agreeing=one.suspecting[:few] + one.agreeing[few:])
-            result.append(one)
+            worth = [effect >= span.floor for effect, span in zip(one.effect, spans, strict=True)]
+            suspects = [
+                w and share >= enough for w, share in zip(worth, one.suspecting, strict=True)
+            ]
+            agreeing = list(one.agreeing)
+            patiently = patiently + 1 if any(suspects[:few]) else 0
+            if 0 < patience <= patiently:
+                agreeing[:few] = one.suspecting[:few]
+            quiet = 0 if any(suspects) else quiet + 1
+            if quiet > self.method.lull:
+                began, seen = -1, set()
+            elif began < 0 and any(suspects):
+                began = at
+            seen |= {n for n, share in enumerate(agreeing) if worth[n] and share >= enough}
+            due = any(at - began >= spans[number].wait for number in seen)
+            for number, suspected in enumerate(suspects):
+                if suspected and any(span.wait for span in spans):
+                    early = min(agreeing[number], TOO_FEW)
+                    agreeing[number] = one.suspecting[number] if due else early
+            result.append(replace(one, agreeing=agreeing))
         return result
 
     def evidence(self, at: int) -> Said:

@@ -6,7 +6,7 @@ import pytest
 from detector.assessment import Finding
 from detector.calibration import Strictness
 from detector.episode import Telling
-from detector.method import Method, coarse, five_minutes
+from detector.method import Method, coarse, five_minutes, lasted
 from detector.transform import logarithmic, usual_size
 from storage.history import Floats
 from tests.detector.shapes import PER_DAY, autoregressive, daily
@@ -16,6 +16,11 @@ METHOD = five_minutes()
 WAITS_FOR_NOTHING = replace(METHOD, patience=0)
 WEEK = 7 * PER_DAY
 STEP_25 = float(np.log(1.25))
+
+
+def at_once(method: Method) -> Method:
+    """The same without a wait."""
+    return replace(method, spans=tuple(replace(span, wait=0) for span in method.spans))
 
 
 def told(values: Floats, method: Method = METHOD) -> list[int]:
@@ -78,8 +83,8 @@ def test_a_spike_is_not_told(minutes: int) -> None:
 def test_without_the_span_s_quartile_a_spike_would_be_told() -> None:
     values = steady()
     values[WEEK + 100] += np.log(5)
-    hasty = replace(METHOD, spans=(replace(METHOD.spans[0], count=1), *METHOD.spans[1:]))
-    assert told(values, hasty) != []
+    one = replace(METHOD.spans[0], count=1, wait=0)
+    assert told(values, replace(METHOD, spans=(one, *METHOD.spans[1:]))) != []
 
 
 def test_a_transient_of_the_kind_that_the_series_has_is_not_told() -> None:
@@ -149,7 +154,7 @@ def test_what_is_suspected_for_six_hours_without_a_break_is_found() -> None:
 
 
 def test_of_a_span_four_times_as_long_as_patience_a_suspicion_stays_one() -> None:
-    day = replace(METHOD, spans=METHOD.spans[-1:], short=0)
+    day = replace(at_once(METHOD), spans=at_once(METHOD).spans[-1:], short=0)
     values = steady(3, days=13, noise=0.02)
     values[10 * PER_DAY :] += 0.1
 
@@ -274,12 +279,51 @@ def test_from_a_doubling_on_a_threshold_is_doubted_by_no_more() -> None:
     assert raised(1.0) == pytest.approx(raised(3.0))
 
 
-def test_half_an_hour_of_any_height_is_not_told_and_the_whole_of_it_is() -> None:
+def test_35_minutes_of_any_height_are_not_told_and_40_are() -> None:
     values = steady()
-    values[WEEK + 100 : WEEK + 106] += np.log(5)
+    values[WEEK + 100 : WEEK + 107] += np.log(5)
     assert told(values) == []
-    values[WEEK + 106] += np.log(5)
-    assert told(values) == [WEEK + 106]
+    assert told(values, at_once(METHOD)) == [WEEK + 106]
+    values[WEEK + 107] += np.log(5)
+    assert told(values) == [WEEK + 108]
+
+
+def test_what_only_long_spans_see_is_told_if_it_is_suspected_for_hours() -> None:
+    def hearing(hours: float, method: Method = METHOD) -> list[int]:
+        values = steady(2, noise=0.06, phi=0.0, days=10)
+        values[WEEK + 100 :][: int(12 * hours)] += 0.08
+        return told(values, method)
+
+    assert hearing(4) == []
+    assert hearing(4, at_once(METHOD)) != []
+    (lasting,) = hearing(48)
+    assert lasting - hearing(48, at_once(METHOD))[0] <= 42
+
+
+def test_between_what_short_and_what_long_spans_see_a_suspicion_goes_on() -> None:
+    hour = 2 * np.pi * np.arange(9 * PER_DAY) / PER_DAY
+    values = 0.3 * np.sin(hour) + np.random.default_rng(300).normal(0, 0.03, len(hour))
+    values[8 * PER_DAY :] += np.log(1.6)
+    seen = METHOD.judge(values, FIRST).suspected[8 * PER_DAY : 8 * PER_DAY + 60]
+    assert (np.diff(np.flatnonzero(seen)) > 6).any()
+    assert len(told(values)) == 1
+    assert len(told(values, replace(METHOD, lull=0))) == 2
+
+
+def test_a_lull_within_its_bound_is_part_of_what_lasted_and_a_longer_one_is_not() -> None:
+    seen = np.array([0, 1, 0, 0, 1, 0, 0, 0, 1, 1], np.bool_)
+    assert lasted(seen).tolist() == [0, 1, 0, 0, 1, 0, 0, 0, 1, 2]
+    assert lasted(seen, 2).tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2]
+    assert lasted(seen, 3).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_of_coarse_windows_three_comparisons_have_to_agree() -> None:
+    def alarms(method: Method) -> int:
+        generator = np.random.default_rng(29)
+        noise = autoregressive(generator, 20, 28 * 24, 0.9, 0.15)
+        return sum(len(told_hourly(row + daily(len(row), 0.3), method)) for row in noise)
+
+    assert alarms(coarse(3600)) < alarms(replace(coarse(3600), least_agreeing=2))
 
 
 def test_one_hourly_window_alone_is_not_told() -> None:

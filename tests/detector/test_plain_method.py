@@ -38,7 +38,9 @@ def small() -> Method:
     return replace(
         method,
         per_day=48,
+        spans=tuple(replace(span, wait=span.wait // 6) for span in method.spans),
         patience=3,
+        lull=2,
         memory=replace(method.memory, block=24, stride=4),
         strictness=replace(method.strictness, rare_counts=0.02),
     )
