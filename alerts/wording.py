@@ -12,8 +12,8 @@ from urllib.parse import quote
 from alerts.mrkdwn import clean, cut, escape
 from alerts.visitors import page_views
 from detector import units
-from detector.finding import Check, Correlation, OriginReason, OriginVerdict
-from detector.regression import Incident, Phase, Regression
+from detector.finding import Check, Correlation, OriginReason, OriginVerdict, proven
+from detector.regression import Deployment, Incident, Phase, Regression
 from detector.tags import all_told
 from storage.series import Labels
 
@@ -177,20 +177,23 @@ def against(regression: Regression) -> str:
 
 def correlated(incident: Incident) -> str:
     """The deployment whose time fits; correlation is all that is claimed."""
-    deployment = incident.deployment
-    if deployment is None:
+    if incident.deployment is None:
         return ""
-    same_day = moment(incident.opened_ms)[:10] == moment(deployment.at_ms)[:10]
-    at = moment(deployment.at_ms)[11:] if same_day else moment(deployment.at_ms)
+    return fitting(incident.deployment, incident.opened_ms, correlation(incident))
+
+
+def fitting(deployment: Deployment, opened_ms: int, probable: Correlation | None) -> str:
+    """The same of an incident that was found then, with what the comparisons say if they passed."""
+    found, live = moment(opened_ms), moment(deployment.at_ms)
+    at = live[11:] if found[:10] == live[:10] else live
     told = f"correlated with {deployment.service} {deployment.version}, deployed {at}"
-    return f"{told} (probable: {compared(fit)})" if (fit := correlation(incident)) else told
+    return f"{told} (probable: {compared(probable)})" if probable else told
 
 
 def correlation(incident: Incident) -> Correlation | None:
     """The named deployment's correlation where both comparisons passed; None where not."""
-    found = incident.finding.correlations
     named = incident.deployment.id if incident.deployment else ""
-    return next((one for one in found if one.deployment_id == named and one.probable), None)
+    return proven(incident.finding.correlations, named)
 
 
 def compared(one: Correlation) -> str:

@@ -5,12 +5,12 @@ The parts of the sentence about a regression are those of the messages that were
 
 from collections.abc import Mapping
 
-from alerts.wording import against, correlated, since, where
+from alerts.wording import against, since, where
 from detector import units
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.judgement import Judgement, Reason, Verdict
 from detector.lifecycle import suggests_acceptance
-from detector.regression import Incident, Kind, Phase, Regression
+from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule
 from detector.signal import Signal
 from detector.tags import all_told
@@ -46,8 +46,8 @@ def heading(regression: Regression) -> str:
     return f"{regression.title} {size}" + (f" on {on}" if on else "")
 
 
-def summary(regression: Regression, incident: Incident | None) -> str:
-    """One sentence: what, how much, since when, after which deployment."""
+def summary(regression: Regression, fits: str) -> str:
+    """One sentence: what, how much, since when, and the deployment that fits, as it is told."""
     on = place(regression.labels)
     value = units.text(regression.value, regression.unit)
     told = regression.title + (f" on {on}" if on else "")
@@ -68,9 +68,7 @@ def summary(regression: Regression, incident: Incident | None) -> str:
         case _:
             told += f" is {value}, {against(regression)}"
     told += f", since {since(regression)}"
-    if incident is not None and incident.deployment is not None:
-        told += f", {correlated(incident)}"
-    return f"{told}."
+    return f"{told}, {fits}." if fits else f"{told}."
 
 
 def suggestion(regression: Regression, now_ms: int) -> str:

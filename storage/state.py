@@ -20,7 +20,9 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from storage.cost import Part, spent
+from storage.fresh import ask_the_doubtful
 from storage.sizes import size_bytes
+from storage.views import View
 
 BUSY_SECONDS = 10.0
 KEPT_CONNECTIONS = 4
@@ -102,6 +104,25 @@ class State:
         with spent(Part.STATE), Session(self.readers, expire_on_commit=False) as session:
             yield session
             session.rollback()
+
+    @contextmanager
+    def looking(self) -> Iterator[View]:
+        """Rows without a session, where one statement, or few, say all that an answer needs."""
+        with spent(Part.STATE):
+            pooled, dialect = self.engine.raw_connection(), self.engine.dialect
+            raw: Any = pooled.dbapi_connection
+            try:
+                if dialect.name == POSTGRESQL:
+                    raw.autocommit = True  # nothing is sent for it
+                yield View(raw, dialect)
+                if dialect.name == POSTGRESQL:
+                    raw.autocommit = False
+            except BaseException as error:
+                # In what state it is, is not worth finding out: another is opened.
+                pooled.invalidate(error)
+                raise
+            finally:
+                pooled.close()
 
     @property
     def file(self) -> Path | None:
@@ -255,7 +276,9 @@ def make_engine(url: str) -> Engine:
         name = parsed.drivername
         raise StateError(f"{name!r} is no database that state can be kept in; use {ADDRESSES}")
     if parsed.get_backend_name() != SQLITE:
-        return sqlalchemy.create_engine(parsed, pool_pre_ping=True, json_deserializer=document)
+        remote = sqlalchemy.create_engine(parsed, json_deserializer=document)
+        ask_the_doubtful(remote)
+        return remote
     if parsed.database in (None, "", ":memory:"):
         raise StateError(f"a state in memory would be lost; use {ADDRESSES}")
     # A new connection reads the whole schema before its first statement, which costs more than most
