@@ -13,7 +13,7 @@ from alerts.mrkdwn import clean, cut, escape
 from alerts.visitors import page_views
 from detector import units
 from detector.finding import Check, Correlation, OriginReason, OriginVerdict, proven
-from detector.regression import Deployment, Incident, Phase, Regression
+from detector.regression import Deployment, Grouped, Incident, Named, One, Phase, Regression
 from detector.tags import all_told
 from storage.series import Labels
 
@@ -99,7 +99,7 @@ def tagged(regression: Regression) -> str:
     return " ".join(all_told(regression))
 
 
-def plain_head(incident: Incident, first: Regression, others: int) -> str:
+def plain_head(incident: Grouped[Named], first: Named, others: int) -> str:
     """`API p95 +42 % on GET /cart`, and how many more."""
     size = first.change or f"at {units.text(first.worst, first.unit)}"
     more = f" and {others} more" if others else ""
@@ -211,7 +211,7 @@ def compared(one: Correlation) -> str:
     return f"{told}, {elsewhere}" if peers.count else f"{told}, no peers to compare with"
 
 
-def named(incident: Incident) -> Regression | None:
+def named(incident: Grouped[One]) -> One | None:
     """The regression where an incident of several probably began; None where nobody can say."""
     began = incident.finding.origin
     if began.verdict is not OriginVerdict.PROBABLE:
@@ -226,7 +226,7 @@ REASONS = {
 }
 
 
-def origin(incident: Incident) -> str:
+def origin(incident: Grouped[Named]) -> str:
     """`Cache hit rate on products: it changed first`, or that it was not told apart."""
     first = named(incident)
     if first is None:
@@ -280,7 +280,7 @@ def where(labels: Labels) -> str:
     return " ".join(value for _, value in plain_labels) or labels.get("service")
 
 
-def state_word(incident: Incident) -> str:
+def state_word(incident: Grouped[Named]) -> str:
     """The severity as a word, since colour alone says nothing to some; or that it is over."""
     if incident.phase is Phase.RESOLVED:
         phases = {one.phase for one in incident.regressions}
@@ -294,7 +294,7 @@ def state_word(incident: Incident) -> str:
     return f"{severity}, muted" if incident.is_muted else severity
 
 
-def in_order(incident: Incident) -> list[Regression]:
+def in_order(incident: Grouped[One]) -> list[One]:
     """The probable origin first as long as it lasts, then the worst first."""
     rows, first = by_weight(incident.regressions), named(incident)
     if first is None or first.phase.is_over is not rows[0].phase.is_over:
@@ -302,10 +302,10 @@ def in_order(incident: Incident) -> list[Regression]:
     return [first, *(one for one in rows if one.id != first.id)]
 
 
-def by_weight(regressions: Iterable[Regression]) -> list[Regression]:
+def by_weight(regressions: Iterable[One]) -> list[One]:
     """The worst first: open before resolved, then severity, then the size of the change."""
 
-    def weight(regression: Regression) -> tuple[bool, int, float, str]:
+    def weight(regression: Named) -> tuple[bool, int, float, str]:
         base = regression.baseline or regression.threshold
         ratio = abs(regression.worst / base - 1) if base else 0.0
         over = regression.phase.is_over
