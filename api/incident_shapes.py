@@ -221,8 +221,8 @@ def members(one: Incident | Headed) -> dict[str, Any]:
     began, id_ = one.finding.origin, quote(one.id, safe="")
     return {
         "id": one.id,
-        "state": one.phase,
-        "severity": one.severity,
+        "state": str(one.phase),
+        "severity": str(one.severity),
         "heading": heading(one),
         "labels": one.labels.as_dict(),
         "opened_at": at(one.opened_ms),
@@ -231,7 +231,7 @@ def members(one: Incident | Headed) -> dict[str, Any]:
         "merged_into": one.finding.merged_into,
         "storm": one.finding.storm,
         "origin": {
-            "verdict": began.verdict,
+            "verdict": str(began.verdict),
             "regression_id": began.regression_id,
             "reasons": list(began.reasons),
             "among": list(began.among),

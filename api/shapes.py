@@ -281,7 +281,8 @@ def listed(shown: Shown) -> dict[str, Any]:
     """The members of a `RegressionShape` in their order, to be written as they are.
 
     A shape checks each of them and makes an object of it, for a page of a list as long again as all
-    the rest takes.
+    the rest takes. Words are texts here: a member of an enumeration is asked for its value through
+    a descriptor, hundreds of times a page.
     """
     one, fit = shown.regression, shown.fit
     fits = "" if fit is None else fitting(fit.deployment, fit.opened_ms, fit.probable)
@@ -289,18 +290,18 @@ def listed(shown: Shown) -> dict[str, Any]:
     return {
         "id": one.id,
         "incident_id": one.incident_id,
-        "kind": one.kind,
+        "kind": str(one.kind),
         "version": one.version,
-        "state": one.phase,
+        "state": str(one.phase),
         "is_open": one.phase.holds,
         "is_silent": is_silent(one, one.updated_ms),
-        "severity": one.severity,
+        "severity": str(one.severity),
         "rule": one.rule,
         "signal": one.signal,
         "title": one.title,
         "heading": words.heading(one),
         "summary": words.summary(one, fits),
-        "unit": unit,
+        "unit": str(unit),
         "labels": one.labels.as_dict(),
         "target": one.labels.get("target"),
         "worse": one.worse,

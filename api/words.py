@@ -4,6 +4,7 @@ The parts of the sentence about a regression are those of the messages that were
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from alerts.wording import against, since, where
 from detector import units
@@ -32,8 +33,12 @@ SPOKEN = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 10: "ten", 15: "
 SPOKEN_UNITS = (("day", "d"), ("hour", "h"), ("minute", "m"), ("second", "s"))
 
 
+@lru_cache(maxsize=1024)
 def place(labels: Labels) -> str:
-    """`GET /cart of shop`: where a person would look; empty for a series without labels."""
+    """`GET /cart of shop`: where a person would look; empty for a series without labels.
+
+    A page of history asks twice for each regression, and series come back.
+    """
     named = where(labels)
     owner = labels.get("service") or labels.get("target")
     return f"{named} of {owner}" if owner and owner not in named.split() else named
