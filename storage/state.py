@@ -111,17 +111,22 @@ class State:
         with spent(Part.STATE):
             pooled, dialect = self.engine.raw_connection(), self.engine.dialect
             raw: Any = pooled.dbapi_connection
+            alone, sound = dialect.name == POSTGRESQL, False
             try:
-                if dialect.name == POSTGRESQL:
-                    raw.autocommit = True  # nothing is sent for it
+                if alone:
+                    raw.autocommit = True  # sends nothing
                 yield View(raw, dialect)
-                if dialect.name == POSTGRESQL:
-                    raw.autocommit = False
-            except BaseException as error:
-                # In what state it is, is not worth finding out: another is opened.
-                pooled.invalidate(error)
+                sound = True
+            except dialect.loaded_dbapi.Error:
+                raise
+            except Exception:  # of whoever asks
+                sound = True
                 raise
             finally:
+                if not sound:  # in what state it is, is not worth finding out
+                    pooled.invalidate()
+                elif alone:
+                    raw.autocommit = False
                 pooled.close()
 
     @property
@@ -276,7 +281,8 @@ def make_engine(url: str) -> Engine:
         name = parsed.drivername
         raise StateError(f"{name!r} is no database that state can be kept in; use {ADDRESSES}")
     if parsed.get_backend_name() != SQLITE:
-        remote = sqlalchemy.create_engine(parsed, json_deserializer=document)
+        # The last one first: what a server has prepared, it has for one connection.
+        remote = sqlalchemy.create_engine(parsed, pool_use_lifo=True, json_deserializer=document)
         ask_the_doubtful(remote)
         return remote
     if parsed.database in (None, "", ":memory:"):
