@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from alerts.group import Subject
 from detector.finding import Finding
-from detector.lifecycle import identity
+from detector.identity import identity
 from detector.regression import Incident, Kind, Phase, Regression
 from storage.series import NAME
 

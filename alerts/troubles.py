@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from alerts.tables import TroubleRow
-from detector.lifecycle import identity
+from detector.identity import identity
 from detector.regression import Incident, Phase, Regression, Severity
 from detector.units import Unit
 from storage.series import Labels

@@ -8,7 +8,8 @@ import numpy as np
 from api.house import House
 from api.moments import milliseconds
 from detector.evaluate import has_hourly
-from detector.signal import Quantile, Signal
+from detector.form import Quantile
+from detector.signal import Signal
 from detector.window import Span, merge
 from storage.history import HOUR_SECONDS, Floats, Windows
 from storage.series import Labels

@@ -18,9 +18,10 @@ from api.routes.signals import CurveShape, WindowsShape
 from api.shapes import API
 from api.signal_shapes import FindingShape, RuleShape, SignalShape
 from detector import units
+from detector.form import AnySignal, Gauge, Mean, Ratio
 from detector.promql import compile
 from detector.run import Definitions
-from detector.signal import AnySignal, Gauge, Mean, Plain, Ratio, Signal
+from detector.signal import Plain, Signal
 
 SERIES_SHOWN = 10
 WINDOWS_SHOWN = 5

@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 from api.house import House
 from api.moments import milliseconds
 from api.standing import Band, backfill_of, band_of
+from detector.form import Direction
 from detector.readings import Reading
 from detector.regression import Deployment, Regression
-from detector.signal import Direction
 from storage.series import NAME, Labels
 
 OURS = frozenset({"signal", "rule", "severity"})

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from api import words
 from dashboards.signals import SignalPanel, Threshold
+from detector.form import Direction
 from detector.regression import Severity
 from detector.rule import Rule
 from detector.run import Definitions
-from detector.signal import Direction
 from detector.trigger import Absolute, Burn
 
 

@@ -18,21 +18,12 @@ from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
 from detector.agreement import disagreements
 from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
+from detector.form import Gauge, Mean, Promql, Quantile, Rate, Ratio, Share
 from detector.increase import LOOKBACK_MS
 from detector.pooling import Pools
 from detector.rule import Rule, When
 from detector.run import Definitions
-from detector.signal import (
-    Gauge,
-    Mean,
-    Promql,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Signal,
-    check_name,
-)
+from detector.signal import Signal, check_name
 from detector.usual import is_blind
 from detector.variants import misfits
 from storage.config import StorageConfig

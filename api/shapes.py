@@ -17,6 +17,7 @@ from api.moments import at, maybe_at
 from api.told import Told
 from detector import units
 from detector.actions import Action, possible
+from detector.form import Direction
 from detector.lifecycle import is_silent
 from detector.regression import (
     Deployment,
@@ -30,7 +31,6 @@ from detector.regression import (
 )
 from detector.run import Definitions
 from detector.shown import Fit, Shown
-from detector.signal import Direction
 
 API = "/api/v1"
 

@@ -10,11 +10,12 @@ from api.standing import Band, Series, Standing
 from detector import units
 from detector.backfill import BackfillSource
 from detector.baseline import DAYS, DAYS_NEEDED
+from detector.form import AnySignal, Direction, Promql
 from detector.judgement import Judgement, Reason, Verdict
 from detector.regression import Severity
 from detector.rule import Rule
 from detector.run import Definitions
-from detector.signal import AnySignal, Direction, LeftOut, Plain, Promql, Signal
+from detector.signal import LeftOut, Plain, Signal
 from detector.unfit import Finding
 
 

@@ -15,8 +15,9 @@ from api.house import House
 from api.moments import milliseconds
 from detector import evaluate
 from detector.evaluate import HOUR_MS, has_hourly
+from detector.form import Ratio
 from detector.increase import increases
-from detector.signal import Ratio, Signal
+from detector.signal import Signal
 from storage.history import HOUR_SECONDS, Windows
 from storage.series import NAME, Labels, Match, Matcher, Selector
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from api.house import House
+from detector.form import Mean, Quantile, Rate, Ratio
 from detector.readings import Reading
-from detector.signal import Mean, Quantile, Rate, Ratio
 from detector.units import Unit
 from detector.window import Span, merge
 from storage.series import Labels, Match, Matcher, Selector

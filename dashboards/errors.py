@@ -20,8 +20,8 @@ from dashboards.panels import About, Shape, Viz, bars, query
 from dashboards.programs import from_programs
 from dashboards.signals import SignalPanel, Threshold, labels_of, of_kinds
 from dashboards.steps import steps_of
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 from detector.units import Unit
 
 UID = "plimsoll-errors"

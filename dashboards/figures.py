@@ -27,8 +27,8 @@ from dashboards.panels import (
 from dashboards.quiet import NOUGHT, or_none
 from dashboards.signals import SignalPanel, Threshold
 from dashboards.steps import one_is_too_many, steps_of
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 
 MOST_SERIES = 10
 STATES = {

@@ -10,19 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from detector.deriving import derived
+from detector.form import LAST_BUCKET, AnySignal, Gauge, Mean, Promql, Quantile, Rate, Ratio, Share
 from detector.promql import INSTANCE, Asking, asked
-from detector.signal import (
-    LAST_BUCKET,
-    AnySignal,
-    Gauge,
-    Mean,
-    Promql,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Signal,
-)
+from detector.signal import Signal
 from storage.series import Labels, Match, Matcher, Selector
 
 Json = dict[str, Any]

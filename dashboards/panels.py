@@ -14,7 +14,7 @@ from grafanalib.core import Panel, Target
 
 from dashboards.signals import Threshold
 from dashboards.steps import coloured_by, lines_of, worded
-from detector.signal import Direction
+from detector.form import Direction
 from detector.units import Unit
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}

@@ -12,9 +12,10 @@ from enum import StrEnum
 from typing import assert_never
 
 from detector.baseline import DAYS, DAYS_NEEDED
+from detector.form import Promql, weights_are_counts
 from detector.promql import INSTANCE, compile, counted
 from detector.rule import Rule, Span
-from detector.signal import Promql, Signal, weights_are_counts
+from detector.signal import Signal
 from detector.trigger import (
     Absolute,
     AnyLeaf,

@@ -12,8 +12,9 @@ from dashboards.made_series import EVERY, Json, series_of
 from dashboards.promrules import Breach, breach_of
 from dashboards.rules import RuleFile, dump
 from detector.baseline import DAYS
+from detector.form import Direction
 from detector.rule import Rule, Span
-from detector.signal import Direction, Signal
+from detector.signal import Signal
 from detector.trigger import Absolute, AnyLeaf, Burn, Relative, Sigma
 from detector.units import Unit
 from storage.duration import written

@@ -25,8 +25,8 @@ from dashboards.links import further, page_of
 from dashboards.panels import About, Column, Shape, Viz, curves, ledger, query, stat
 from dashboards.signals import SignalPanel, Threshold, labels_of
 from dashboards.steps import steps_of
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 from detector.units import Unit
 
 UID = "plimsoll-sla"

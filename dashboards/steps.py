@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 from dashboards.signals import Threshold
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 
 COLOURS = {Severity.INFO: "blue", Severity.WARNING: "orange", Severity.CRITICAL: "red"}
 

@@ -7,8 +7,8 @@ from dashboards.browsers import from_browsers
 from dashboards.family import family
 from dashboards.frame import Sheet
 from dashboards.signals import SignalPanel, Threshold, labels_of, of_kinds
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 from detector.units import Unit
 
 UID = "plimsoll-web-vitals"

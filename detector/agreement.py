@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from detector.form import Promql, Quantile, Ratio, Share
 from detector.rule import Rule
-from detector.signal import Promql, Quantile, Ratio, Share, Signal
+from detector.signal import Signal
 from detector.trigger import Burn, Distribution
 
 

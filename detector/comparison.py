@@ -22,7 +22,7 @@ import numpy as np
 
 from detector.deployments import same_slot
 from detector.finding import Check, Slots
-from detector.signal import Direction
+from detector.form import Direction
 from storage.history import Floats
 
 CONFIDENCE = 0.95

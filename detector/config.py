@@ -10,8 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from detector.dependencies import cycle
+from detector.form import READING, AnySignal
 from detector.rule import Rule
-from detector.signal import READING, TARGET, AnySignal, Signal
+from detector.signal import TARGET, Signal
 from storage.duration import Seconds
 
 

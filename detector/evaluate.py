@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from detector.form import AnySignal, Share
 from detector.increase import LOOKBACK_MS, UP, Seen, seen_times
 from detector.plan import Plan
-from detector.signal import AnySignal, LeftOut, Plain, Share, Signal
+from detector.signal import LeftOut, Plain, Signal
 from detector.unite import Part, renamed, slots_shown, united
 from detector.window import Span, left_out, merge, windows_of
 from storage.history import HOUR_SECONDS, History, Samples, Windows

@@ -10,6 +10,7 @@ from detector.buckets import merged, shared
 from detector.chance import deviations, quantile_edge, share_edge
 from detector.dependencies import Dependencies
 from detector.exclusion import Apart
+from detector.form import Quantile, Ratio, Share
 from detector.judgement import Judged
 from detector.judges.burn import Events
 from detector.judges.distribution import Distributions
@@ -18,7 +19,7 @@ from detector.judging import Facts
 from detector.parts import Parts
 from detector.rule import Rule, Span
 from detector.settling import Beginnings, Deployed, none_deployed
-from detector.signal import Quantile, Ratio, Share, Signal
+from detector.signal import Signal
 from detector.stack import joined
 from detector.trigger import AnyLeaf, Burn, Distribution, Slope
 from detector.units import Unit

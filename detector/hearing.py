@@ -15,12 +15,13 @@ from detector.confirming import Draft, concluded
 from detector.current import Current, Days
 from detector.exclusion import BySignal, Spans, frozen, left_out, on, restarted
 from detector.facts import FactFinder
+from detector.form import weights_are_counts
 from detector.gates import conclude
 from detector.judgement import VERDICTS, Assessment, Background, Verdict, Verdicts
 from detector.judging import judge_of
 from detector.regression import Lasting, Regression
 from detector.rule import Rule
-from detector.signal import Signal, weights_are_counts
+from detector.signal import Signal
 from detector.usual import about_this_hour, usual
 from storage.series import Labels
 

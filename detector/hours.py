@@ -15,8 +15,9 @@ from detector.buckets import Bounds
 from detector.chance import Estimate
 from detector.deriving import Derived, derived
 from detector.exclusion import Apart
+from detector.form import Quantile, Share
 from detector.mix import Statistic
-from detector.signal import Quantile, Share, Signal
+from detector.signal import Signal
 from storage.history import NO_LAYOUT, Floats, Windows
 from storage.series import Labels
 

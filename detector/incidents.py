@@ -16,8 +16,9 @@ from detector.deployments import BEFORE_MS, correlations
 from detector.finding import Finding
 from detector.findings import Looking, changes, differs
 from detector.group import Bond, Group, Joined, Link, arrange, is_news, shared
+from detector.identity import identity
 from detector.incident_tables import FindingRow, IncidentStep, IncidentStepRow, Step, finding_of
-from detector.lifecycle import DETECTOR, identity
+from detector.lifecycle import DETECTOR
 from detector.meters import IncidentMeters
 from detector.regression import Deployment, Phase, Regression
 from detector.regression import Step as Taken

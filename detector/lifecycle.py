@@ -3,20 +3,17 @@
 Pure: rows in, rows and transitions out. What people do with a regression is in `actions`.
 """
 
-import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from detector.episode import GROWTH_AT_LEAST
+from detector.extent import evidence, finite, is_more, severity_of, size, tagged
+from detector.identity import fingerprint, identity
 from detector.judgement import Judgement, Verdict
 from detector.regression import Kind, Phase, Regression, Severity, Step, Transition
 from detector.rule import Rule
 from detector.signal import Signal
 from detector.tags import Tagged
-from storage.series import Labels
 
 DETECTOR = "detector"
 MINUTE_MS = 60_000
@@ -29,7 +26,6 @@ SETTLING_MS = 30 * MINUTE_MS
 UNFOLDING_MS = 120 * MINUTE_MS
 # What goes away by itself sooner was a disturbance: told, withdrawn, and learnt by its series.
 TRANSIENT_MS = 60 * MINUTE_MS
-ESCALATION = 1.25
 REOPENS_WITHIN_MS = 7 * DAY_MS
 # What a person has closed by hand is not opened again by the very next tick.
 HANDS_OFF_MS = 30 * MINUTE_MS
@@ -38,68 +34,6 @@ SILENT_AFTER_MS = 15 * MINUTE_MS
 SUGGEST_AFTER_MS = 14 * DAY_MS
 
 Taken = tuple[Regression, tuple[Transition, ...]]
-
-
-def fingerprint(rule: str, signal: str, labels: Labels, kind: Kind = Kind.REGRESSION) -> str:
-    """What a regression is about; at most one with the same fingerprint is not over."""
-    better = [str(kind)] if kind is Kind.IMPROVEMENT else []
-    text = json.dumps([rule, signal, labels.as_dict(), *better], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def identity(prefix: str, *parts: object) -> str:
-    """A stable id: the same parts give the same id, so that a repeated tick makes no second row."""
-    text = json.dumps(parts, default=str)
-    return f"{prefix}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
-def severity_of(rule: Rule, judgement: Judgement) -> Severity:
-    """The severity of the rule, or critical beyond its critical level."""
-    return Severity.CRITICAL if judgement.critical else rule.severity
-
-
-def evidence(judgement: Judgement) -> Mapping[str, Any]:
-    """The numbers a verdict rests on, for people and for JSON; NaN becomes null."""
-    numbers = {
-        "value": judgement.value,
-        "n": judgement.n,
-        "threshold": judgement.threshold,
-        "baseline": judgement.baseline,
-        "deviation": judgement.deviation,
-        "baseline_n": judgement.baseline_n,
-    }
-    counts = {"days": judgement.days, "breaches": judgement.breaches, "of": judgement.of}
-    found: dict[str, Any] = {name: finite(value) for name, value in numbers.items()}
-    if judgement.of_hours:
-        found["of_hours"] = True
-    found |= {**counts, "verdict": judgement.verdict, "reason": judgement.reason}
-    stages = {name: value for name, value in judgement.stages if math.isfinite(value)}
-    if stages:
-        found["stages"] = stages
-    if judgement.visits:
-        found["visits"] = dict(judgement.visits)
-    if judgement.leaves:
-        found["leaves"] = [
-            {
-                "trigger": one.trigger,
-                "value": finite(one.value),
-                "threshold": finite(one.threshold),
-                "holds": one.holds,
-            }
-            for one in judgement.leaves
-        ]
-    return found
-
-
-def tagged(found: Mapping[str, Any], tags: Iterable[Tagged]) -> Mapping[str, Any]:
-    """Evidence with that of its tags."""
-    kept = {one.tag: {**one.evidence, "milder": one.milder} for one in tags}
-    return {**found, "tags": kept} if kept else found
-
-
-def finite(value: float) -> float | None:
-    """A number for JSON."""
-    return value if math.isfinite(value) else None
 
 
 def opened(
@@ -147,19 +81,6 @@ def opened(
 
 
 SAID = {Step.OPENED: "held", Step.SUSPECTED: "holds, and may still go away"}
-
-
-def size(rule: Rule, judgement: Judgement) -> float:
-    """How bad it is over the judged windows, in a number whose growth by a quarter is a quarter.
-
-    The distance of their median from the baseline; of fixed limits, from `rule.origin`. The
-    median, because one wild window is no escalation. Of a change a share of what is usual at the
-    hour: day and night differ by more than it does.
-    """
-    if rule.is_change:
-        return abs(judgement.typical / judgement.baseline - 1) if judgement.baseline else math.nan
-    origin = judgement.baseline if rule.is_statistical else rule.origin
-    return abs(judgement.typical - origin)
 
 
 def continued(
@@ -299,17 +220,6 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
     if cleared_ms >= rule.clear.for_ * 1000 and may:
         return ended(now, judgement, Step.RESOLVED, "clear for long enough")
     return now, ()
-
-
-def is_more(rule: Rule, grown: float, recorded: float) -> bool:
-    """Whether it is larger by enough to be told again: a quarter.
-
-    Of a change a quarter and a tenth on the scale on which changes add, as `episode.Telling` has
-    it: from 15 % more than usual it is 32 %, and from 16 times it is 35 times.
-    """
-    if rule.is_change:
-        return math.log1p(grown) >= ESCALATION * math.log1p(recorded) + GROWTH_AT_LEAST
-    return grown >= ESCALATION * recorded > 0
 
 
 def escalated(now: Regression, judgement: Judgement, grown: float, reason: str) -> Taken:

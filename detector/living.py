@@ -9,11 +9,11 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from detector.identity import fingerprint
 from detector.judgement import VERDICTS, Judgement, Verdict, Verdicts
 from detector.lifecycle import (
     Taken,
     continued,
-    fingerprint,
     is_hands_off,
     opened,
     reopened,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.buckets import edge
-from detector.signal import AnySignal, Mean, Quantile, Share
+from detector.form import AnySignal, Mean, Quantile, Share
 from storage.history import Floats, Ints, Samples
 from storage.series import NAME, Labels
 

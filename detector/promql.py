@@ -10,20 +10,8 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from detector.deriving import Derived
-from detector.signal import (
-    TARGET,
-    WINDOW,
-    AnySignal,
-    Gauge,
-    Mean,
-    Plain,
-    Promql,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Signal,
-)
+from detector.form import WINDOW, AnySignal, Gauge, Mean, Promql, Quantile, Rate, Ratio, Share
+from detector.signal import TARGET, Plain, Signal
 from storage.duration import written
 from storage.series import Match, Matcher, Selector, escaped
 

@@ -19,6 +19,7 @@ from typing import assert_never
 import numpy as np
 
 from detector.buckets import Buckets, edge
+from detector.form import Gauge, Mean, Promql, Quantile, Rate, Ratio, Share
 from detector.promql import (
     Asking,
     added,
@@ -31,18 +32,7 @@ from detector.promql import (
     times,
     value,
 )
-from detector.signal import (
-    Gauge,
-    Mean,
-    Plain,
-    Promql,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Signal,
-    scaled,
-)
+from detector.signal import Plain, Signal, scaled
 from detector.window import Span, with_buckets
 from storage.config import Engine
 from storage.duration import written

@@ -12,9 +12,10 @@ import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, HOUR_MS
 from detector.current import Current, Days, Members
+from detector.form import Quantile
 from detector.recent import Budget, Recent
 from detector.rule import Rule
-from detector.signal import Quantile, Signal
+from detector.signal import Signal
 from storage.history import History, Windows
 from storage.series import Labels
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector import units
+from detector.form import Mean
 from detector.judgement import VERDICTS, Judgement, Verdict, Verdicts
 from detector.load import Work
 from detector.regression import Regression, Tag
 from detector.rule import Rule
-from detector.signal import Mean, Signal
+from detector.signal import Signal
 from storage.history import Flags, Floats, Ints
 
 UNCHANGED = 0.02

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from detector.buckets import edge
-from detector.signal import TARGET, LeftOut, Plain, Share, Signal
+from detector.form import Share
+from detector.signal import TARGET, LeftOut, Plain, Signal
 from detector.units import digits
 from storage.series import NAME, Labels, Matcher, Selector
 

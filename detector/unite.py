@@ -12,7 +12,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from detector.signal import TARGET, Plain, Quantile, Rate, scaled
+from detector.form import Quantile, Rate
+from detector.signal import TARGET, Plain, scaled
 from detector.stack import joined, rows_of
 from detector.window import Span
 from storage.history import Flags, Samples, Windows

@@ -8,15 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from detector.form import AnySignal, Mean, Promql, Quantile, Share
 from detector.renaming import Names, Renaming, Variant
-from detector.signal import (
-    TARGET,
-    AnySignal,
-    Mean,
-    Promql,
-    Quantile,
-    Share,
-)
+from detector.signal import TARGET
 from storage.series import Match, Selector
 
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

@@ -15,9 +15,10 @@ from detector import chance
 from detector.buckets import Bounds
 from detector.chance import Estimate
 from detector.exclusion import Apart
+from detector.form import Quantile, Share
 from detector.hours import OTHER, Asked, Counts, Cut, counted, is_rollout, together, without_release
 from detector.mix import Alike, Stratum, alike, explains
-from detector.signal import Quantile, Share, Signal
+from detector.signal import Signal
 from storage.history import HOUR_SECONDS, History, Windows
 from storage.series import Labels
 

@@ -11,6 +11,7 @@ from typing import assert_never
 import numpy as np
 
 from detector.buckets import Bounds, Buckets, bounds_of_cells, edge, merged
+from detector.form import AnySignal, Gauge, Mean, Promql, Quantile, Rate, Ratio, Share
 from detector.increase import (
     LOOKBACK_MS,
     Increases,
@@ -22,18 +23,7 @@ from detector.increase import (
     sums,
 )
 from detector.plan import Meaning, Plan
-from detector.signal import (
-    AnySignal,
-    Gauge,
-    LeftOut,
-    Mean,
-    Promql,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Signal,
-)
+from detector.signal import LeftOut, Signal
 from storage.history import NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.series import Labels
 

@@ -13,8 +13,9 @@ import numpy as np
 from api.demo.shop import FAILING, JITTER, QUERY_BUCKETS
 from api.demo.traffic import PER_SECOND
 from detector.buckets import Bounds, Buckets
+from detector.form import Quantile
 from detector.run import Definitions
-from detector.signal import Quantile, Signal
+from detector.signal import Signal
 from detector.window import with_buckets
 from plimsoll_client.families import BUCKETS
 from storage.history import NO_LAYOUT, Floats, History, Ints, Windows

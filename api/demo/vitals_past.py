@@ -18,7 +18,8 @@ from collector.rum.percentile import BOUNDS
 from collector.rum.vitals import DEVICES as CLASSES
 from collector.rum.vitals import VITALS
 from detector.buckets import Bounds, Buckets
-from detector.signal import Quantile, Signal
+from detector.form import Quantile
+from detector.signal import Signal
 from detector.window import with_buckets
 from storage.history import NO_LAYOUT, Floats, History, Ints, Windows
 from storage.series import Labels

@@ -7,9 +7,9 @@ from datetime import datetime
 from api import words
 from api.standing import Series, Standing, band, series_id
 from detector import units
+from detector.form import Direction
 from detector.regression import Regression
 from detector.rule import Rule
-from detector.signal import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from api.pages.render import machine
 from api.rooms import Asked
 from api.signal_shapes import SeriesShape
 from api.standing import standing
-from detector.signal import Direction
+from detector.form import Direction
 
 MOST_SERIES = 8
 LIMITS = {"redis_memory": "redis_memory_max", "memcached_memory": "memcached_memory_max"}

@@ -46,9 +46,9 @@ from api.vital_trend import (
 )
 from collector.rum.vitals import VITALS
 from detector import units
+from detector.form import Direction
 from detector.regression import Regression
 from detector.run import TICK
-from detector.signal import Direction
 from detector.units import Unit
 
 routes = APIRouter(include_in_schema=False)

@@ -17,9 +17,10 @@ from api.reference.tables import code, codes, table
 from api.settings import FORMS, SECTIONS
 from detector.config import aliased, aliases, build_rules, build_signals, shipped
 from detector.deriving import Derived
+from detector.form import Gauge
 from detector.renaming import GaugeVariant, RatioVariant
 from detector.rule import Rule
-from detector.signal import Gauge, Plain
+from detector.signal import Plain
 from storage.duration import Seconds, written
 from storage.series import Selector
 

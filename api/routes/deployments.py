@@ -14,7 +14,7 @@ from api.rooms import Asked, Limited, Rooms
 from api.routes.router import beyond, router
 from api.routes.texts import Name, Text, Words
 from api.shapes import DeploymentShape, Shape
-from detector.lifecycle import identity
+from detector.identity import identity
 from detector.regression import Deployment
 
 routes = router("deployments")

@@ -13,7 +13,7 @@ from alerts.alert import Action, Reason
 from alerts.silence import SilenceKind
 from alerts.tables import GroupRow
 from detector.finding import Finding
-from detector.lifecycle import identity
+from detector.identity import identity
 from detector.regression import Phase, Severity
 from storage.series import Labels
 from tests.alerts.books import opened

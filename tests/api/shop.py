@@ -19,8 +19,8 @@ from api.house import House
 from api.serve import build
 from api.settings import Settings
 from api.settings import build as settings_of
+from detector.identity import identity
 from detector.increase import Seen
-from detector.lifecycle import identity
 from detector.regression import Deployment
 from detector.run import Definitions
 from detector.signal import Signal

@@ -10,8 +10,8 @@ from itertools import product
 
 from collector.rum.vitals import SECONDS, SHIFT, VITALS
 from dashboards.signals import SignalPanel, Threshold
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 from detector.units import Unit
 from storage.series import Labels
 

@@ -3,8 +3,8 @@ import pytest
 from dashboards.panels import UNITS, About, Column, Shape, curves, ledger, query, stat
 from dashboards.signals import Threshold
 from dashboards.steps import lines_of, steps_of
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 from detector.units import Unit
 
 UP, DOWN = Direction.UP, Direction.DOWN

@@ -17,8 +17,8 @@ from dashboards.normalise import text
 from dashboards.sheets import UIDS, dashboards
 from dashboards.signals import SignalPanel, Threshold
 from dashboards.vitals import THRESHOLDS, judged
+from detector.form import Direction
 from detector.regression import Severity
-from detector.signal import Direction
 from detector.units import Unit
 from tests.dashboards.grafana import (
     Json,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from detector.lifecycle import identity
+from detector.identity import identity
 from detector.regression import Deployment, Phase, Regression, Severity, Step, Transition
 from detector.units import Unit
 from storage.series import Labels

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from detector.config import DetectorConfig, build_rules, build_signals, shipped
+from detector.form import Direction, Gauge, Mean, Quantile, Ratio
 from detector.rule import Rule
-from detector.signal import Direction, Gauge, Mean, Quantile, Ratio, check_name
+from detector.signal import check_name
 from detector.units import Unit
 from storage.duration import written
 

@@ -8,8 +8,8 @@ from collector.rum.percentile import LEAST_COUNT
 from collector.rum.receiver import COUNTER_LABELS
 from collector.rum.vitals import SECONDS, SHIFT, VITALS
 from detector.config import build_rules, build_signals, shipped
+from detector.form import Quantile, Ratio, Share
 from detector.pooling import Pools
-from detector.signal import Quantile, Ratio, Share
 from storage.series import Labels, Selector
 
 SIGNALS = {n: s for n, s in build_signals(shipped()[0]).items() if n.startswith("rum_")}

@@ -18,7 +18,7 @@ from detector.comparison import (
     rank,
 )
 from detector.finding import Check
-from detector.signal import Direction
+from detector.form import Direction
 from storage.history import Floats
 
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from detector.actions import FROM, Action, IllegalActionError, Wish, act, possible
 from detector.book import Book
 from detector.config import build_signals
+from detector.identity import fingerprint
 from detector.incidents import Depth
 from detector.judgement import Judgement, Reason, Verdict
 from detector.lifecycle import (
@@ -23,7 +24,6 @@ from detector.lifecycle import (
     REOPENS_WITHIN_MS,
     SETTLING_MS,
     continued,
-    fingerprint,
     opened,
     reopens,
     suggests_acceptance,

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.config import build_signals
+from detector.extent import evidence
 from detector.gates import conclude
+from detector.identity import fingerprint, identity
 from detector.judgement import Background, Judged, Judgement, Verdict
 from detector.judging import judge_of
-from detector.lifecycle import continued, evidence, fingerprint, identity, opened, withdrawn
+from detector.lifecycle import continued, opened, withdrawn
 from detector.regression import Phase, Regression, Severity, Transition
 from detector.rule import Rule
 from storage.series import Labels

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from detector.config import SIGNAL, build_signals
-from detector.signal import Signal, check_name, weights_are_counts
+from detector.form import weights_are_counts
+from detector.signal import Signal, check_name
 from detector.units import Unit
 
 FORMS: dict[str, dict[str, Any]] = {
