@@ -16,7 +16,14 @@ from detector.finding import Correlation, proven
 from detector.incident_tables import FindingRow, correlation
 from detector.paging import Query, found, ordered
 from detector.regression import Deployment, Kind, Phase, Regression, Severity, Tag
-from detector.tables import DeploymentRow, IncidentRow, RegressionRow, columns
+from detector.tables import (
+    DEPLOYED,
+    DeploymentRow,
+    IncidentRow,
+    RegressionRow,
+    columns,
+    deployment_of,
+)
 from detector.units import Unit
 from storage.series import Labels
 from storage.state import document
@@ -30,7 +37,6 @@ LISTED = (
     "by",
 )  # fmt: skip
 JSON = ("labels", "tags", "evidence")
-DEPLOYED = tuple(DeploymentRow.model_fields)
 
 
 class Told(msgspec.Struct):
@@ -97,7 +103,7 @@ def shown(row: Any) -> Shown:
     regression = Regression(**values)
     if deployed[0] is None:
         return Shown(regression, None)
-    deployment = Deployment(**dict(zip(DEPLOYED, deployed, strict=True)))
+    deployment = deployment_of(deployed)
     probable = None
     if correlations is not None and correlations != "[]":
         probable = proven(map(correlation, document(correlations)), deployment.id)
