@@ -13,7 +13,8 @@ from alerts.mrkdwn import clean, cut, escape
 from alerts.visitors import page_views
 from detector import units
 from detector.finding import Check, Correlation, OriginReason, OriginVerdict, proven
-from detector.regression import Deployment, Grouped, Incident, Named, One, Phase, Regression
+from detector.naming import Grouped, Named, One
+from detector.regression import Deployment, Incident, Phase, Regression
 from detector.tags import all_told
 from storage.series import Labels
 

@@ -17,7 +17,8 @@ from detector.finding import Check, Correlation, Match, OriginReason, OriginVerd
 from detector.group import order
 from detector.headed import Headed
 from detector.incident_tables import IncidentStep, Step
-from detector.regression import Grouped, Incident, Named, Phase, Regression, Severity
+from detector.naming import Grouped, Named
+from detector.regression import Incident, Phase, Regression, Severity
 
 BONDS = {
     "same_service": "it is of the same service",
