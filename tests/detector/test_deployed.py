@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from detector.book import Book
-from detector.deployed import began_at
+from detector.deployed import began_at, newest
 from detector.regression import Phase
 from detector.tables import NAMED, RegressionRow, columns
 from storage.state import State
@@ -56,3 +56,20 @@ def test_it_is_looked_for_where_it_began(migrated_sqlite: object, state: State) 
         connection = session.connection()
         plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all())
     assert "SEARCH regression USING INDEX ix_regression_began (began_hi_ms>? AND" in plan
+
+
+def test_the_newest_come_first_and_no_more_than_asked_for(state: State) -> None:
+    book, some = Book(), [(0, "shop"), (5, "till"), (5, "shop"), (9, "shop"), (-7, "shop")]
+    made = [deployment(minute, service) for minute, service in some]
+    with state.unit() as session:
+        for one in made:
+            book.add_deployment(session, one)
+    until_ms = NOON_MS + 5 * MINUTE_MS
+    with state.reading() as session:
+        known = book.deployments(session, NOON_MS, until_ms)[::-1]
+    with state.looking() as view:
+        assert newest(view, NOON_MS, until_ms, 50) == known
+        assert newest(view, NOON_MS, until_ms, 2) == known[:2]
+        mine = [one for one in known if one.service == "shop"]
+        assert newest(view, NOON_MS, until_ms, 1, "shop") == mine[:1]
+        assert newest(view, NOON_MS, until_ms, 9, "shop") == mine == [made[2], made[0]]
