@@ -117,7 +117,9 @@ class State:
                     raw.autocommit = True  # sends nothing
                 yield View(raw, dialect)
                 sound = True
-            except dialect.loaded_dbapi.Error:
+            except dialect.loaded_dbapi.Error as error:
+                if dialect.is_disconnect(error, raw, None):
+                    self.engine.dispose()  # the others are from before as well
                 raise
             except Exception:  # of whoever asks
                 sound = True

@@ -172,6 +172,22 @@ def test_connections_that_the_server_ended_are_replaced_unseen(
             assert session.connection().execute(ALL, LATER).all() == []
 
 
+def test_after_a_connection_broke_none_from_before_is_used(remote: State) -> None:
+    with remote.looking() as first, remote.looking() as second:
+        used = [first.connection, second.connection]
+
+    def fail() -> None:
+        with remote.looking() as view:
+            view.connection.close()
+            view.rows(ALL, LATER)
+
+    with pytest.raises(remote.engine.dialect.loaded_dbapi.Error, match="closed"):
+        fail()
+    with remote.looking() as first, remote.looking() as second:
+        assert first.connection not in used
+        assert second.connection not in used
+
+
 def test_a_connection_that_was_idle_is_asked_before_it_is_used(
     remote: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
