@@ -269,11 +269,13 @@ def listeners(slacks: Sequence[SlackConfig], on_press: OnPress) -> "list[Listene
 
 def silencing(config: AlertsConfig, known: Mapping[str, Notifier]) -> "list[Alertmanager]":
     """The Alertmanagers whose silences hold here, too."""
-    from alerts.notifiers.alertmanager import Alertmanager
-
     asked = {
         name for name, way in config.ways() if isinstance(way, AlertmanagerConfig) and way.silences
     }
+    if not asked:
+        return []
+    from alerts.notifiers.alertmanager import Alertmanager
+
     return [
         one
         for one in known.values()

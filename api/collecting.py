@@ -20,8 +20,9 @@ from api.settings import Settings, load
 from api.setup import Config
 from collector.failure import Failure
 from collector.meters import CollectorMeters
-from collector.run import PART_UP, UP, Collector, TargetState, TargetStatus, sources
+from collector.run import PART_UP, UP, Collector, TargetState, TargetStatus
 from collector.source import Source
+from collector.sources import sources
 from detector import units
 from storage.history import Samples
 from storage.series import NAME, Labels

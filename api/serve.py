@@ -41,7 +41,8 @@ from collector.postgres.book import StatementBook
 from collector.rum.asgi import PATHS
 from collector.rum.receiver import Receiver
 from collector.rum.source import RumSource
-from collector.run import Collector, sources
+from collector.run import Collector
+from collector.sources import sources
 from detector.around import Past
 from detector.backfill import Backfills
 from detector.backlog import Plan
@@ -61,7 +62,6 @@ from detector.windowing import Keeping
 from storage.backup import finish, sweep
 from storage.duck import DuckHistory
 from storage.duckfile import DuckFile
-from storage.prometheus import Prometheus
 from storage.state import State
 
 log = logging.getLogger(__name__)
@@ -158,6 +158,8 @@ def source(
     config = settings.storage.prometheus
     if config is None:
         return None
+    from storage.prometheus import Prometheus  # brings httpx, which few starts need
+
     plan = Plan(config, settings.definitions, coverage)
     return Source(Prometheus(config), plan, history, meters)
 
@@ -274,6 +276,7 @@ async def serve(house: House, listener: socket.socket, meanwhile: Meanwhile) -> 
         uvicorn.Config(
             forwarding(app),
             interface="asgi3",
+            ws="none",  # no page asks for one, and their library would be loaded at every start
             http=direct(app.beacons, Quick(LINES, app.front.take)),
             log_config=None,
             access_log=False,

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from alerts.config import AlertsConfig
 from api.config import ServerConfig
 from api.document import Document, Fault, read
+from api.faults import FORMS, at, fault, unknown
 from api.needs import need_faults, needs
 from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
 from detector.agreement import disagreements
 from detector.config import SIGNAL, DependenciesConfig, DetectorConfig, aliased, shipped
-from detector.form import Gauge, Mean, Promql, Quantile, Rate, Ratio, Share
+from detector.form import Gauge, Promql
 from detector.increase import LOOKBACK_MS
 from detector.pooling import Pools
 from detector.rule import Rule, When
@@ -41,15 +41,6 @@ SECTIONS: dict[str, type[BaseModel]] = {
 DEFINED = ("signals", "rules")
 RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
 FILE = Path("plimsoll.yaml")
-FORMS: dict[str, type[BaseModel]] = {
-    "quantile": Quantile,
-    "mean": Mean,
-    "share": Share,
-    "ratio": Ratio,
-    "rate": Rate,
-    "gauge": Gauge,
-    "promql": Promql,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,86 +337,3 @@ def too_rare(document: Document, collector: CollectorConfig) -> Iterable[Fault]:
             reason = f"counters read every {written(interval)} would never grow: that is a gap"
             hint = f"Collect at least every {written(longest)}."
             yield Fault(".".join(path), reason, hint, document.line(path))
-
-
-def fault(
-    document: Document, prefix: tuple[str, ...], error: ErrorDetails, model: type[BaseModel]
-) -> Fault:
-    """A fault from what pydantic found: with the key as it stands in the file, and a hint."""
-    path = located(document, prefix, error["loc"])
-    if error["type"] == "extra_forbidden":
-        parent = at(document.data, path[:-1])
-        siblings = known_keys(model, error["loc"][:-1])
-        return unknown(document, path, [*siblings, *(parent if isinstance(parent, dict) else {})])
-    reason, hint = HINTS.get(error["type"], ("", ""))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return Fault(".".join(path), "is missing", f"Add `{path[-1]}:`.", document.line(path))
-    expected = (error.get("ctx") or {}).get("expected_tags") or ""
-    hint = hint.format(expected=str(expected).replace("'", ""))
-    return Fault(".".join(path), reason or plain(message), hint, document.line(path))
-
-
-HINTS = {
-    "union_tag_not_found": (
-        "has no `form`",
-        f"Choose one of {', '.join(FORMS)}.",
-    ),
-    "union_tag_invalid": ("`form` is none of the forms", "Choose one of {expected}."),
-    "model_type": ("must hold keys with values", "Write its keys below it, indented."),
-    "model_attributes_type": ("must hold keys with values", "Write its keys below it, indented."),
-    "dict_type": ("must hold keys with values", "Write its keys below it, indented."),
-    "list_type": ("must be a list", "Write each entry on a line of its own that begins with `- `."),
-    "tuple_type": ("must be a list", "Write it like [target, route]."),
-    "path_not_file": ("there is no such file", "Check the path and who may read it."),
-}
-
-
-def plain(message: str) -> str:
-    """A message of pydantic as part of a sentence."""
-    return message[:1].lower() + message[1:]
-
-
-def located(
-    document: Document, prefix: tuple[str, ...], location: tuple[int | str, ...]
-) -> tuple[str, ...]:
-    """The path of a fault in the file: pydantic also names the chosen form, which is no key."""
-    path, node = prefix, at(document.data, prefix)
-    for i, part in enumerate(location):
-        if i == 0 and part in FORMS and prefix[:1] == ("signals",):
-            continue
-        path = (*path, str(part))
-        node = at(node, (str(part),))
-    return path
-
-
-def at(data: Any, path: tuple[str, ...]) -> Any:
-    """What stands at a path; None where nothing does."""
-    for part in path:
-        if isinstance(data, dict):
-            data = data.get(part)
-        elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
-            data = data[int(part)]
-        else:
-            return None
-    return data
-
-
-def known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys that a model knows at a place, as far as plain models reach."""
-    for part in location:
-        found = model.model_fields.get(str(part))
-        inner = found.annotation if found else None
-        for candidate in (inner, *getattr(inner, "__args__", ())):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                model = candidate
-                break
-    return [info.alias or name for name, info in model.model_fields.items()]
-
-
-def unknown(document: Document, path: tuple[str, ...], known: Iterable[str]) -> Fault:
-    """The fault of a key that nobody reads."""
-    names = sorted(set(known) - {path[-1]})
-    near = difflib.get_close_matches(path[-1], names, 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}."
-    return Fault(".".join(path), "is no known key", hint, document.line(path))

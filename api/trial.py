@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from api import words
 from api.document import Document, Fault, read
+from api.faults import fault as found_fault
+from api.faults import unknown
 from api.house import House
 from api.letters import LINES, PLAIN
 from api.moments import at, maybe_at, milliseconds
-from api.settings import RULE, SettingsError, unfit_rules, unknown
-from api.settings import fault as found_fault
+from api.settings import RULE, SettingsError, unfit_rules
 from api.shapes import Shape
 from api.standing import series_id
 from detector.baseline import DAY_MS

@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry
 from api.loops import PULSE_SECONDS
 from collector.config import CollectorConfig, Target
 from collector.meters import CollectorMeters
-from collector.run import Collector, sources
+from collector.run import Collector
 from collector.scrape import Scrape
+from collector.sources import sources
 from storage.config import StorageConfig
 from storage.duck import DuckHistory
 from storage.duckfile import DuckFile

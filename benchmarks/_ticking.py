@@ -1,5 +1,8 @@
 """Ticks over a crowd of series, in one process: `python -m benchmarks._ticking SERIES TICKS`.
 
+Evaluation is from the samples to the windows; they are written with the judgements, at the end of
+the tick. The most memory is what the system says, so the making of the past is in it.
+
 With `changes` as a third argument there are fifteen days of response times before, and rules that
 look for changes in them.
 
@@ -13,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from statistics import fmean
 from time import process_time
 
@@ -55,7 +59,7 @@ def write_past(detector: Detector, crowd: Crowd) -> None:
 
 
 def measured(count: int, ticks: int, directory: Path, *, changes: bool = False) -> dict[str, float]:
-    """CPU seconds of a tick in the mean, of its evaluation alone, and the memory at the end."""
+    """CPU seconds of a tick in the mean, of its evaluation alone, and the memory."""
     with closing(DuckFile(directory / "history.duckdb")) as file:
         detector, crowd = detector_on(directory, file, changes=changes), Crowd(count)
         evaluating, ticking = list[float](), list[float]()
@@ -78,6 +82,7 @@ def measured(count: int, ticks: int, directory: Path, *, changes: bool = False) 
             detector.tick(first_ms + number * MINUTE_MS)
             ticking.append(process_time() - began)
         memory = psutil.Process().memory_info().rss
+        most = getrusage(RUSAGE_SELF).ru_maxrss * 1024
         series = len(crowd.series) + len(crowd.up)
         detector.state.close()
     return {
@@ -93,6 +98,7 @@ def measured(count: int, ticks: int, directory: Path, *, changes: bool = False) 
         ),
         "looked_at": looked_at(detector),
         "resident_bytes": memory,
+        "most_resident_bytes": most,
     }
 
 

@@ -18,18 +18,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from time import perf_counter
 
-from collector.addresses import Resolve, SystemResolver
 from collector.buffer import Buffer, Sink
-from collector.config import CollectorConfig, Target
-from collector.connect import SHARE_OF_INTERVAL
 from collector.failure import CollectFailure, Failure, internal
-from collector.host import Host
-from collector.memcached import Memcached
 from collector.meters import CollectorMeters
-from collector.postgres.noting import Write
-from collector.redis.source import Redis
 from collector.schedule import Cadence, Turn
-from collector.scrape import Scrape
 from collector.source import TARGET, Collected, Part, Source
 from storage.history import Samples
 from storage.series import NAME, Labels
@@ -42,7 +34,6 @@ ALIGNED_WITHIN = 0.01
 LOG_AGAIN_MS = 3_600_000
 UP = "plimsoll_collector_up"
 PART_UP = "plimsoll_collector_part_up"
-OWN_PAGE = "plimsoll"
 
 _log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -348,38 +339,6 @@ class Collector:
             who = (track.source.kind, track.source.name)
             told = (failure.reason, failure.detail)
             _log.log(_level(failure), "%s %s is down (%s): %s", *who, *told)
-
-
-def sources(
-    config: CollectorConfig,
-    *,
-    own_page: Callable[[], tuple[bytes, str]] | None = None,
-    resolve: Resolve | None = None,
-    statements: Write | None = None,
-) -> list[Source]:
-    """All that the configuration names: this host, Plimsoll's own page, the targets in order.
-
-    `statements` takes the texts of statements that databases tell of.
-    """
-    found: list[Source] = []
-    if config.host:
-        timeout_seconds = min(config.timeout, SHARE_OF_INTERVAL * config.interval)
-        found.append(Host(config.interval, timeout_seconds))
-    if own_page is not None:
-        ours = Target(name=OWN_PAGE, url="http://127.0.0.1/metrics")
-        found.append(Scrape(ours, config, immediate=True, page=own_page))
-    found.extend(Scrape(target, config, resolve=resolve) for target in config.targets)
-    found.extend(Redis(target, config, resolve=resolve) for target in config.redis)
-    found.extend(Memcached(target, config, resolve=resolve) for target in config.memcached)
-    if config.postgres:
-        # Its driver takes 9 MiB, which who watches no PostgreSQL need not give.
-        from collector.postgres.source import Postgres
-
-        found.extend(
-            Postgres(target, config, resolve or SystemResolver(), write=statements)
-            for target in config.postgres
-        )
-    return found
 
 
 def _say_again(logged_ms: dict[Failure, int], reason: Failure, at_ms: int) -> bool:

@@ -11,8 +11,6 @@ import ssl
 import zlib
 from collections.abc import Callable, Iterator
 
-import httpx
-
 from collector.addresses import Resolve, SystemResolver, checked
 from collector.config import CollectorConfig, Target
 from collector.connect import (
@@ -63,7 +61,10 @@ class Scrape:
         self.immediate = immediate
         self._given = page
         self._target = target
-        self._url = httpx.URL(target.url)
+        if page is None:
+            import httpx  # loads only where somebody is asked over the network
+
+            self._url = httpx.URL(target.url)
         self._body_bytes = config.limits.body_bytes
         self._resolve = resolve or SystemResolver()
         self._page = Exposition(

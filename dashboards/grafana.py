@@ -9,11 +9,12 @@ import ssl
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, Self
 
 from dashboards.config import GrafanaConfig, UnfitTokenError
+
+if TYPE_CHECKING:
+    import httpx
 
 Json = dict[str, Any]
 
@@ -90,6 +91,8 @@ class Grafana:
             token = config.secret().get_secret_value()
         except UnfitTokenError as unfit:
             raise GrafanaError(Refusal.TOKEN, str(unfit)) from None
+        import httpx  # loads only where Grafana is asked
+
         self._client = httpx.Client(
             base_url=f"{config.url}/api",
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
@@ -133,6 +136,8 @@ class Grafana:
         self._wait(min(seconds, LONGEST_PAUSE_SECONDS))
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
+        import httpx
+
         try:
             answer = self._client.request(method, path, **more)
         except httpx.HTTPError as error:
@@ -141,7 +146,7 @@ class Grafana:
         return understood(method, path, answer)
 
 
-def understood(method: str, path: str, answer: httpx.Response) -> Any:
+def understood(method: str, path: str, answer: "httpx.Response") -> Any:
     """The JSON of an answer, or a `GrafanaError`."""
     what = f"{method} /api{path}: {answer.status_code}"
     try:

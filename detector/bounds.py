@@ -75,7 +75,7 @@ def held(bounds: Bounds, values: Floats, upwards: bool) -> Floats:
         level = bounds.threshold[:, None]
         beyond = measured > level if upwards else measured < level
         known = np.where(np.isnan(measured) | np.isnan(level), np.nan, beyond)
-        return np.broadcast_to(known, values.shape)
+        return known if known.shape == values.shape else np.broadcast_to(known, values.shape)
     parts = np.stack([held(one, values, upwards) for one in bounds.parts])
     decides = 0.0 if bounds.how == "all" else 1.0
     unknown = np.isnan(parts).any(axis=0)

@@ -95,7 +95,7 @@ class Case:
         if levels.better is not None and rule.improvements:
             better = (held(levels.better, values, not up) == 1) & valid
             better &= background.ready[:, None]
-        nothing = Assessment.nothing(len(judged)) if assessment is None else assessment
+        nothing = Assessment.silent(len(judged)) if assessment is None else assessment
         return cls(
             rule=rule,
             span=span,

@@ -35,7 +35,8 @@ class Members:
 
     def rows(self, series: tuple[Labels, ...]) -> Ints:
         """The number of each series, made where there was none."""
-        if self._last[0] != series:  # quick: the same objects come again and again
+        # Quick: the same objects come again and again.
+        if self._last[0] is not series and self._last[0] != series:
             known = len(self.labels)
             rows = [self.position.setdefault(one, len(self.position)) for one in series]
             self._last = (series, np.array(rows, np.int64))
@@ -83,6 +84,7 @@ class Current:
         self.seen_ms = np.empty(0, np.int64)  # when each series had its last window
         self.rows = np.empty(0, np.int64)  # those with a window in the last `back_ms`, in order
         self._shown: tuple[Ints, tuple[Labels, ...]] = (self.rows, ())
+        self._matrices: dict[tuple[int, int], Judged] = {}
 
     @property
     def needed_ms(self) -> int:
@@ -94,12 +96,19 @@ class Current:
 
         The one before must have been pushed, or nothing at all.
         """
+        self._matrices.clear()
         column = self.column(windows)
         self.fine[end_ms] = column
         if self.over_ms == self.window_ms:
             merged, self.judged[end_ms] = windows, column
         else:
-            self.unmerged[end_ms] = replace(windows, series=(), index=column.rows)
+            self.unmerged[end_ms] = replace(
+                windows,
+                series=(),
+                index=column.rows,
+                end_ms=np.broadcast_to(np.int64(end_ms), len(windows)),
+                seconds=np.broadcast_to(np.float64(self.window_ms / 1000), len(windows)),
+            )
             merged = self.merged(end_ms)
             self.judged[end_ms] = self.column(merged)
         if len(self.seen_ms) < len(self.members):
@@ -120,12 +129,16 @@ class Current:
 
     def column(self, windows: Windows) -> Column:
         """Windows of one time, by the numbers of their series."""
-        rows = self.members.rows(windows.series)[windows.index]
-        return Column(rows, windows.values, windows.n)
+        rows = self.members.rows(windows.series)
+        if not np.array_equal(windows.index, np.arange(len(rows))):
+            rows = rows[windows.index]
+        return Column(rows, windows.values, windows.n)  # the same rows minute after minute
 
     def merged(self, end_ms: int) -> Windows:
         """The windows of `over` that end now."""
         inside = [one for at, one in sorted(self.unmerged.items()) if at > end_ms - self.over_ms]
+        if not any(map(len, inside)):
+            return Windows.of(inside[-1].signal, ())
         whole = WindowSpan(end_ms - self.over_ms, self.over_ms, 1)
         return merge(self.form, together(inside, self.members.labels), whole)
 
@@ -145,6 +158,8 @@ class Current:
         absent = [one for one in more if not self.is_shown(one)]
         if absent:
             series = (*series, *sorted(absent, key=lambda one: one.pairs))
+        elif (span.each_ms, span.of) in self._matrices:
+            return self._matrices[span.each_ms, span.of]
         place = np.full(len(self.members) + 1, -1, np.int64)
         place[rows] = np.arange(len(rows))
         values = np.full((len(series), span.of), np.nan)
@@ -157,7 +172,11 @@ class Current:
                 there = at >= 0
                 values[at[there], -1 - back] = column.values[there]
                 n[at[there], -1 - back] = column.n[there]
-        return Judged(series, values, n, end_ms)
+        found = Judged(series, values, n, end_ms)
+        if not absent:  # rules often look at the same windows
+            values.flags.writeable = n.flags.writeable = False
+            self._matrices[span.each_ms, span.of] = found
+        return found
 
     def is_shown(self, labels: Labels) -> bool:
         """Whether a series has a window in the last `back_ms`."""

@@ -36,7 +36,8 @@ from detector.checks import (
     of_warming,
 )
 from detector.judgement import (
-    REASONS,
+    REASON_NUMBER,
+    VERDICT_NUMBER,
     VERDICTS,
     Assessment,
     Background,
@@ -98,6 +99,7 @@ ASKS: Mapping[Gate, str] = {
 
 
 REJECTED = Verdict.REJECTED
+HOLDING = np.array([one in (Verdict.REGRESSED, Verdict.SUSPECTED) for one in VERDICTS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,13 @@ def conclude(
     """
     up = rule.upwards
     case = Case.of(rule, span, judged, background, levels, assessment)
-    verdict = np.full(len(judged), VERDICTS.index(Verdict.REGRESSED))
-    reason = np.full(len(judged), REASONS.index(Reason.NONE))
+    verdict = np.full(len(judged), VERDICT_NUMBER[Verdict.REGRESSED])
+    reason = np.full(len(judged), REASON_NUMBER[Reason.NONE])
     for stage in reversed(needed(case)):  # the first that ends the way stays
-        verdict[stage.ends] = VERDICTS.index(stage.verdict)
-        reason[stage.ends] = REASONS.index(stage.reason)
-    said = verdict != VERDICTS.index(Verdict.UNKNOWN)
-    is_better = verdict == VERDICTS.index(Verdict.IMPROVED)
+        verdict[stage.ends] = VERDICT_NUMBER[stage.verdict]
+        reason[stage.ends] = REASON_NUMBER[stage.reason]
+    said = verdict != VERDICT_NUMBER[Verdict.UNKNOWN]
+    is_better = verdict == VERDICT_NUMBER[Verdict.IMPROVED]
     moved = np.where(is_better[:, None], case.better, case.breach)
     began_ms = judged.end_ms - span.total_ms + np.argmax(moved, axis=1) * span.each_ms
     began_lo_ms, began_hi_ms = dated(began_ms, began_ms + span.each_ms, case.assessed, verdict)
@@ -183,8 +185,10 @@ def literal(case: Case) -> tuple[Stage, ...]:
     gates, up, newest, better = rule.gates, rule.upwards, case.newest, case.better
     history = ~np.isnan(case.truth[:, -1])
     if rule.is_statistical:
-        known = held(fixed(case.levels.worse), judged.values, up)[:, -1] == 1
-        history &= (background.n >= gates.min_baseline_count) | known
+        enough = background.n >= gates.min_baseline_count
+        if not enough.all():
+            enough |= held(fixed(case.levels.worse), judged.values, up)[:, -1] == 1
+        history &= enough
     far = is_far(gates, newest, background, up)
     alone = is_alone(gates, judged)
     improved = better[:, -1] & (better.sum(axis=1) >= case.span.need) & far & ~alone
@@ -366,8 +370,9 @@ def statistical(case: Case) -> tuple[Stage, ...]:
 
 def dated(lo_ms: Ints, hi_ms: Ints, assessed: Assessment, verdict: Ints) -> tuple[Ints, Ints]:
     """When it began: the interval found in the past of the series, else the first breach."""
-    holds = np.isin(verdict, [VERDICTS.index(Verdict.REGRESSED), VERDICTS.index(Verdict.SUSPECTED)])
-    known = holds & ~np.isnan(assessed.began_lo_ms)
+    known = ~np.isnan(assessed.began_lo_ms)
+    if known.any():
+        known &= HOLDING[verdict]
     if not known.any():
         return lo_ms, hi_ms
     return (

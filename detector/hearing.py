@@ -25,6 +25,8 @@ from detector.signal import Signal
 from detector.usual import about_this_hour, usual
 from storage.series import Labels
 
+QUIET = np.array([one in (Verdict.STEADY, Verdict.UNKNOWN) for one in VERDICTS])
+
 
 @dataclass(slots=True)
 class Normals:
@@ -93,8 +95,7 @@ class Assess(Protocol):
 
 def is_breached(said: Verdicts) -> bool:
     """Whether any series is neither steady nor unknown."""
-    quiet = [VERDICTS.index(one) for one in (Verdict.STEADY, Verdict.UNKNOWN)]
-    return not bool(np.isin(said.verdict, quiet).all())
+    return not bool(QUIET[said.verdict].all())
 
 
 def unasked(draft: Draft) -> Verdicts:
@@ -135,7 +136,10 @@ class Hearing:
 
         `watched` are the regressions that go on, `spans` those that baselines may not hold.
         """
-        signal, result = self.signal, []
+        signal = self.signal
+        result: list[Draft] = []
+        if not len(self.current.rows) and not any(r.signal == signal.name for r in watched):
+            return []
         lasting = on(spans, signal.name)
         for name, rule in rules.items():
             if not rule.looks_at(now_ms, signal.form.over):

@@ -46,6 +46,8 @@ class Reason(StrEnum):
 
 
 VERDICTS, REASONS = tuple(Verdict), tuple(Reason)
+VERDICT_NUMBER = {one: number for number, one in enumerate(VERDICTS)}
+REASON_NUMBER = {one: number for number, one in enumerate(REASONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,14 @@ class Assessment:
         columns: dict[str, Any] = {name: np.full(count, np.nan) for name in STAGES}
         looked, awaiting = np.zeros((2, count), np.bool_)
         return cls(**columns, looked=looked, awaiting=awaiting)
+
+    @classmethod
+    def silent(cls, count: int) -> "Assessment":
+        """The same for reading only: one column stands for all, which a tick makes often."""
+        nothing, no = np.full(count, np.nan), np.zeros(count, np.bool_)
+        nothing.flags.writeable = no.flags.writeable = False
+        columns: dict[str, Any] = dict.fromkeys(STAGES, nothing)
+        return cls(**columns, looked=no, awaiting=no)
 
     def row(self, i: int) -> tuple[tuple[str, float], ...]:
         """The numbers of one series by name."""

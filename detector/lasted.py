@@ -31,7 +31,7 @@ COLUMNS = ("id", "signal", "labels", "kind", "phase", "began_lo_ms", "resolved_m
 DOCUMENTS = ("labels", "earlier")
 KINDS = {str(one): one for one in Kind}
 PHASES = {str(one): one for one in Phase}
-NEWEST_FIRST = col(TransitionRow.id).desc()
+NEWEST = sqlalchemy.text("SELECT max(id) FROM transition")
 
 
 class Why(StrEnum):
@@ -107,7 +107,7 @@ class Memory:
         The session sees one moment of the state, and `watched` is what it holds there of
         `Book.watched`: those change without a step, and are taken from there.
         """
-        newest = session.exec(select(TransitionRow.id).order_by(NEWEST_FIRST).limit(1)).first() or 0
+        newest = session.connection().execute(NEWEST).scalar() or 0
         why = self.why_all(newest, since_ms)
         wanted = None if why else self.changed(session, watched, newest)
         if wanted is None:

@@ -9,8 +9,10 @@ repeated after a crash replaces what it wrote before, and so does a process that
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,12 +39,15 @@ COLUMNS = (
     "breaches, of_windows, critical, clear, began_lo_ms, began_hi_ms"
 )
 
+# Words are handed over as numbers: of a column of Python's strings DuckDB looks at each.
 INSERT = (
-    "INSERT INTO judgements SELECT ?, series, signal, verdict, reason, value, n, threshold, "
-    "baseline, deviation, baseline_n, days, breaches, of_windows, critical, clear, began_lo_ms, "
-    "began_hi_ms FROM judged"
+    "INSERT INTO judgements SELECT ?, series, (?::VARCHAR[])[signal], (?::VARCHAR[])[verdict], "
+    "(?::VARCHAR[])[reason], value, n, threshold, baseline, deviation, baseline_n, days, breaches, "
+    "of_windows, critical, clear, began_lo_ms, began_hi_ms FROM judged"
 )
 Column = NDArray[Any]
+Unit = Callable[[Catalogue], AbstractContextManager[Connection]]
+"""Begins a transaction in which the new series of a catalogue are written."""
 
 REPEAT_MS = 3_600_000
 """A verdict that does not change is written again after so long."""
@@ -120,20 +125,25 @@ class Ledger:
         self.said = Said()
         self.ids: dict[str, tuple[tuple[Labels, ...], Ints]] = {}
 
-    def write(self, at_ms: int, all_verdicts: Sequence[Verdicts]) -> None:
-        """Store the judgements of one tick in one transaction, in place of earlier ones."""
+    def write(self, at_ms: int, all_verdicts: Sequence[Verdicts], unit: Unit | None = None) -> None:
+        """Store the judgements of one tick in one transaction, in place of earlier ones.
+
+        `unit` begins that transaction where others write in it as well, as a tick its windows.
+        """
+        begun = unit or partial(transaction, self.file)
         with self.lock:
             try:
                 if self.said.is_before(at_ms):
                     rows = self.rows(at_ms, all_verdicts)
                     if len(rows) or self.series.new:  # else nothing is new: no transaction
-                        with transaction(self.file, self.series) as cursor:
-                            self.insert(cursor, at_ms, rows)
+                        with begun(self.series) as cursor:
+                            self.insert(cursor, at_ms, rows, all_verdicts)
                 else:
-                    with transaction(self.file, self.series) as cursor:
+                    with begun(self.series) as cursor:
                         cursor.execute("DELETE FROM judgements WHERE at_ms = ?", [at_ms])
                         self.said = self.read_said(cursor, at_ms)
-                        self.insert(cursor, at_ms, self.rows(at_ms, all_verdicts))
+                        rows = self.rows(at_ms, all_verdicts)
+                        self.insert(cursor, at_ms, rows, all_verdicts)
                 self.said.until_ms = at_ms
             except BaseException:
                 # What was noted is not stored, and the ids of new series are taken back.
@@ -144,24 +154,31 @@ class Ledger:
 
     def rows(self, at_ms: int, all_verdicts: Sequence[Verdicts]) -> dict[str, Column]:
         """The judgements of a tick that are kept, as columns; empty when none is."""
-        kept = [self.kept(at_ms, one) for one in all_verdicts if len(one)]
-        if not any(len(one["series"]) for one in kept):
+        found = []
+        for number, verdicts in enumerate(all_verdicts, 1):
+            ids = self.identify(verdicts)
+            kind = verdicts.verdict * len(REASONS) + verdicts.reason
+            rows = self.said.kept(at_ms, ids, kind, ALWAYS[verdicts.verdict])
+            if len(rows):
+                mine = {"series": ids[rows], "signal": np.full(len(rows), number)}
+                found.append(columns(verdicts, rows) | mine)
+        if not found:
             return {}
-        return {name: np.concatenate([one[name] for one in kept]) for name in kept[0]}
+        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
-    def insert(self, cursor: Connection, at_ms: int, rows: dict[str, Column]) -> None:
-        """Write them, and the series that are new."""
-        if rows:
-            cursor.register("judged", rows)
-            cursor.execute(INSERT, [at_ms])
+    def insert(
+        self,
+        cursor: Connection,
+        at_ms: int,
+        judged: dict[str, Column],
+        all_verdicts: Sequence[Verdicts],
+    ) -> None:
+        """Write what is kept, and the series that are new."""
+        if judged:
+            # DuckDB finds `judged` by its name in this frame, in half the time of register().
+            signals = [one.signal for one in all_verdicts]
+            cursor.execute(INSERT, [at_ms, signals, list(VERDICTS), list(REASONS)])
         self.series.store_new(cursor, "judged_series")
-
-    def kept(self, at_ms: int, verdicts: Verdicts) -> dict[str, Column]:
-        """Those judgements of one rule that are kept, as columns."""
-        ids = self.identify(verdicts)
-        kind = verdicts.verdict * len(REASONS) + verdicts.reason
-        rows = self.said.kept(at_ms, ids, kind, ALWAYS[verdicts.verdict])
-        return columns(verdicts, rows) | {"series": ids[rows]}
 
     def identify(self, verdicts: Verdicts) -> Ints:
         """The id of each series under a rule; at once when the same ones are judged again."""
@@ -236,7 +253,7 @@ class Ledger:
 
 
 def columns(verdicts: Verdicts, rows: Ints) -> dict[str, Column]:
-    """Some of the judgements as columns that SQL can read."""
+    """Some of the judgements as columns that SQL can read; words as their places from 1 up."""
     background, limits = verdicts.background, verdicts.limits
     every: dict[str, Column] = {
         "value": verdicts.judged.values[:, -1],
@@ -252,12 +269,10 @@ def columns(verdicts: Verdicts, rows: Ints) -> dict[str, Column]:
         "began_lo_ms": verdicts.began_lo_ms,
         "began_hi_ms": verdicts.began_hi_ms,
     }
-    count = len(rows)
     return {
-        "signal": np.full(count, verdicts.signal, object),
-        "of_windows": np.full(count, verdicts.judged.values.shape[1]),
-        "verdict": np.array(VERDICTS, object)[verdicts.verdict[rows]],
-        "reason": np.array(REASONS, object)[verdicts.reason[rows]],
+        "of_windows": np.full(len(rows), verdicts.judged.values.shape[1]),
+        "verdict": verdicts.verdict[rows] + 1,
+        "reason": verdicts.reason[rows] + 1,
         **{name: column[rows] for name, column in every.items()},
     }
 

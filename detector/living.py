@@ -30,6 +30,7 @@ from detector.tags import Tagged
 from storage.series import Labels
 
 OPENING = (Verdict.REGRESSED, Verdict.SUSPECTED, Verdict.IMPROVED)
+OPENS = np.array([one in OPENING for one in VERDICTS])
 Session = TypeVar("Session")
 Asking = TypeVar("Asking", contravariant=True)
 
@@ -154,7 +155,7 @@ class Lives(Generic[Session]):
 
 def rows(verdicts: Verdicts, watched: set[Labels]) -> list[int]:
     """Which series say something to the book: what may open, and what is watched, in order."""
-    held = np.flatnonzero(np.isin(verdicts.verdict, [VERDICTS.index(one) for one in OPENING]))
+    held = np.flatnonzero(OPENS[verdicts.verdict])
     series = verdicts.judged.series
     lived = [i for i, labels in enumerate(series) if labels in watched] if watched else []
     return sorted({*held.tolist(), *lived})

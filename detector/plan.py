@@ -7,8 +7,10 @@ they are asked about for the first time or again.
 """
 
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +19,8 @@ from detector.form import AnySignal, Mean, Quantile, Share
 from storage.history import Floats, Ints, Samples
 from storage.series import NAME, Labels
 
+Whole: TypeAlias = "array[int]"
+Real: TypeAlias = "array[float]"
 SPARE = 4096  # so many series may be remembered for nothing before all are worked out anew
 
 
@@ -58,8 +62,10 @@ class Plan:
         self.owners: dict[Labels, int] = {}
         self.targets: dict[str, int] = {}
         self.row_of = np.full(0, -1, np.int64)  # by the history's integer
-        self.columns: tuple[list[int], list[int], list[float], list[float], list[float], list[int]]
-        self.columns = ([], [], [], [], [], [])
+        # Bare numbers: as objects they would take three times as much.
+        self.columns: tuple[Whole, Whole, Real, Real, Real, Whole] = (
+            array("q"), array("q"), array("d"), array("d"), array("d"), array("q")
+        )  # fmt: skip
         self.arrays: tuple[Ints, Ints, Floats, Floats, Floats, Ints] | None = None
         self.last: tuple[Ints, Meaning] | None = None
 

@@ -1,13 +1,15 @@
 """The judged windows of the last days of one signal, in memory: value and n, a row a series.
 
 Judges and baselines read these instead of the history. Values are single precision (a relative
-error of 6e-8); n is kept in two bytes where every n of a block of series is a whole number below
-65536, else in single precision. A place in the ring follows from the time alone, so that a ring
-that was extended tick by tick and one that was read from the history are the same, bit for bit.
+error of 6e-8); n is kept in one byte where every n of a block of series is a whole number below
+256, as samples of gauges are, in two where all are below 65536, else in single precision. A place
+in the ring follows from the time alone, so that a ring that was extended tick by tick and one that
+was read from the history are the same, bit for bit.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,11 @@ from numpy.typing import NDArray
 from storage.history import Floats, Ints
 
 Float32s = NDArray[np.float32]
-Counts = NDArray[np.uint16] | NDArray[np.float32]
+Counts = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+WIDTHS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+LEAST_BYTES = 5
+"""Of a window: its value and an n that is small."""
+
 FIRST_ROWS, BLOCK_ROWS = 8, 256
 NONE = -1
 
@@ -154,11 +160,13 @@ class Recent:
         return int(len(rows) - known.sum())
 
     def write(self, block: Block, at: tuple[Ints, Ints], values: Floats, n: Floats) -> None:
-        """Write into one block; its n is widened where two bytes would not hold it."""
-        if block.n.dtype == np.uint16 and not ((n >= 0) & (n < 65536) & (n == np.floor(n))).all():
-            more = block.n.nbytes
-            self.budget.used += more  # what is held already is never dropped for its width
-            block.n = block.n.astype(np.float32)
+        """Write into one block; its n is widened where it would not hold these."""
+        needed = width_of(n)
+        if needed.itemsize > block.n.dtype.itemsize:
+            before = block.n.nbytes
+            block.n = block.n.astype(needed)
+            # What is held already is never dropped for its width.
+            self.budget.used += block.n.nbytes - before
         with np.errstate(over="ignore"):  # beyond single precision is infinity: judged by nobody
             block.values[at] = values
             block.n[at] = n
@@ -180,10 +188,10 @@ class Recent:
     def grow(self) -> bool:
         """One block more, if it is granted."""
         rows = min(max(self.capacity, FIRST_ROWS), BLOCK_ROWS)
-        if not self.budget.take(rows * self.slots * 6):
+        if not self.budget.take(rows * self.slots * LEAST_BYTES):
             return False
         values = np.full((rows, self.slots), np.nan, np.float32)
-        self.blocks.append(Block(self.capacity, values, np.zeros((rows, self.slots), np.uint16)))
+        self.blocks.append(Block(self.capacity, values, np.zeros((rows, self.slots), WIDTHS[0])))
         self.starts.append(self.capacity)
         self.capacity += rows
         return True
@@ -231,3 +239,10 @@ class Recent:
             np.concatenate([empty, *(one.values for one in parts)]),
             np.concatenate([empty, *(one.n for one in parts)]),
         )
+
+
+def width_of(n: Floats) -> np.dtype[Any]:
+    """The narrowest type that holds all of these exactly; single precision where none does."""
+    if not ((n >= 0) & (n < 65536) & (n == np.floor(n))).all():
+        return WIDTHS[2]
+    return WIDTHS[0] if n.max(initial=0) < 256 else WIDTHS[1]

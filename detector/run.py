@@ -146,8 +146,10 @@ class Detector:
         drafts = [one for signal in signals for one in self.judge(signal, now_ms, open_, spans)]
         verdicts = self.confirming.confirm(drafts, now_ms, open_, spans)
         if done:
+            self.history.flush()
             return verdicts
-        self.ledger.write(now_ms, verdicts)
+        self.ledger.write(now_ms, verdicts, self.history.unit)
+        self.history.flush()  # where there was nothing to write of the judgements
         with self.state.unit() as session:
             if not self.is_done(session, now_ms):  # another process may have been faster
                 self.lives().live(session, verdicts, now_ms)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
 
 from detector import evaluate
 from detector.backlog import Job, Plan, floor
@@ -31,7 +32,9 @@ from detector.window import Span
 from storage.config import Engine
 from storage.history import History, Windows
 from storage.matrix import OF_THE_QUERY, SMALLER, Answer, Outcome, QueryFailure
-from storage.prometheus import Prometheus
+
+if TYPE_CHECKING:
+    from storage.prometheus import Prometheus  # brings httpx
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ class Source:
     """Reads what a `Plan` wants through a `Prometheus` into a history."""
 
     def __init__(
-        self, client: Prometheus, plan: Plan, history: History, meters: SourceMeters
+        self, client: "Prometheus", plan: Plan, history: History, meters: SourceMeters
     ) -> None:
         self.client = client
         self.plan = plan

@@ -78,12 +78,14 @@ class Tail:
             return False
         self.learn(fresh)
         ids = np.concatenate([self.ids[kept], fresh.ids[fresh.index].astype(np.int32)])
-        at_ms = np.concatenate([self.at_ms[kept], fresh.at_ms])
-        values = np.concatenate([self.values[kept], fresh.values])
-        if kept.any():  # two sorted runs; the older is the first, so that times stay ascending
-            order = np.argsort(ids, kind="stable")
-            ids, at_ms, values = ids[order], at_ms[order], values[order]
-        self.put(ids, at_ms, values)
+        # Two sorted runs; the older is the first, so that times stay ascending.
+        order = np.argsort(ids, kind="stable") if kept.any() else np.arange(len(ids))
+        # One column after the other: of very many series all at once would be a peak in memory.
+        self.end_ms = None  # until all three are there
+        self.ids = ids[order]
+        self.at_ms = np.concatenate([self.at_ms[kept], fresh.at_ms])[order]
+        self.values = np.concatenate([self.values[kept], fresh.values])[order]
+        self.put(self.ids, self.at_ms, self.values)
         self.end_ms = end_ms
         return True
 

@@ -50,11 +50,15 @@ class Span:
         self, signal: str, series: Sequence[Labels], cells: Ints, values: Floats, n: Floats
     ) -> Windows:
         """The windows of these cells (`group * count + slot`, ascending), without buckets."""
-        used, index = np.unique(cells // max(self.count, 1), return_inverse=True)
+        row = cells // max(self.count, 1)
+        first = np.diff(row, prepend=-1) != 0
+        used = row[first]
+        # All of them: the very same object as the last time, which others know again.
+        whole = len(used) == len(series)
         return Windows(
             signal,
-            tuple(series[int(one)] for one in used),
-            index.astype(np.int64),
+            tuple(series) if whole else tuple(series[one] for one in used.tolist()),
+            np.cumsum(first) - 1,
             self.start_ms + (cells % max(self.count, 1) + 1) * self.step_ms,
             np.full(len(cells), self.step_ms / 1000),
             values,

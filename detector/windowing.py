@@ -117,7 +117,10 @@ class Windowing:
         held.recent.clear()
 
     def step(self, signals: Sequence[Signal], now_ms: int) -> None:
-        """Make and write the windows of these signals that end now; afterwards they are held."""
+        """Make the windows of these signals that end now; afterwards they are held.
+
+        They are written with what the caller writes next, and before anybody reads windows.
+        """
         if not signals:
             return
         longest_ms = max(one.form.window_ms for one in signals)
@@ -135,7 +138,7 @@ class Windowing:
             for name, windows in merged.items()
             if now_ms % self.held[name].over_ms == 0 and windows is not fine[name]
         }
-        self.history.put_windows(*fine.values(), *coarse.values())
+        self.history.hold_windows(*fine.values(), *coarse.values())
         for name in fine:
             held = self.held[name]
             held.fine.own += len(fine[name]) > 0
@@ -252,8 +255,8 @@ class Windowing:
         self.meters.recent_bytes.set(self.budget.used)
 
     def store_hourly(self, signals: Iterable[Signal], now_ms: int) -> None:
-        """Write the windows of the hour that ends now, from those that were judged."""
+        """Make the windows of the hour that ends now, from those that were judged."""
         wanted = [one for one in signals if evaluate.has_hourly(one)]
-        self.history.put_windows(
+        self.history.hold_windows(
             *(evaluate.hourly(self.history, one, now_ms - HOUR_MS, now_ms) for one in wanted)
         )

@@ -42,7 +42,9 @@ class Catalogue:
         self.next_id = 0
         self.new: list[tuple[int, str, Labels]] = []
         self.recalled: OrderedDict[int, tuple[tuple[Labels, ...], SmallInts]] = OrderedDict()
+        self._last: dict[str, tuple[tuple[Labels, ...], Ints]] = {}
         self.recalled_series = 0
+        self._whole: dict[str, Ints] = {}  # the ids of a group, perhaps before it grew
         for id_, group, labels in rows:
             read = read_labels(labels)
             self.ids.setdefault(group, {})[read] = id_
@@ -64,6 +66,13 @@ class Catalogue:
                 _, (oldest, _) = self.recalled.popitem(last=False)
                 self.recalled_series -= len(oldest)
         self.recalled.move_to_end(id(series))
+        return known[1]
+
+    def again(self, series: tuple[Labels, ...], group: str) -> Ints:
+        """The id of each series of a group; at once, if this very tuple came last time."""
+        known = self._last.get(group)
+        if known is None or known[0] is not series:
+            known = self._last[group] = (series, self.identify(series, group))
         return known[1]
 
     def __len__(self) -> int:
@@ -95,8 +104,11 @@ class Catalogue:
         known = self.ids.get(selector.metric, {})
         if selector.matchers:
             return np.fromiter(self.find(selector.metric, selector.matches), np.int64)
-        # The copy is made in one step; a writer may add series while we look at them.
-        return np.array(list(known.values()), np.int64)
+        kept = self._whole.get(selector.metric)
+        if kept is None or len(kept) != len(known):
+            # The copy is made in one step; a writer may add series while we look at them.
+            kept = self._whole[selector.metric] = np.array(list(known.values()), np.int64)
+        return kept
 
     def find(self, group: str, wanted: Callable[[Labels], bool]) -> dict[int, Labels]:
         """The series of a group that are wanted, by id."""
@@ -127,6 +139,8 @@ class Catalogue:
             for _, group, labels in self.new:
                 del self.ids[group][labels]
             self.recalled.clear()
+            self._last.clear()
+            self._whole.clear()
             self.recalled_series = 0
         self.new.clear()
 

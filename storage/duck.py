@@ -21,8 +21,9 @@ from storage.cost import Part, counted
 from storage.duckfile import Connection, DuckFile, HistoryError, advice, transaction
 from storage.history import HOUR_SECONDS, NO_LAYOUT, Flags, Floats, Ints, Samples, Windows
 from storage.journal import EVER_MS, SAMPLES, Journal, windows_topic
+from storage.newest import Newest
 from storage.series import Labels, Selector
-from storage.window_rows import further, replaces, store_windows
+from storage.window_rows import further, lengths, replaces, store_windows
 
 Number = TypeVar("Number", np.int32, np.int64, np.float64)
 
@@ -63,9 +64,13 @@ class DuckHistory:
             self.series = Catalogue(cursor.execute("FROM series").fetchall())
             self.window_series = Catalogue(cursor.execute("FROM window_series").fetchall())
             rows = cursor.execute("SELECT id, bounds FROM layouts").fetchall()
+            ((newest_ms,),) = cursor.execute("SELECT max(ts) FROM samples").fetchall()
         except duckdb.Error as error:  # damage shows when the first tables are read
             raise HistoryError(advice(file.path, error)) from None
         self.layouts: dict[tuple[float, ...], int] = {tuple(bounds): id_ for id_, bounds in rows}
+        self.newest = Newest(-EVER_MS if newest_ms is None else newest_ms)
+        self._shown: tuple[Ints, tuple[Labels, ...]] = (np.empty(0, np.int64), ())
+        self.held: list[Windows] = []
         # How far windows of each length reach: what is newer replaces nothing. None is not known.
         self.reach_ms: dict[float, int] | None = None
 
@@ -75,11 +80,10 @@ class DuckHistory:
         if not given:
             return
         with self.write:
-            ids = [self.series.recall(samples.series)[samples.index] for samples in given]
+            ids = joined([self.series.recall(one.series)[one.index] for one in given])
             times = [samples.at_ms for samples in given]
-            values = [samples.values for samples in given]
-            at_ms = joined(times)
-            rows = {"series": joined(ids), "ts": at_ms, "value": joined(values)}
+            at_ms, values = joined(times), joined([samples.values for samples in given])
+            rows = {"series": ids, "ts": at_ms, "value": values}
             if self.series.new:
                 with transaction(self.file, self.series) as cursor:
                     self.series.store_new(cursor, "series")
@@ -87,6 +91,8 @@ class DuckHistory:
             else:  # one statement is a transaction of its own, which is cheaper
                 with closing(self.file.cursor()) as cursor:
                     insert_samples(cursor, rows)
+            # Copies: whoever measured them may put the next ones into the same arrays.
+            self.newest.add(ids, at_ms.copy(), values.astype(np.float64))
         self.journal.note(SAMPLES, int(at_ms.min()), int(at_ms.max()))
 
     @counted(Part.HISTORY)
@@ -95,6 +101,29 @@ class DuckHistory:
         wanted = np.concatenate([np.empty(0, np.int64), *map(self.series.among, selectors)])
         if not len(wanted):
             return Samples.of(())
+        found = self.newest.between(start_ms, end_ms)
+        ids, at_ms, values = self.read_samples(wanted, start_ms, end_ms) if found is None else found
+        if found is not None:
+            meant = np.zeros(int(max(wanted.max(), ids.max(initial=0))) + 1, np.bool_)
+            meant[wanted] = True
+            if not (kept := meant[ids]).all():
+                ids, at_ms, values = ids[kept], at_ms[kept], values[kept]
+        if not (kept := last_of_equal(ids, at_ms)).all():
+            ids, at_ms, values = ids[kept], at_ms[kept], values[kept]
+        first = np.diff(ids, prepend=-1) != 0
+        used = ids[first]
+        return Samples(self.shown(used), np.cumsum(first) - 1, at_ms, values, used)
+
+    def shown(self, ids: Ints) -> tuple[Labels, ...]:
+        """The labels of these series; the same object as long as the same ones are asked for."""
+        known = self._shown
+        if not np.array_equal(known[0], ids):
+            names = self.series.names
+            known = self._shown = (ids, tuple(names[one] for one in ids.tolist()))
+        return known[1]
+
+    def read_samples(self, wanted: Ints, start_ms: int, end_ms: int) -> tuple[Ints, Ints, Floats]:
+        """(ids, times, values) of these series in `(start, end]` from the file, sorted."""
         cursor = self.file.cursor()
         cursor.register("wanted", {"id": wanted})
         columns = cursor.execute(
@@ -102,9 +131,7 @@ class DuckHistory:
             "AND series IN (SELECT id FROM wanted) ORDER BY series, ts, rowid",
             [start_ms, end_ms],
         ).fetchnumpy()
-        kept = last_of_equal(columns["series"], columns["ts"])
-        labels, index, ids = compact(columns["series"][kept], self.series.names)
-        return Samples(labels, index, columns["ts"][kept], numbers(columns["value"])[kept], ids)
+        return columns["series"].astype(np.int64), columns["ts"], numbers(columns["value"])
 
     @counted(Part.HISTORY)
     def oldest_ms(self) -> int | None:
@@ -117,16 +144,54 @@ class DuckHistory:
         filled = [one for one in windows if len(one)]
         if not filled:
             return
+        with self.unit(windows=filled):
+            pass
+        self.note_windows(filled)
+
+    def hold_windows(self, *windows: Windows) -> None:
+        """The same, but not before the next transaction that writes windows, or is a `unit`.
+
+        Whoever reads windows has them written first, so that only a crash can tell the difference:
+        then they are gone, with whatever was to be written beside them.
+        """
+        filled = [one for one in windows if len(one)]
         with self.write:
-            with self.new_layouts(), transaction(self.file, self.window_series) as cursor:
-                ids = [self.window_series.identify(one.series, one.signal) for one in filled]
-                self.window_series.store_new(cursor, "window_series")
-                layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
-                reach_ms = self.reach(cursor)
-                store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
-            self.reach_ms = further(reach_ms, filled)  # committed, and nobody else writes yet
+            self.held += filled
+        self.note_windows(filled)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self.held:
+            with self.unit():
+                pass
+
+    @contextmanager
+    def unit(self, *others: Catalogue, windows: Sequence[Windows] = ()) -> Iterator[Connection]:
+        """One transaction of whoever keeps tables in the same file; what is held is written too.
+
+        It has the history to itself. When the body raises, nothing is written and all is held on.
+        """
+        with self.write:
+            filled = [*self.held, *windows]
+            with self.new_layouts(), transaction(self.file, self.window_series, *others) as cursor:
+                reach_ms = self.store(cursor, filled) if filled else self.reach_ms
+                yield cursor
+            self.held.clear()
+            self.reach_ms = reach_ms  # committed, and nobody else writes yet
+
+    def store(self, cursor: Connection, filled: Sequence[Windows]) -> dict[float, int]:
+        """Write windows in the caller's transaction; how far those of each length reach then."""
+        ids = [self.window_series.again(one.series, one.signal) for one in filled]
+        self.window_series.store_new(cursor, "window_series")
+        layouts = [self.store_layouts(cursor, one.layouts) for one in filled]
+        reach_ms = self.reach(cursor)
+        store_windows(cursor, filled, ids, layouts, replaces(filled, reach_ms))
+        return further(reach_ms, filled)
+
+    def note_windows(self, filled: Sequence[Windows]) -> None:
+        """Say that these windows can be read."""
         for one in filled:
-            for seconds in np.unique(one.seconds).tolist():
+            for seconds in lengths(one):
                 topic = windows_topic(one.signal, seconds)
                 self.journal.note(topic, int(one.end_ms.min()), int(one.end_ms.max()))
 
@@ -173,6 +238,7 @@ class DuckHistory:
         counts: bool = True,
     ) -> Windows:
         """The windows that end in `(start, end]`, of one series or one length if given."""
+        self.flush()
         if labels is not None:
             found = self.window_series.one(signal, labels)
         else:
@@ -197,7 +263,7 @@ class DuckHistory:
         ).fetchnumpy()
         if not len(table["series"]):
             return Windows.of(signal, ())
-        labels_found, index, _ = compact(table["series"], found)
+        labels_found, index = compact(table["series"], found)
         layouts, layout = self.layouts_of(table["layout"])
         buckets = list(table["counts"][layout != NO_LAYOUT]) if counts else []
         return Windows(
@@ -224,6 +290,7 @@ class DuckHistory:
         self, samples_after_ms: int, windows_after_ms: int, hourly_after_ms: int | None = None
     ) -> int:
         """Drop what is older, give back how many rows went; windows of an hour may stay longer."""
+        self.flush()
         hourly = windows_after_ms if hourly_after_ms is None else hourly_after_ms
         with self.write, transaction(self.file, self.series) as cursor:
             settle.forget(cursor, settle.SAMPLES, samples_after_ms)
@@ -236,6 +303,7 @@ class DuckHistory:
                 hourly,
                 windows_after_ms,
             )
+            self.newest.cut(samples_after_ms)
         self.journal.note_all_windows(-EVER_MS, windows_after_ms)
         self.journal.note(SAMPLES, -EVER_MS, samples_after_ms)
         return gone
@@ -260,6 +328,7 @@ class DuckHistory:
 
     def thin(self, signal: str, seconds: float | None, after_ms: int) -> int:
         """Drop the older windows of one length of a signal, or of all; give back how many went."""
+        self.flush()
         found = self.window_series.find(signal, lambda _: True)
         if not found:
             return 0
@@ -312,16 +381,10 @@ def ids_of(found: Mapping[int, Labels]) -> dict[str, Ints]:
     return {"id": np.fromiter(found, np.int64, len(found))}
 
 
-def compact(
-    ids: Ints, found: Mapping[int, Labels] | Sequence[Labels]
-) -> tuple[tuple[Labels, ...], Ints, Ints]:
-    """The labels that occur, for each row its position among them, and the id of each."""
+def compact(ids: Ints, found: Mapping[int, Labels]) -> tuple[tuple[Labels, ...], Ints]:
+    """The labels that occur, and for each row its position among them."""
     used, index = np.unique(ids, return_inverse=True)
-    return (
-        tuple(found[id_] for id_ in used.tolist()),
-        index.astype(np.int64),
-        used.astype(np.int64),
-    )
+    return tuple(found[id_] for id_ in used.tolist()), index.astype(np.int64)
 
 
 def numbers(column: Floats) -> Floats:

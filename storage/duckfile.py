@@ -170,19 +170,24 @@ def advice(path: Path, error: Exception) -> str:
 
 
 @contextmanager
-def transaction(file: DuckFile, catalogue: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A cursor inside one transaction, rolled back when the body raises."""
+def transaction(file: DuckFile, *catalogues: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor inside one transaction, rolled back when the body raises.
+
+    What was new in these catalogues is then taken back.
+    """
     cursor = file.cursor()
     cursor.begin()
     try:
         yield cursor
         cursor.commit()
     except BaseException:
-        catalogue.settle(committed=False)
+        for one in catalogues:
+            one.settle(committed=False)
         with suppress(duckdb.TransactionException):  # a commit that failed has ended it already
             cursor.rollback()
         raise
     else:
-        catalogue.settle(committed=True)
+        for one in catalogues:
+            one.settle(committed=True)
     finally:
         cursor.close()

@@ -6,8 +6,9 @@ leaves its start out and takes its end in, so that spans in a row share no sampl
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +169,24 @@ class History(Protocol):
 
     def put_windows(self, *windows: Windows) -> None:
         """Store windows, of any signals, in one transaction; same series, end, length replaces."""
+        ...
+
+    def hold_windows(self, *windows: Windows) -> None:
+        """The same, but perhaps only together with what the caller writes next.
+
+        Whoever reads windows finds them all the same; a crash before that loses them.
+        """
+        ...
+
+    def unit(self, *others: Any) -> AbstractContextManager[Any]:
+        """One transaction of whoever keeps tables beside the windows; what is held is in it.
+
+        `others` are the catalogues of series of those tables.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Write what is held."""
         ...
 
     def windows(

@@ -6,6 +6,21 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 NAME = "__name__"
+MOST_PAIRS = 200_000
+Pair = tuple[str, str]
+_pairs: dict[Pair, Pair] = {}
+
+
+def shared(pair: Pair) -> Pair:
+    """The same name and value, as one object for all series: half of what a series takes."""
+    if type(pair[0]) is not str or type(pair[1]) is not str:
+        return pair  # a word of an enumeration equals a text, and is written in another way
+    known = _pairs.get(pair)
+    if known is None:
+        if len(_pairs) >= MOST_PAIRS:  # whoever has them keeps them; new ones are shared anew
+            _pairs.clear()
+        known = _pairs[pair] = pair
+    return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +35,7 @@ class Labels:
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        pairs = tuple(sorted((name, value) for name, value in self.pairs if value != ""))
+        pairs = tuple(sorted(shared(pair) for pair in self.pairs if pair[1] != ""))
         object.__setattr__(self, "pairs", pairs)
         object.__setattr__(self, "_hash", hash(pairs))
 

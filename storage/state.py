@@ -1,7 +1,8 @@
 """What was concluded: engine, session, one transaction per unit of work.
 
 SQLite (write-ahead log) by default, PostgreSQL by URL. Each room declares its own tables and keeps
-its own book; migrations stand in `storage/migrations` and are run at start.
+its own book; migrations stand in `storage/migrations` and are run at start, where there is anything
+to migrate.
 """
 
 import json
@@ -21,6 +22,7 @@ from sqlmodel import Session
 
 from storage.cost import Part, spent
 from storage.fresh import ask_the_doubtful
+from storage.schema import VERSIONS, create
 from storage.sizes import size_bytes
 from storage.views import View
 
@@ -34,7 +36,6 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 ADDRESSES = "sqlite:////path/state.sqlite3 or postgresql+psycopg://user@host/name"
 CHANGING = frozenset({"INSERT", "UPDATE", "DELETE"})
 ORPHANS = "PRAGMA foreign_key_check"
-VERSIONS = "alembic_version"
 LARGEST_KEY = 2**31 - 1
 """The largest number that a database gives to a row. PostgreSQL refuses to compare with more."""
 MIGRATING = 0x506C696D  # any number that nobody else locks; this one spells "Plim"
@@ -180,7 +181,11 @@ class State:
                 )
             if current == known[-1]:
                 return
-            # Most starts change no table, and then Alembic need not be loaded.
+            if current is None:
+                create(connection, known[-1])
+                connection.commit()
+                return
+            # Few starts change a table that is there, and only they need Alembic.
             from storage.migrating import upgrade
 
             upgrade(connection)

@@ -10,13 +10,14 @@ from hypothesis import settings
 
 from storage.duck import DuckHistory
 from storage.duckfile import DuckFile
+from storage.schema import VERSIONS
 from storage.state import State
 from tests.postgres import Postgres, postgres
 
 # Same examples in every run, and no clock in the verdict: a slow machine is no bug.
 settings.register_profile("plimsoll", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("plimsoll")
-KEPT = {"alembic_version"}
+KEPT = {VERSIONS}
 
 
 @pytest.fixture(scope="session")

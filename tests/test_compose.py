@@ -48,6 +48,7 @@ SERVICE: dict[str, Any] = {
         "build": TEXT,
         "image": TEXT,
         "network_mode": {"const": "host"},
+        "init": {"type": "boolean"},
         "restart": {"enum": ["no", "always", "on-failure", "unless-stopped"]},
         "user": TEXT,
         "entrypoint": TEXTS,
@@ -336,8 +337,16 @@ def test_the_image_is_made_of_files_that_are_there_and_that_it_is_sent() -> None
     version = re.search(r"UV_VERSION=(\S+)", (ROOT / "scripts/environment").read_text())
     assert version is not None
     assert f"ARG UV_VERSION={version[1]}" in dockerfile
-    assert "--uid 8750 plimsoll" in dockerfile
-    assert "\nUSER 8750\n" in dockerfile  # a number, so that others can tell that it is not root
+    # Numbers, so that others can tell that it is not root.
+    assert "\nUSER 8750:8750\n" in dockerfile
+
+
+def test_what_is_told_to_stop_stops_though_it_is_the_first_process() -> None:
+    """A first process has no default way to be ended: the demo's would be waited for and killed."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    ours = [one for one in services.values() if one["image"] == "plimsoll:local"]
+    assert len(ours) == 5
+    assert all(one["init"] is True for one in ours)
 
 
 def test_nobody_starts_with_an_empty_password() -> None:

@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,32 @@ def test_a_running_plimsoll_answers_every_probe(probe: str, tmp_path: Path) -> N
     assert asked["port"] in [one["name"] for one in CONTAINER["ports"]]
 
 
+def test_the_health_check_asks_what_the_probes_ask_where_the_port_is() -> None:
+    _, *command = COMPOSED["healthcheck"]["test"]
+    (port,) = [one["containerPort"] for one in CONTAINER["ports"]]
+
+    compile(command[-1], "health check", "exec")
+    assert command[:2] == ["python", "-c"]
+    path = CONTAINER["livenessProbe"]["httpGet"]["path"]
+    assert f"http://127.0.0.1:{port}{path}" in command[-1]
+
+
+def test_every_room_is_compiled_in_the_image() -> None:
+    """Nothing can be written beside the modules there: each start would compile them again."""
+    (compiled,) = re.findall(r"-m compileall -q ([a-z ]+)$", IMAGE, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    rooms = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+    assert sorted(compiled.split()) == sorted([*rooms, "client"])
+    assert "--compile-bytecode" in IMAGE
+
+
 def test_the_user_and_the_folder_are_those_of_the_image() -> None:
     user = POD["securityContext"]["runAsUser"]
 
     assert f"--uid {user} " in IMAGE
+    assert f"--gid {POD['securityContext']['fsGroup']} " in IMAGE
+    assert f"USER {user}:{POD['securityContext']['fsGroup']}\n" in IMAGE
     home = re.findall(r"^WORKDIR (/var\S+)$", IMAGE, re.MULTILINE)
     assert home == re.findall(r"^VOLUME (\S+)$", IMAGE, re.MULTILINE)
     assert home[0] in [one["mountPath"] for one in CONTAINER["volumeMounts"]]
@@ -120,6 +143,6 @@ def test_the_image_is_made_from_the_lock_as_the_scripts_make_it() -> None:
     assert f"UV_VERSION={pinned}\n" in scripts
     assert "uv sync --frozen --no-dev" in IMAGE
     # By number: a kubelet refuses `runAsNonRoot` for a user that it only knows by name.
-    (created,) = re.findall(r"^RUN useradd .*--uid (\d+) plimsoll$", IMAGE, re.MULTILINE)
-    assert re.findall(r"^USER (\S+)$", IMAGE, re.MULTILINE) == [created]
+    (created,) = re.findall(r"useradd --uid (\d+) .* plimsoll ", IMAGE)
+    assert re.findall(r"^USER (\d+):\d+$", IMAGE, re.MULTILINE) == [created]
     assert int(created) > 0

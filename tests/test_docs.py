@@ -18,12 +18,13 @@ from starlette.routing import Route
 
 from api.app import ROUTERS
 from api.document import Document
+from api.faults import FORMS
 from api.main import app as commands
 from api.panels import signal_panels
 from api.reference import __main__ as reference
 from api.reference import reasons
 from api.reference.interfaces import HOUSE_LABELS, empty_house
-from api.settings import FORMS, SECTIONS, build, load
+from api.settings import SECTIONS, build, load
 from benchmarks.__main__ import available
 from collector.host import readings
 from dashboards.config import DashboardsConfig

@@ -11,7 +11,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import IO, Any
@@ -152,3 +152,12 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         """Never elsewhere."""
+
+
+def retry_after(headers: Mapping[str, Any]) -> float | None:
+    """The seconds of Retry-After; None when there are none that can be read."""
+    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), None)
+    try:
+        return float(value[0] if isinstance(value, list) else str(value))
+    except ValueError:
+        return None

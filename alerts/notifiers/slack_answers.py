@@ -1,12 +1,12 @@
 """What Slack's answers mean: its codes, its statuses, its patience."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookResponse
 
 from alerts.alert import Delivery, Outcome, Reference
+from alerts.notifiers.outbound import retry_after
 from alerts.redact import redacted
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
@@ -128,12 +128,3 @@ def webhook_answer(answer: WebhookResponse) -> Delivery:
     if body.startswith("<"):  # the page of a proxy or a portal, not of a webhook
         return Delivery(outcome=Outcome.UNKNOWN, detail="a web page came back")
     return Delivery(outcome=Outcome.SENT)
-
-
-def retry_after(headers: Mapping[str, Any]) -> float | None:
-    """The seconds of Retry-After; None when there are none that can be read."""
-    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), None)
-    try:
-        return float(value[0] if isinstance(value, list) else str(value))
-    except ValueError:
-        return None

@@ -4,8 +4,7 @@ import urllib.request
 from collections.abc import Callable
 
 from alerts.alert import Delivery, Outcome
-from alerts.notifiers.outbound import Answer, NotConnectedError, send
-from alerts.notifiers.slack_answers import retry_after
+from alerts.notifiers.outbound import Answer, NotConnectedError, retry_after, send
 from alerts.redact import redacted
 from alerts.secret import UnfitSecretError
 

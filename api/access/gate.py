@@ -117,7 +117,7 @@ class Gate:
             await self.app(scope, receive, watched)
         finally:
             CURRENT.reset(held)
-        if request.method not in policy.SAFE and 200 <= status < 400:
+        if 200 <= status < 400 and policy.changes(request.method, scope["path"]):
             await asyncio.to_thread(self.note, request, who, status, now_ms)
 
     def known(self, request: Request, now_ms: int) -> Who | Refusal | None:

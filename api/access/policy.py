@@ -39,6 +39,14 @@ EXEMPTIONS = (
     Exemption(re.compile(r"/api/v1/silences/preview"), Scope.WRITE, Scope.WRITE),
 )
 
+ASKING = re.compile(r"/api/v1/(replay|configuration/check)")
+"""What is asked with POST because the question is long: the answer changes nothing."""
+
+
+def changes(method: str, path: str) -> bool:
+    """Whether a request that succeeds has changed something, and so belongs into the audit log."""
+    return method not in SAFE and method != "OPTIONS" and ASKING.fullmatch(path) is None
+
 
 def needed(method: str, path: str) -> Scope | None:
     """The scope that a request needs; None where everybody may."""

@@ -5,15 +5,17 @@ from functools import cache
 from importlib.abc import Traversable
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 from starlette.responses import Response
 
 from api.pages.render import render
 from api.rooms import Rooms
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 routes = APIRouter(include_in_schema=False)
 
@@ -65,6 +67,8 @@ def runbook(rule: str) -> Runbook | None:
     """The runbook of a rule; None where it has none."""
     if rule not in names():
         return None
+    from markdown_it import MarkdownIt  # loads with the first runbook that is read
+
     text = folder().joinpath(f"{rule}.md").read_text(encoding="utf-8")
     heading, _, body = text.partition("\n")
     # Without HTML: what is not Markdown stays text.
@@ -79,8 +83,10 @@ def runbook(rule: str) -> Runbook | None:
     return Runbook(rule, heading.removeprefix("# "), Markup(made))
 
 
-def linked(tokens: list[Token], here: str) -> list[Token]:
+def linked(tokens: "list[Token]", here: str) -> "list[Token]":
     """The same, with the names of other rules as links to their runbooks."""
+    from markdown_it.token import Token
+
     found: list[Token] = []
     for one in tokens:
         if one.type == "code_inline" and one.content in names() and one.content != here:

@@ -13,8 +13,9 @@ from pydantic_core import PydanticUndefined
 
 from alerts.scalars import Span
 from api import words
+from api.faults import FORMS
 from api.reference.tables import code, codes, table
-from api.settings import FORMS, SECTIONS
+from api.settings import SECTIONS
 from detector.config import aliased, aliases, build_rules, build_signals, shipped
 from detector.deriving import Derived
 from detector.form import Gauge

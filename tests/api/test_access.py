@@ -382,6 +382,28 @@ def test_what_was_changed_is_in_the_audit_log_and_what_was_read_is_not(
     assert (len(rest["items"]), rest["next_cursor"]) == (1, None)
 
 
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "/api/v1/replay": {"rule_names": ["cpu_high"], "days": 0.01},
+    "/api/v1/configuration/check": {"text": "server: {}"},
+}
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_what_is_only_asked_is_not_in_the_audit_log_though_it_is_posted(
+    path: str, house: House, client: Client
+) -> None:
+    before = house.state.writes
+    answered = client.post(path, json=QUESTIONS[path])
+    assert answered.status_code == 200, answered.text
+    assert house.state.writes == before
+    assert client.get("/api/v1/audit").json()["items"] == []
+
+
+def test_every_other_request_that_is_no_look_is_a_change() -> None:
+    unheard = {(method, path) for method, path in paths() if not policy.changes(method, path)}
+    assert {path for method, path in unheard if method not in policy.SAFE} == set(QUESTIONS)
+
+
 @pytest.mark.parametrize(
     ("person", "said", "known"),
     [

@@ -180,10 +180,7 @@ def test_what_happened_is_listed(asked: Client, monkeypatch: pytest.MonkeyPatch)
         " shop 2.7.1 production 9f1c2ab " in rows(run(monkeypatch, asked, "deployments", "list"))[1]
     )
     assert rows(run(monkeypatch, asked, "targets"))[1].startswith("host host pending ")
-    # Whoever tries a rule in the shop changes nothing, and is noted all the same.
-    audit = rows(run(monkeypatch, asked, "audit"))
-    assert audit[0] in ("nobody changed anything", "at actor method status path")
-    assert all(one.endswith(" POST 200 /api/v1/replay") for one in audit[1:])
+    assert rows(run(monkeypatch, asked, "audit")) == ["nobody changed anything"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -64,6 +65,26 @@ def test_every_command_has_help(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("rnu", "run"),
+        ("regresions list", "regressions"),
+        ("regressions lst", "list"),
+        ("signals explian api_p95", "explain"),
+        ("token craete ada", "create"),
+        ("run --confg other.yaml", "--config"),
+        ("deployments report shop 1.0 --enviroment x", "--environment"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_what_was_meant(typed: str, meant: str) -> None:
+    result = CliRunner().invoke(app, typed.split())
+
+    assert result.exit_code == 2
+    nearest = rf"Did you mean '{meant}'|Possible options: {meant}"
+    assert re.search(nearest, " ".join(result.output.split())), result.output
 
 
 def test_check_names_every_fault_and_fails(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from collector.config import CollectorConfig, MemcachedTarget, RedisTarget, Target
-from collector.run import sources
+from collector.sources import sources
 
 SHOP = {"name": "shop", "url": "http://shop.internal:8000/metrics"}
 

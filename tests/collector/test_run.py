@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 from collector.config import CollectorConfig, Target
 from collector.failure import CollectFailure, Failure
 from collector.meters import CollectorMeters
-from collector.run import Collector, TargetState, TargetStatus, sources
+from collector.run import Collector, TargetState, TargetStatus
 from collector.scrape import Scrape
 from collector.source import Collected, Drop, Source
+from collector.sources import sources
 from storage.history import Samples
 from storage.series import Labels
 from tests.collector import servers

@@ -27,6 +27,7 @@ from detector.regression import (
     Severity,
     Step,
 )
+from detector.tables import RegressionRow
 from detector.units import Unit
 from storage.series import Labels
 from storage.state import State
@@ -69,6 +70,13 @@ def only(state: State) -> Incident:
 def posted(state: State, one: Deployment) -> bool:
     with state.unit() as session:
         return BOOK.add_deployment(session, one)
+
+
+def test_what_was_added_in_the_same_unit_of_work_is_watched(state: State) -> None:
+    one = regression(0)
+    with state.unit() as session:
+        session.add(RegressionRow.of(one))
+        assert [each.id for each in BOOK.watched(session)] == [one.id]
 
 
 def at_once(state: State, count: int, work: Callable[[Session, int], Any]) -> list[Any]:

@@ -73,19 +73,32 @@ def test_the_version_says_whether_something_older_was_written() -> None:
     assert recent.version > before
 
 
-@pytest.mark.parametrize("n", [0.5, 65536.0, 7e9])
-def test_what_two_bytes_cannot_hold_is_held_in_four(n: float) -> None:
+@pytest.mark.parametrize(
+    ("before", "n", "each_bytes"),
+    [
+        (255, 254.0, 5),
+        (255, 256.0, 6),
+        (65535, 3.0, 6),
+        (255, 0.5, 8),
+        (65535, 0.5, 8),
+        (65535, 65536.0, 8),
+        (255, 7e9, 8),
+    ],
+)
+def test_n_takes_as_few_bytes_as_hold_it_and_more_when_it_grows(
+    before: float, n: float, each_bytes: int
+) -> None:
     recent = ring()
     recent.advance(at(11))
-    put(recent, (0, 0, 1.0, 65535))
-    assert recent.blocks[0].n.dtype == np.uint16
+    put(recent, (0, 0, 1.0, before))
     put(recent, (1, 1, 1.0, n))
-    assert told(recent, 0, 11) == {(0, 0): (1.0, 65535), (1, 1): (1.0, float(np.float32(n)))}
-    assert recent.budget.used == FIRST_ROWS * SLOTS * 8
+    assert told(recent, 0, 11) == {(0, 0): (1.0, before), (1, 1): (1.0, float(np.float32(n)))}
+    held = sum(one.values.nbytes + one.n.nbytes for one in recent.blocks)
+    assert recent.budget.used == held == FIRST_ROWS * SLOTS * each_bytes
 
 
 def test_series_beyond_the_memory_are_left_out_and_counted() -> None:
-    recent = ring(FIRST_ROWS * SLOTS * 6)
+    recent = ring(FIRST_ROWS * SLOTS * 5)
     recent.advance(at(11))
     assert put(recent, *((row, 0, 1.0, 1) for row in range(FIRST_ROWS + 3))) == 3
     assert len(told(recent, 0, 11)) == FIRST_ROWS

@@ -222,8 +222,9 @@ def told_whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]
 @pytest.mark.parametrize(
     ("part", "method", "call"),
     [
-        ("history", "put_windows", 8),  # windows without judgements
-        ("ledger", "write", 8),  # judgements without regressions
+        ("history", "hold_windows", 8),  # nothing of a tick, or windows in memory
+        ("history", "unit", 8),
+        ("ledger", "write", 8),  # windows and judgements without regressions
         ("book", "watched", 9),
         ("book", "settle", 3),  # in the middle of the unit of work, one opens
         ("book", "settle", 5),
@@ -275,8 +276,8 @@ def test_a_process_that_was_overtaken_does_not_turn_back_the_book(
     watch.ticks(1, 2)
     write = watch.ledger.write
 
-    def overtaken(at_ms: int, verdicts: Any) -> None:
-        write(at_ms, verdicts)
+    def overtaken(at_ms: int, verdicts: Any, unit: Any) -> None:
+        write(at_ms, verdicts, unit)
         other.ticks(3, 8)
 
     watch.detector.ledger = Overtaken(overtaken)  # type: ignore[assignment]
@@ -290,7 +291,7 @@ def test_a_process_that_was_overtaken_does_not_turn_back_the_book(
 class Overtaken:
     """A ledger that takes its time."""
 
-    def __init__(self, write: Callable[[int, Any], None]) -> None:
+    def __init__(self, write: Callable[[int, Any, Any], None]) -> None:
         self.write = write
 
 

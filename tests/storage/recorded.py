@@ -18,11 +18,11 @@ from sqlalchemy import Connection, inspect, text
 from api.access import book
 from api.access.token import Scope
 from storage.migrating import upgrade
+from storage.schema import VERSIONS
 from storage.state import State, revisions, sqlite_url
 from tests.api.shop import NOW_MS, close, shop_house
 
 FOLDER = Path(__file__).parent / "states"
-VERSIONS = "alembic_version"
 Row = dict[str, Any]
 MADE_UP: dict[str, Any] = {
     "VARCHAR": "recorded", "TEXT": "recorded", "INTEGER": 1, "BIGINT": NOW_MS, "FLOAT": 1.5,
