@@ -12,8 +12,9 @@ from urllib.parse import quote
 from alerts.mrkdwn import clean, cut, escape
 from alerts.visitors import page_views
 from detector import units
-from detector.finding import Check, Correlation, OriginReason, OriginVerdict
-from detector.regression import Incident, Phase, Regression
+from detector.finding import Check, Correlation, OriginReason, OriginVerdict, proven
+from detector.naming import Grouped, Named, One
+from detector.regression import Deployment, Incident, Phase, Regression
 from detector.tags import all_told
 from storage.series import Labels
 
@@ -99,7 +100,7 @@ def tagged(regression: Regression) -> str:
     return " ".join(all_told(regression))
 
 
-def plain_head(incident: Incident, first: Regression, others: int) -> str:
+def plain_head(incident: Grouped[Named], first: Named, others: int) -> str:
     """`API p95 +42 % on GET /cart`, and how many more."""
     size = first.change or f"at {units.text(first.worst, first.unit)}"
     more = f" and {others} more" if others else ""
@@ -177,20 +178,23 @@ def against(regression: Regression) -> str:
 
 def correlated(incident: Incident) -> str:
     """The deployment whose time fits; correlation is all that is claimed."""
-    deployment = incident.deployment
-    if deployment is None:
+    if incident.deployment is None:
         return ""
-    same_day = moment(incident.opened_ms)[:10] == moment(deployment.at_ms)[:10]
-    at = moment(deployment.at_ms)[11:] if same_day else moment(deployment.at_ms)
+    return fitting(incident.deployment, incident.opened_ms, correlation(incident))
+
+
+def fitting(deployment: Deployment, opened_ms: int, probable: Correlation | None) -> str:
+    """The same of an incident that was found then, with what the comparisons say if they passed."""
+    found, live = moment(opened_ms), moment(deployment.at_ms)
+    at = live[11:] if found[:10] == live[:10] else live
     told = f"correlated with {deployment.service} {deployment.version}, deployed {at}"
-    return f"{told} (probable: {compared(fit)})" if (fit := correlation(incident)) else told
+    return f"{told} (probable: {compared(probable)})" if probable else told
 
 
 def correlation(incident: Incident) -> Correlation | None:
     """The named deployment's correlation where both comparisons passed; None where not."""
-    found = incident.finding.correlations
     named = incident.deployment.id if incident.deployment else ""
-    return next((one for one in found if one.deployment_id == named and one.probable), None)
+    return proven(incident.finding.correlations, named)
 
 
 def compared(one: Correlation) -> str:
@@ -208,7 +212,7 @@ def compared(one: Correlation) -> str:
     return f"{told}, {elsewhere}" if peers.count else f"{told}, no peers to compare with"
 
 
-def named(incident: Incident) -> Regression | None:
+def named(incident: Grouped[One]) -> One | None:
     """The regression where an incident of several probably began; None where nobody can say."""
     began = incident.finding.origin
     if began.verdict is not OriginVerdict.PROBABLE:
@@ -223,7 +227,7 @@ REASONS = {
 }
 
 
-def origin(incident: Incident) -> str:
+def origin(incident: Grouped[Named]) -> str:
     """`Cache hit rate on products: it changed first`, or that it was not told apart."""
     first = named(incident)
     if first is None:
@@ -277,7 +281,7 @@ def where(labels: Labels) -> str:
     return " ".join(value for _, value in plain_labels) or labels.get("service")
 
 
-def state_word(incident: Incident) -> str:
+def state_word(incident: Grouped[Named]) -> str:
     """The severity as a word, since colour alone says nothing to some; or that it is over."""
     if incident.phase is Phase.RESOLVED:
         phases = {one.phase for one in incident.regressions}
@@ -291,7 +295,7 @@ def state_word(incident: Incident) -> str:
     return f"{severity}, muted" if incident.is_muted else severity
 
 
-def in_order(incident: Incident) -> list[Regression]:
+def in_order(incident: Grouped[One]) -> list[One]:
     """The probable origin first as long as it lasts, then the worst first."""
     rows, first = by_weight(incident.regressions), named(incident)
     if first is None or first.phase.is_over is not rows[0].phase.is_over:
@@ -299,10 +303,10 @@ def in_order(incident: Incident) -> list[Regression]:
     return [first, *(one for one in rows if one.id != first.id)]
 
 
-def by_weight(regressions: Iterable[Regression]) -> list[Regression]:
+def by_weight(regressions: Iterable[One]) -> list[One]:
     """The worst first: open before resolved, then severity, then the size of the change."""
 
-    def weight(regression: Regression) -> tuple[bool, int, float, str]:
+    def weight(regression: Named) -> tuple[bool, int, float, str]:
         base = regression.baseline or regression.threshold
         ratio = abs(regression.worst / base - 1) if base else 0.0
         over = regression.phase.is_over

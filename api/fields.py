@@ -27,8 +27,11 @@ Chosen = dict[str, "Chosen"]
 """Names, each with what is wanted inside of it; nothing there means all of it."""
 
 
-def documented(model: type[BaseModel]) -> Callable[[str | None], None]:
-    """The parameter for the readers of the OpenAPI document; `Selecting` has read it already."""
+def documented(model: type[BaseModel]) -> Callable[[str | None], Coroutine[Any, Any, None]]:
+    """The parameter for the readers of the OpenAPI document; `Selecting` has read it already.
+
+    What it gives is a coroutine: a plain function would be handed to a thread at each request.
+    """
     path = path_of(item_of(model), ())
     known = Query(
         max_length=MOST_CHARACTERS,
@@ -38,7 +41,7 @@ def documented(model: type[BaseModel]) -> Callable[[str | None], None]:
         "the schema of the answer requires them.",
     )
 
-    def parameter(fields: str | None = None) -> None:
+    async def parameter(fields: str | None = None) -> None:
         """Nothing is done with it here."""
 
     # Built here, so no annotation of the function could name it.

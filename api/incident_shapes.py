@@ -15,7 +15,9 @@ from api.shapes import API, RegressionShape, Shape
 from api.told import Told
 from detector.finding import Check, Correlation, Match, OriginReason, OriginVerdict
 from detector.group import order
+from detector.headed import Headed
 from detector.incident_tables import IncidentStep, Step
+from detector.naming import Grouped, Named
 from detector.regression import Incident, Phase, Regression, Severity
 
 BONDS = {
@@ -177,11 +179,6 @@ class IncidentSummary(Shape):
     links: IncidentLinks
     """Where to go from here."""
 
-    @classmethod
-    def of(cls, one: Incident) -> "IncidentSummary":
-        """From the book."""
-        return cls(**members(one))
-
 
 class WholeIncident(IncidentSummary):
     """An incident with all that is known of it."""
@@ -214,19 +211,19 @@ class WholeIncident(IncidentSummary):
         )
 
 
-def heading(one: Incident) -> str:
+def heading(one: Grouped[Named]) -> str:
     """`Cache hit rate -17 % on products and 3 more`."""
     rows = by_origin(one) if one.regressions else []
     return plain_head(one, rows[0], len(rows) - 1) if rows else "Part of another incident"
 
 
-def members(one: Incident) -> dict[str, Any]:
-    """What the short and the whole shape have in common."""
+def members(one: Incident | Headed) -> dict[str, Any]:
+    """The members of an `IncidentSummary` in their order, to be written as they are."""
     began, id_ = one.finding.origin, quote(one.id, safe="")
     return {
         "id": one.id,
-        "state": one.phase,
-        "severity": one.severity,
+        "state": str(one.phase),
+        "severity": str(one.severity),
         "heading": heading(one),
         "labels": one.labels.as_dict(),
         "opened_at": at(one.opened_ms),
@@ -234,14 +231,14 @@ def members(one: Incident) -> dict[str, Any]:
         "regressions": len(one.regressions),
         "merged_into": one.finding.merged_into,
         "storm": one.finding.storm,
-        "origin": OriginShape(
-            verdict=began.verdict,
-            regression_id=began.regression_id,
-            reasons=list(began.reasons),
-            among=list(began.among),
-            text=origin(one),
-        ),
-        "links": IncidentLinks(self=f"{API}/incidents/{id_}", page=f"/incidents/{id_}"),
+        "origin": {
+            "verdict": str(began.verdict),
+            "regression_id": began.regression_id,
+            "reasons": list(began.reasons),
+            "among": list(began.among),
+            "text": origin(one),
+        },
+        "links": {"self": f"{API}/incidents/{id_}", "page": f"/incidents/{id_}"},
     }
 
 

@@ -46,7 +46,8 @@ def maybe_milliseconds(moment: datetime | None) -> int | None:
 
 def at(at_ms: int) -> datetime:
     """An aware time, UTC."""
-    return EPOCH + timedelta(milliseconds=at_ms)
+    seconds, rest_ms = divmod(at_ms, 1000)
+    return EPOCH + timedelta(0, seconds, rest_ms * 1000)
 
 
 def maybe_at(at_ms: int | None) -> datetime | None:

@@ -17,12 +17,17 @@ def house_of(request: Request) -> House:
     return house
 
 
+async def rooms_of(request: Request) -> House:
+    """The same for an endpoint: here and now, as a plain function would be handed to a thread."""
+    return house_of(request)
+
+
 async def targets_of(request: Request) -> tuple[TargetStatus, ...]:
     """How the targets are doing; asked on the event loop, which the collector belongs to."""
     return house_of(request).collector.status()
 
 
-Rooms = Annotated[House, Depends(house_of)]
+Rooms = Annotated[House, Depends(rooms_of)]
 Targets = Annotated[tuple[TargetStatus, ...], Depends(targets_of)]
 
 

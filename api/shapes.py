@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict
 
 from alerts.visitors import page_views
-from alerts.wording import correlated
+from alerts.wording import correlation, fitting
 from api import words
 from api.moments import at, maybe_at
 from api.told import Told
@@ -30,6 +30,7 @@ from detector.regression import (
     Transition,
 )
 from detector.run import Definitions
+from detector.shown import Fit, Shown
 
 API = "/api/v1"
 
@@ -61,16 +62,7 @@ class DeploymentShape(Shape):
     @classmethod
     def of(cls, one: Deployment, **more: str) -> Self:
         """From the book; a shape with more members is given them."""
-        return cls(
-            id=one.id,
-            service=one.service,
-            version=one.version,
-            at=at(one.at_ms),
-            sha=one.sha,
-            environment=one.environment,
-            url=one.url,
-            **more,
-        )
+        return cls(**deployed(one), **more)
 
 
 class Correlated(DeploymentShape):
@@ -278,38 +270,50 @@ class WholeRegression(RegressionShape):
 
 def members(told: Told) -> dict[str, Any]:
     """What the short and the whole shape of a regression have in common."""
-    one, incident = told.regression, told.incident
-    fit = None
-    if incident is not None and incident.deployment is not None:
-        fit = Correlated.of(incident.deployment, text=correlated(incident))
+    incident = told.incident
+    if incident is None or incident.deployment is None:
+        return listed(Shown(told.regression, None))
+    fit = Fit(incident.deployment, incident.opened_ms, correlation(incident))
+    return listed(Shown(told.regression, fit))
+
+
+def listed(shown: Shown) -> dict[str, Any]:
+    """The members of a `RegressionShape` in their order, to be written as they are.
+
+    A shape checks each of them and makes an object of it, for a page of a list as long again as all
+    the rest takes. Words are texts here: a member of an enumeration is asked for its value through
+    a descriptor, hundreds of times a page.
+    """
+    one, fit = shown.regression, shown.fit
+    fits = "" if fit is None else fitting(fit.deployment, fit.opened_ms, fit.probable)
+    unit = one.unit
     return {
         "id": one.id,
-        "page_views": page_views(one.evidence.get("visits") or {}, one.unit),
         "incident_id": one.incident_id,
-        "kind": one.kind,
+        "kind": str(one.kind),
         "version": one.version,
-        "state": one.phase,
+        "state": str(one.phase),
         "is_open": one.phase.holds,
         "is_silent": is_silent(one, one.updated_ms),
-        "severity": one.severity,
+        "severity": str(one.severity),
         "rule": one.rule,
         "signal": one.signal,
         "title": one.title,
         "heading": words.heading(one),
-        "summary": words.summary(one, incident),
-        "unit": one.unit,
+        "summary": words.summary(one, fits),
+        "unit": str(unit),
         "labels": one.labels.as_dict(),
         "target": one.labels.get("target"),
         "worse": one.worse,
         "value": one.value,
-        "value_text": units.text(one.value, one.unit),
+        "value_text": units.text(one.value, unit),
         "worst": one.worst,
-        "worst_text": units.text(one.worst, one.unit),
+        "worst_text": units.text(one.worst, unit),
         "threshold": one.threshold,
-        "threshold_text": units.text(one.threshold, one.unit),
+        "threshold_text": units.text(one.threshold, unit),
         "baseline": one.baseline,
         "baseline_name": one.normal,
-        "baseline_text": units.text(one.baseline, one.unit),
+        "baseline_text": units.text(one.baseline, unit),
         "change": one.change,
         "began_from": at(one.began_lo_ms),
         "began_until": at(one.began_hi_ms),
@@ -320,17 +324,31 @@ def members(told: Told) -> dict[str, Any]:
         "muted_until": maybe_at(one.muted_until_ms),
         "by": one.by,
         "tags": list(one.tags),
-        "deployment": fit,
+        "deployment": None if fit is None else {**deployed(fit.deployment), "text": fits},
+        "page_views": page_views(one.evidence.get("visits") or {}, unit),
         "links": links(one),
     }
 
 
-def links(one: Regression) -> Links:
-    """Where to go from a regression."""
+def deployed(one: Deployment) -> dict[str, Any]:
+    """The members of a `DeploymentShape`."""
+    return {
+        "id": one.id,
+        "service": one.service,
+        "version": one.version,
+        "at": at(one.at_ms),
+        "sha": one.sha,
+        "environment": one.environment,
+        "url": one.url,
+    }
+
+
+def links(one: Regression) -> dict[str, str]:
+    """The members of `Links`: where to go from a regression."""
     id_, first = quote(one.id, safe=""), quote(one.signal, safe="")
-    return Links(
-        self=f"{API}/regressions/{id_}",
-        page=f"/regressions/{id_}",
-        signal=f"{API}/signals/{first}",
-        runbook=one.runbook,
-    )
+    return {
+        "self": f"{API}/regressions/{id_}",
+        "page": f"/regressions/{id_}",
+        "signal": f"{API}/signals/{first}",
+        "runbook": one.runbook,
+    }

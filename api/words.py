@@ -4,13 +4,14 @@ The parts of the sentence about a regression are those of the messages that were
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from alerts.wording import against, correlated, since, where
+from alerts.wording import against, since, where
 from detector import units
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.judgement import Judgement, Reason, Verdict
 from detector.lifecycle import suggests_acceptance
-from detector.regression import Incident, Kind, Phase, Regression
+from detector.regression import Kind, Phase, Regression
 from detector.rule import Rule
 from detector.signal import Signal
 from detector.tags import all_told
@@ -32,8 +33,12 @@ SPOKEN = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 10: "ten", 15: "
 SPOKEN_UNITS = (("day", "d"), ("hour", "h"), ("minute", "m"), ("second", "s"))
 
 
+@lru_cache(maxsize=1024)
 def place(labels: Labels) -> str:
-    """`GET /cart of shop`: where a person would look; empty for a series without labels."""
+    """`GET /cart of shop`: where a person would look; empty for a series without labels.
+
+    A page of history asks twice for each regression, and series come back.
+    """
     named = where(labels)
     owner = labels.get("service") or labels.get("target")
     return f"{named} of {owner}" if owner and owner not in named.split() else named
@@ -46,8 +51,8 @@ def heading(regression: Regression) -> str:
     return f"{regression.title} {size}" + (f" on {on}" if on else "")
 
 
-def summary(regression: Regression, incident: Incident | None) -> str:
-    """One sentence: what, how much, since when, after which deployment."""
+def summary(regression: Regression, fits: str) -> str:
+    """One sentence: what, how much, since when, and the deployment that fits, as it is told."""
     on = place(regression.labels)
     value = units.text(regression.value, regression.unit)
     told = regression.title + (f" on {on}" if on else "")
@@ -68,9 +73,7 @@ def summary(regression: Regression, incident: Incident | None) -> str:
         case _:
             told += f" is {value}, {against(regression)}"
     told += f", since {since(regression)}"
-    if incident is not None and incident.deployment is not None:
-        told += f", {correlated(incident)}"
-    return f"{told}."
+    return f"{told}, {fits}." if fits else f"{told}."
 
 
 def suggestion(regression: Regression, now_ms: int) -> str:

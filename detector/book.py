@@ -4,7 +4,7 @@ Every method takes the session of the caller's unit of work, so that what belong
 committed together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from detector.actions import Wish, act
 from detector.dependencies import Dependencies
+from detector.deployed import began_at
 from detector.incidents import Depth, Incidents, of_depth
 from detector.lifecycle import Taken
 from detector.paging import Page, Query, page
@@ -27,11 +28,13 @@ from detector.regression import (
     Transition,
 )
 from detector.tables import (
+    NAMED,
     DeploymentRow,
     IncidentRow,
     RegressionRow,
     TransitionRow,
     columns,
+    deployment_of,
     incident_of,
     read_only,
     regressions_of,
@@ -141,6 +144,14 @@ class Book:
         ended = or_(lasting, col(RegressionRow.resolved_ms) > since_ms)
         return list(of_depth(session, and_(ended, is_on(signal)), depth))
 
+    def began_about(
+        self, session: Session, deployments: Sequence[Deployment]
+    ) -> Iterator[Regression]:
+        """The regressions that began about when one of these went live, by what names them."""
+        if not deployments:
+            return iter(())
+        return regressions_of(session, began_at(deployments), NAMED)
+
     def open(self, session: Session, regression: Regression, step: Transition) -> Regression:
         """Store one new regression, in the incident it belongs to, if to any."""
         return self.open_all(session, [(regression, (step,))], regression.opened_ms)[0]
@@ -242,7 +253,7 @@ class Book:
         members = self.grouping.all_members(session, ids, depth)
         deployed = {one.deployment_id for one in rows} - {None}
         among = read_only(session, DeploymentRow, columns(DeploymentRow).id.in_(deployed))
-        deployments = {one.id: Deployment(**one._mapping) for one in among} if deployed else {}
+        deployments = {one.id: deployment_of(one) for one in among} if deployed else {}
         return [
             incident_of(
                 one,

@@ -4,6 +4,7 @@ Values only; `detector.origin` and `detector.deployments` make them. A deploymen
 an incident, never its cause: nothing here says more.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -119,3 +120,9 @@ class Finding:
     correlations: tuple[Correlation, ...] = ()
     storm: bool = False
     merged_into: str = ""
+
+
+def proven(correlations: Iterable[Correlation], deployment_id: str) -> Correlation | None:
+    """The one with this deployment, where both of its comparisons passed."""
+    known = (one for one in correlations if one.deployment_id == deployment_id)
+    return next((one for one in known if one.probable), None)

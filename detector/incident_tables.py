@@ -124,17 +124,21 @@ class FindingRow(SQLModel, table=True):
 
 def finding_of(row: Any) -> Finding:
     """The finding of a row, watched or only read."""
-    origin = row.origin
     return Finding(
-        origin=Origin(
-            OriginVerdict(origin["verdict"]),
-            origin["regression_id"],
-            tuple(OriginReason(one) for one in origin["reasons"]),
-            tuple(origin["among"]),
-        ),
+        origin=origin_of(row.origin),
         correlations=tuple(correlation(one) for one in row.correlations),
         storm=row.storm,
         merged_into=row.merged_into,
+    )
+
+
+def origin_of(stored: Mapping[str, Any]) -> Origin:
+    """An origin from its document."""
+    return Origin(
+        OriginVerdict(stored["verdict"]),
+        stored["regression_id"],
+        tuple(OriginReason(one) for one in stored["reasons"]),
+        tuple(stored["among"]),
     )
 
 

@@ -24,7 +24,6 @@ from detector.regression import Deployment, Phase, Regression
 from detector.regression import Step as Taken
 from detector.tables import (
     BRIEF,
-    NAMED,
     DeploymentRow,
     IncidentRow,
     RegressionRow,
@@ -57,15 +56,13 @@ class Depth(StrEnum):
     WHOLE = "whole"
     BRIEF = "brief"
     """Without evidence: enough to show what became of them, not to store them."""
-    NAMED = "named"
-    """Enough to order them and to name the first: no kind, no tags, no times of their end."""
     ALONE = "alone"
     """None of them."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What is read of each."""
-        return {self.WHOLE: (*BRIEF, "evidence"), self.BRIEF: BRIEF, self.NAMED: NAMED}[self]
+        return {self.WHOLE: (*BRIEF, "evidence"), self.BRIEF: BRIEF}[self]
 
 
 def unread() -> IncidentMeters:

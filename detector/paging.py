@@ -9,17 +9,30 @@ for filters that hardly anything meets. A page that ends before it is full says 
 import base64
 import binascii
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, or_
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    or_,
+)
 from sqlmodel import Session
 
 from detector.regression import Kind, Phase, Regression, Severity
-from detector.tables import ENTRY, RegressionRow, columns, regressions_of
+from detector.tables import BRIEF, ENTRY, RegressionRow, columns, domain
+from storage.views import Reader, Rows, Within
 
 LOOK = 20_000
 """Entries of an index that one page looks at: some 10 ms."""
@@ -33,13 +46,18 @@ PROBE = 2_000
 MOST_STATEMENTS = 512
 WRITTEN = re.compile(r"(\d{1,15})\.([\w-]{1,100})", re.ASCII)
 Condition = ColumnElement[bool]
+Reading = Callable[[Subquery], Select[Any]]
+"""What is read of the regressions that were chosen: a statement, made once of each of them."""
 
 ROW = columns(RegressionRow)
 NEWEST_FIRST = ROW.opened_ms.desc(), ROW.id.desc()
 LIVE = "open_key"
 LEADING = ("target", "rule", "signal")
 """Columns with an index of their own; of equally rare ones the first."""
-TESTS = ("phases", "kind", "severity", "signal", "rule", "target")
+COMPARED = ("kind", "severity", "signal", "rule", "target")
+STATES = tuple(f"state_{number}" for number in range(len(Phase)))
+PLACE = 2
+"""Columns that say where a row stands: its time and its id."""
 ENTRANCES: dict[str, Condition] = {
     LIVE: ROW.open_key.is_not(None),
     **{name: ROW[name] == bindparam(name) for name in LEADING},
@@ -94,69 +112,98 @@ def page(session: Session, query: Query) -> Page:
 
     `BadCursorError` for a cursor of another place.
     """
+    names = (*BRIEF, "evidence")
+    rows, cursor = found(Within(session), query, read_whole)
+    return Page(tuple(domain(dict(zip(names, row, strict=True))) for row in rows), cursor)
+
+
+def found(reader: Reader, query: Query, reading: Reading) -> tuple[Rows, str | None]:
+    """What is read of each regression of a page, in its order, and the cursor of the next page."""
     given = values(query)
     bounds = tuple(name for name in BOUNDS if name in given)
-    entered = entrance(session, query, bounds, given)
-    asked = Asked(entered, bounds, tuple(name for name in TESTS if name in given))
-    found: list[tuple[int, str]] = []
-    for most in (*(one for one in NEAR if one < LOOK), LOOK):
-        found = look(session, asked, {**given, "most": most})
-        if len(found) > query.limit:
-            break
-    shown = found[: query.limit]
-    if len(found) > query.limit:
-        end: tuple[int, str] | None = shown[-1]
-    else:
-        last = session.execute(last_looked_at(entered, bounds), {**given, "most": LOOK - 1}).first()
-        end = (last[0], last[1]) if last else None
-    regressions = sorted(
-        regressions_of(session, ROW.id.in_([id_ for _, id_ in shown])),
-        key=lambda one: (one.opened_ms, one.id),
-        reverse=True,
-    )
-    return Page(tuple(regressions), written(*end) if end else None)
+    entered = entrance(reader, query, bounds, given)
+    tests = tuple(name for name in COMPARED if name in given)
+    asked = Asked(entered, bounds, tests, None if query.phases is None else len(query.phases))
+    for most in (one for one in NEAR if one < LOOK):
+        rows = reader.rows(looking(asked, most, reading), given)
+        if len(rows) > query.limit:
+            return ended(rows, query.limit)
+    # Where a look ends is told by another statement, of the same state: who is written in between
+    # would move that end.
+    with reader.together():
+        rows = reader.rows(looking(asked, LOOK, reading), given)
+        if len(rows) > query.limit:
+            return ended(rows, query.limit)
+        last = reader.rows(last_looked_at(entered, bounds), {**given, "most": LOOK - 1})
+    return [row[PLACE:] for row in rows], written(*last[0]) if last else None
+
+
+def ended(rows: Rows, limit: int) -> tuple[Rows, str]:
+    """So many of them, and where they end."""
+    at_ms, id_ = rows[limit - 1][:PLACE]
+    return [row[PLACE:] for row in rows[:limit]], written(at_ms, id_)
 
 
 class Asked(NamedTuple):
     """What a look is made of; of each there is one statement, that is made once.
 
     `entered` is what the index that is looked into is entered by, a column or `LIVE`; None for all.
-    `bounds` and `tests` are the names of values that are given.
+    `bounds` and `tests` are the names of values that are given, `states` is how many states are.
     """
 
     entered: str | None
     bounds: tuple[str, ...]
     tests: tuple[str, ...]
+    states: int | None
 
 
 def values(query: Query) -> dict[str, Any]:
     """What is given of a query, and how many rows one look gives: one more than a page holds."""
-    given = {name: getattr(query, name) for name in (*TESTS[1:], "since_ms", "until_ms")}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: getattr(query, name) for name in (*COMPARED, "since_ms", "until_ms")}
+    given = {name: as_kept(value) for name, value in given.items() if value is not None}
     if query.phases is not None:
-        given["phases"] = [str(one) for one in query.phases]
+        given |= {name: str(one) for name, one in zip(STATES, query.phases, strict=False)}
     if query.cursor is not None:
         given["cursor"], given["cursor_id"] = read(query.cursor)
     return {**given, "rows": query.limit + 1}
 
 
-def look(session: Session, asked: Asked, given: Mapping[str, Any]) -> list[tuple[int, str]]:
-    """Times and ids of what meets a query among so many entries, one more than a page holds."""
-    return [(at_ms, id_) for at_ms, id_ in session.execute(looking(asked), given)]
+def as_kept(value: Any) -> Any:
+    """A value as a column holds it: drivers have ways of their own with what is more than text."""
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
-def looking(asked: Asked) -> Select[Any]:
-    """The statement of a look: entries in their order, and those of them that pass all tests."""
+def looking(asked: Asked, most: int, reading: Reading) -> Select[Any]:
+    """The statement of a look: entries in their order, and of those that pass all tests the rows.
+
+    Before what is read of a row stands its place. How many entries are looked at stands in the
+    text of the statement: a plan for any number is one for a tenth of the table.
+    """
     entry = [ROW[name] for name in ENTRY]
     entries = sqlalchemy.select(*entry).where(*within(asked.entered, asked.bounds))
-    looked = entries.order_by(*NEWEST_FIRST).limit(bindparam("most", type_=Integer)).subquery()
-    chosen: Select[Any] = sqlalchemy.select(looked.c.opened_ms, looked.c.id)
-    return (
-        chosen.where(*(test(looked.c, name) for name in asked.tests))
-        .order_by(looked.c.opened_ms.desc(), looked.c.id.desc())
-        .limit(bindparam("rows", type_=Integer))
-    )
+    number = literal_column(str(most), Integer)
+    looked = entries.order_by(*NEWEST_FIRST).limit(number).subquery("looked")
+    conditions: list[Condition] = [looked.c[name] == bindparam(name) for name in asked.tests]
+    if asked.states is not None:
+        states: list[Any] = [bindparam(name) for name in STATES[: asked.states]]
+        conditions.append(or_(false(), *(looked.c.phase == one for one in states)))
+    newest_first = looked.c.opened_ms.desc(), looked.c.id.desc()
+    chosen = sqlalchemy.select(looked.c.opened_ms, looked.c.id).where(*conditions)
+    chosen = chosen.order_by(*newest_first).limit(bindparam("rows", type_=Integer))
+    return reading(chosen.subquery("chosen"))
+
+
+def read_whole(chosen: Subquery) -> Select[Any]:
+    """All that a regression is, of the ones that were chosen."""
+    row = columns(RegressionRow)
+    whole = sqlalchemy.select(*chosen.c, *(row[name] for name in (*BRIEF, "evidence")))
+    return ordered(whole.join_from(chosen, row.id.table, row.id == chosen.c.id), chosen)
+
+
+def ordered(rows: Select[Any], chosen: Subquery) -> Select[Any]:
+    """The rows of what was chosen, the newest first."""
+    return rows.order_by(chosen.c.opened_ms.desc(), chosen.c.id.desc())
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
@@ -172,32 +219,31 @@ def within(entered: str | None, bounds: tuple[str, ...]) -> list[Condition]:
     return [*(BOUNDS[name] for name in bounds), *([ENTRANCES[entered]] if entered else [])]
 
 
-def test(entry: Any, name: str) -> Condition:
-    """What an entry of an index must meet."""
-    if name == "phases":
-        return cast(Condition, entry.phase.in_(bindparam("phases", expanding=True)))
-    return cast(Condition, getattr(entry, name) == bindparam(name))
-
-
 def entrance(
-    session: Session, query: Query, bounds: tuple[str, ...], given: Mapping[str, Any]
+    reader: Reader, query: Query, bounds: tuple[str, ...], given: Mapping[str, Any]
 ) -> str | None:
     """What the index is entered by: the rarest condition that is given; None for all pages."""
     if query.phases is not None and not any(phase.is_over for phase in query.phases):
         # What is not over is little; its index holds nothing else.
         return LIVE
-    leading = [name for name in LEADING if name in given]
+    leading = tuple(name for name in LEADING if name in given)
     if len(leading) < 2:
         return leading[0] if leading else None
-    counts = {name: session.execute(counted(name, bounds), given).scalar_one() for name in leading}
-    return min(leading, key=lambda name: int(counts[name]))
+    (counts,) = reader.rows(counted(leading, bounds), given)
+    return min(zip(counts, leading, strict=True), key=lambda one: int(one[0]))[1]
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
-def counted(entered: str, bounds: tuple[str, ...]) -> Select[Any]:
-    """The statement that counts entries, no more than tell what is rare."""
-    some = sqlalchemy.select(ROW.id).where(*within(entered, bounds))
-    return sqlalchemy.select(func.count()).select_from(some.limit(PROBE).subquery())
+def counted(entrances: tuple[str, ...], bounds: tuple[str, ...]) -> Select[Any]:
+    """The statement that counts entries of each, no more than tell what is rare."""
+    some = [sqlalchemy.select(ROW.id).where(*within(one, bounds)) for one in entrances]
+    counts = [select_count(one.limit(PROBE).subquery()) for one in some]
+    return sqlalchemy.select(*(one.scalar_subquery() for one in counts))
+
+
+def select_count(some: Subquery) -> Select[Any]:
+    """How many there are."""
+    return sqlalchemy.select(func.count()).select_from(some)
 
 
 def written(opened_ms: int, id_: str) -> str:

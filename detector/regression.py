@@ -1,6 +1,6 @@
 """What came of a judgement that held: regressions, the incidents they form, deployments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -282,8 +282,13 @@ class Incident:
     @property
     def is_muted(self) -> bool:
         """Whether somebody muted all of it that is not over."""
-        holding = [one.phase for one in self.regressions if one.phase.holds]
-        return bool(holding) and all(phase is Phase.MUTED for phase in holding)
+        return is_muted(one.phase for one in self.regressions)
+
+
+def is_muted(phases: Iterable[Phase]) -> bool:
+    """Whether somebody muted all of an incident that is not over."""
+    holding = [phase for phase in phases if phase.holds]
+    return bool(holding) and all(phase is Phase.MUTED for phase in holding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

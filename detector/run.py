@@ -38,6 +38,7 @@ from detector.signal import Signal
 from detector.tagging import Tagging
 from detector.windowing import Keeping, Windowing
 from storage.history import History
+from storage.journal import SAMPLES
 from storage.state import State
 
 TICK = "tick"
@@ -92,6 +93,7 @@ class Detector:
     lasted: Memory = field(init=False)
     _windowing: Windowing | None = None
     _counted_ms: int = 0
+    _previewed: int | None = None
 
     def __post_init__(self) -> None:
         signals = self.definitions.signals
@@ -218,11 +220,14 @@ class Detector:
     def preview(self, now_ms: int) -> None:
         """Read the running window of signals that have no reading yet; stores nothing.
 
-        A page that is opened seconds after the first start shall show something true.
+        A page that is opened seconds after the first start shall show something true. Of most
+        signals nobody ever has samples: they are looked at when there are new ones of anything.
         """
         waiting = [s for n, s in self.definitions.signals.items() if not self.readings.get(n)]
-        if not waiting:
+        mark = self.history.journal.since(SAMPLES, 0).mark
+        if not waiting or mark == self._previewed:
             return
+        self._previewed = mark
         longest_ms = max(one.form.window_ms for one in waiting)
         seen = evaluate.seen(self.history, now_ms - longest_ms, now_ms)
         for one in waiting:

@@ -1,6 +1,6 @@
 """The detector's tables, and the way between a row and what it stands for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -124,6 +124,8 @@ class RegressionRow(SQLModel, table=True):
         # What is not over, among a million that are.
         Index("ix_regression_live", *ENTRY, sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_regression_resolved_ms", "resolved_ms"),
+        # What began about when something was deployed, among all that ever did.
+        Index("ix_regression_began", "began_hi_ms", "began_lo_ms"),
         # Ticks ask for false positives whose breach lasts, among many that are over.
         Index("ix_regression_phase_clear", "phase", "clear_since_ms"),
         Index(
@@ -305,7 +307,15 @@ class DeploymentRow(SQLModel, table=True):
 
     def domain(self) -> Deployment:
         """What the row stands for."""
-        return Deployment(**self.model_dump())
+        return deployment_of([getattr(self, name) for name in DEPLOYED])
+
+
+DEPLOYED = tuple(DeploymentRow.model_fields)
+
+
+def deployment_of(values: Iterable[Any]) -> Deployment:
+    """The deployment of a row, watched or only read: of its values in the order of the columns."""
+    return Deployment(**dict(zip(DEPLOYED, values, strict=True)))
 
 
 def columns(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Any]:

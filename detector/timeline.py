@@ -5,23 +5,35 @@ cursor is a place in that order, so pages stay right while steps are added.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from heapq import merge
-from itertools import islice
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Subquery, or_
+import sqlalchemy
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    bindparam,
+    literal,
+    or_,
+    union_all,
+)
 from sqlmodel import Session, col, select
 
 from detector.incident_tables import IncidentStepRow
 from detector.paging import BadCursorError
-from detector.tables import RegressionRow, TransitionRow
-from storage.state import LARGEST_KEY
+from detector.tables import RegressionRow, TransitionRow, columns
+from storage.state import LARGEST_KEY, document
+from storage.views import Reader, plain
 
 WRITTEN = re.compile(r"(\d{1,15})\.([ir])(\d{1,18})", re.ASCII)
 ALL = 1_000_000_000
+MOST_STATEMENTS = 256
+NAMES = ("step", "actor", "regression_id", "incident_id", "since_ms", "until_ms", "cursor")
 
 
 class About(StrEnum):
@@ -34,6 +46,9 @@ class About(StrEnum):
     def letter(self) -> str:
         """How ids and cursors begin."""
         return self.value[0]
+
+
+ABOUT = {one.letter: one for one in About}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,57 +102,165 @@ class Wanted:
     limit: int = 50
 
 
-def page(session: Session, wanted: Wanted) -> tuple[list[Event], str | None]:
+def page(reader: Reader, wanted: Wanted) -> tuple[list[Event], str | None]:
     """One page, newest first, and the cursor of the next; `BadCursorError` for a foreign cursor."""
-    before = read(wanted.cursor) if wanted.cursor is not None else None
-    sources: list[Sequence[Event]] = []
-    if wanted.about is not About.INCIDENT:
-        sources.append(of_regressions(session, wanted, before))
-    if wanted.about is not About.REGRESSION and wanted.regression_id is None:
-        sources.append(of_incidents(session, wanted, before))
-    merged = merge(*sources, key=lambda one: one.place, reverse=True)
-    found = list(islice(merged, wanted.limit + 1))
+    given = values(wanted)
+    asked = Asked(
+        regressions=wanted.about is not About.INCIDENT,
+        incidents=wanted.about is not About.REGRESSION and wanted.regression_id is None,
+        given=tuple(name for name in NAMES if name in given),
+        letter=given.pop("letter", ""),
+    )
+    if not asked.regressions and not asked.incidents:
+        return [], None
+    found = [event(row) for row in reader.rows(statement(asked), given)]
     shown = found[: wanted.limit]
     return shown, written(shown[-1]) if len(found) > len(shown) else None
 
 
-def of_regressions(
-    session: Session, wanted: Wanted, before: tuple[int, str, int] | None
-) -> list[Event]:
+class Asked(NamedTuple):
+    """What the statement of a page is made of; of each there is one, that is made once.
+
+    Whose steps are read, which values are given, and with which letter a cursor stands for.
+    """
+
+    regressions: bool
+    incidents: bool
+    given: tuple[str, ...]
+    letter: str
+
+
+def values(wanted: Wanted) -> dict[str, Any]:
+    """What is given, and how many steps are read: one more than a page holds."""
+    given = {name: getattr(wanted, name) for name in NAMES if name != "cursor"}
+    given = {name: value for name, value in given.items() if value is not None}
+    if wanted.cursor is not None:
+        given["cursor"], given["letter"], given["number"] = read(wanted.cursor)
+    return {**given, "rows": wanted.limit + 1}
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def statement(asked: Asked) -> Select[Any]:
+    """The steps of both tables, each from its own index and no further than a page, as one list."""
+    sources = []
+    if asked.regressions:
+        sources.append(of_regressions(asked))
+    if asked.incidents:
+        sources.append(of_incidents(asked))
+    both = union_all(*sources).subquery("step") if len(sources) > 1 else sources[0].subquery("step")
+    order = both.c.at_ms.desc(), both.c.letter.desc(), both.c.number.desc()
+    return sqlalchemy.select(both).order_by(*order).limit(bindparam("rows", type_=Integer))
+
+
+def of_regressions(asked: Asked) -> Select[Any]:
     """Steps of regressions, one more than a page holds."""
-    row = TransitionRow
+    row, regression = columns(TransitionRow), columns(RegressionRow)
     entry: Any = row
-    if wanted.regression_id is not None or wanted.incident_id is not None:
-        entry = theirs(wanted).c
-    ids = session.exec(
-        select(entry.id)
-        .where(*shared(entry, About.REGRESSION, wanted, before))
-        .order_by(entry.at_ms.desc(), entry.id.desc())
-        .limit(wanted.limit + 1)
-    ).all()
-    rows = session.exec(
-        select(row, RegressionRow.incident_id, RegressionRow.signal, RegressionRow.rule)
-        .join(RegressionRow, col(RegressionRow.id) == row.regression_id)
-        .where(col(row.id).in_(ids))
-        .order_by(col(row.at_ms).desc(), col(row.id).desc())
+    if not {"regression_id", "incident_id"}.isdisjoint(asked.given):
+        entry = theirs(asked).c
+    some = sqlalchemy.select(entry.id).where(*shared(entry, About.REGRESSION, asked))
+    chosen = limited(some, entry).subquery("of_regressions")
+    return sqlalchemy.select(
+        row.id.label("number"),
+        literal(About.REGRESSION.letter).label("letter"),
+        row.at_ms.label("at_ms"),
+        row.actor,
+        row.step,
+        row.reason,
+        plain(row.evidence),
+        regression.incident_id,
+        row.regression_id,
+        regression.signal,
+        regression.rule,
+        row.before,
+        row.after,
+    ).select_from(
+        chosen.join(row.id.table, row.id == chosen.c.id).join(
+            regression.id.table, regression.id == row.regression_id
+        )
     )
-    return [of_transition(one, *its) for one, *its in rows]
 
 
-def theirs(wanted: Wanted) -> Subquery:
+def theirs(asked: Asked) -> Subquery:
     """The steps of one regression, or of those of one incident: few, whatever else is asked.
 
     The limit is beyond what there can be. It keeps a planner from entering by an index of all
     steps instead, in which it would read on until it met as many as a page holds.
     """
-    row = TransitionRow
-    chosen = select(row.id, row.at_ms, row.step, row.actor)
-    if wanted.regression_id is not None:
-        chosen = chosen.where(row.regression_id == wanted.regression_id)
-    if wanted.incident_id is not None:
-        mine = select(RegressionRow.id).where(RegressionRow.incident_id == wanted.incident_id)
-        chosen = chosen.where(col(row.regression_id).in_(mine))
-    return chosen.limit(ALL).subquery()
+    row, regression = columns(TransitionRow), columns(RegressionRow)
+    chosen = sqlalchemy.select(row.id, row.at_ms, row.step, row.actor)
+    if "regression_id" in asked.given:
+        chosen = chosen.where(row.regression_id == bindparam("regression_id"))
+    if "incident_id" in asked.given:
+        mine = regression.incident_id == bindparam("incident_id")
+        chosen = chosen.where(row.regression_id.in_(sqlalchemy.select(regression.id).where(mine)))
+    return chosen.limit(ALL).subquery("theirs")
+
+
+def of_incidents(asked: Asked) -> Select[Any]:
+    """Steps of incidents as a whole, one more than a page holds."""
+    row, none = columns(IncidentStepRow), literal("")
+    conditions = shared(row, About.INCIDENT, asked)
+    if "incident_id" in asked.given:
+        conditions.append(row.incident_id == bindparam("incident_id"))
+    chosen = limited(sqlalchemy.select(row.id).where(*conditions), row).subquery("of_incidents")
+    return sqlalchemy.select(
+        row.id.label("number"),
+        literal(About.INCIDENT.letter).label("letter"),
+        row.at_ms.label("at_ms"),
+        row.actor,
+        row.step,
+        row.reason,
+        plain(row.evidence),
+        row.incident_id,
+        *(none.label(name) for name in ("regression_id", "signal", "rule", "before", "after")),
+    ).join_from(chosen, row.id.table, row.id == chosen.c.id)
+
+
+def limited(some: Select[Any], entry: Any) -> Select[Any]:
+    """The newest of them, one more than a page holds."""
+    newest_first = entry.at_ms.desc(), entry.id.desc()
+    return some.order_by(*newest_first).limit(bindparam("rows", type_=Integer))
+
+
+def shared(row: Any, about: About, asked: Asked) -> list[ColumnElement[bool]]:
+    """The conditions that both tables have columns for; `row` has them as members."""
+    known = {
+        "step": row.step == bindparam("step"),
+        "actor": row.actor == bindparam("actor"),
+        "since_ms": row.at_ms >= bindparam("since_ms"),
+        "until_ms": row.at_ms <= bindparam("until_ms"),
+        # The bound on the time alone is what an index is entered at.
+        "cursor": row.at_ms <= bindparam("cursor"),
+    }
+    conditions = [condition for name, condition in known.items() if name in asked.given]
+    if asked.letter == about.letter:
+        before = row.at_ms < bindparam("cursor"), row.id < bindparam("number")
+        conditions.append(or_(*before))
+    elif asked.letter and asked.letter < about.letter:
+        conditions.append(row.at_ms < bindparam("cursor"))
+    return conditions
+
+
+def event(row: Any) -> Event:
+    """The step of a row of the statement."""
+    number, letter, at_ms, actor, step, reason, evidence, incident_id, *of_regression = row
+    regression_id, signal, rule, before, after = of_regression
+    return Event(
+        number=number,
+        about=ABOUT[letter],
+        at_ms=at_ms,
+        actor=actor,
+        step=step,
+        reason=reason,
+        evidence=document(evidence),
+        incident_id=incident_id or "",
+        regression_id=regression_id,
+        signal=signal,
+        rule=rule,
+        before=before,
+        after=after,
+    )
 
 
 def of_transition(row: TransitionRow, incident_id: str | None, signal: str, rule: str) -> Event:
@@ -159,23 +282,6 @@ def of_transition(row: TransitionRow, incident_id: str | None, signal: str, rule
     )
 
 
-def of_incidents(
-    session: Session, wanted: Wanted, before: tuple[int, str, int] | None
-) -> list[Event]:
-    """Steps of incidents as a whole, one more than a page holds."""
-    row = IncidentStepRow
-    conditions = shared(row, About.INCIDENT, wanted, before)
-    if wanted.incident_id is not None:
-        conditions.append(col(row.incident_id) == wanted.incident_id)
-    rows = session.exec(
-        select(row)
-        .where(*conditions)
-        .order_by(col(row.at_ms).desc(), col(row.id).desc())
-        .limit(wanted.limit + 1)
-    )
-    return [of_step(one) for one in rows]
-
-
 def of_step(row: IncidentStepRow) -> Event:
     """A step of an incident."""
     return Event(
@@ -188,30 +294,6 @@ def of_step(row: IncidentStepRow) -> Event:
         evidence=row.evidence,
         incident_id=row.incident_id,
     )
-
-
-def shared(
-    row: Any, about: About, wanted: Wanted, before: tuple[int, str, int] | None
-) -> list[ColumnElement[bool]]:
-    """The conditions that both tables have columns for; `row` has them as members."""
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.step is not None:
-        conditions.append(row.step == wanted.step)
-    if wanted.actor is not None:
-        conditions.append(row.actor == wanted.actor)
-    if wanted.since_ms is not None:
-        conditions.append(row.at_ms >= wanted.since_ms)
-    if wanted.until_ms is not None:
-        conditions.append(row.at_ms <= wanted.until_ms)
-    if before is not None:
-        at_ms, letter, number = before
-        # The bound on the time alone is what an index is entered at.
-        conditions.append(row.at_ms <= at_ms)
-        if letter == about.letter:
-            conditions.append(or_(row.at_ms < at_ms, row.id < number))
-        elif letter < about.letter:
-            conditions.append(row.at_ms < at_ms)
-    return conditions
 
 
 def written(event: Event) -> str:

@@ -21,8 +21,10 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from storage.cost import Part, spent
+from storage.fresh import ask_the_doubtful
 from storage.schema import VERSIONS, create
 from storage.sizes import size_bytes
+from storage.views import View
 
 BUSY_SECONDS = 10.0
 KEPT_CONNECTIONS = 4
@@ -103,6 +105,32 @@ class State:
         with spent(Part.STATE), Session(self.readers, expire_on_commit=False) as session:
             yield session
             session.rollback()
+
+    @contextmanager
+    def looking(self) -> Iterator[View]:
+        """Rows without a session, where one statement, or few, say all that an answer needs."""
+        with spent(Part.STATE):
+            pooled, dialect = self.engine.raw_connection(), self.engine.dialect
+            raw: Any = pooled.dbapi_connection
+            alone, sound = dialect.name == POSTGRESQL, False
+            try:
+                if alone:
+                    raw.autocommit = True  # sends nothing
+                yield View(raw, dialect)
+                sound = True
+            except dialect.loaded_dbapi.Error as error:
+                if dialect.is_disconnect(error, raw, None):
+                    self.engine.dispose()  # the others are from before as well
+                raise
+            except Exception:  # of whoever asks
+                sound = True
+                raise
+            finally:
+                if not sound:  # in what state it is, is not worth finding out
+                    pooled.invalidate()
+                elif alone:
+                    raw.autocommit = False
+                pooled.close()
 
     @property
     def file(self) -> Path | None:
@@ -260,7 +288,10 @@ def make_engine(url: str) -> Engine:
         name = parsed.drivername
         raise StateError(f"{name!r} is no database that state can be kept in; use {ADDRESSES}")
     if parsed.get_backend_name() != SQLITE:
-        return sqlalchemy.create_engine(parsed, pool_pre_ping=True, json_deserializer=document)
+        # The last one first: what a server has prepared, it has for one connection.
+        remote = sqlalchemy.create_engine(parsed, pool_use_lifo=True, json_deserializer=document)
+        ask_the_doubtful(remote)
+        return remote
     if parsed.database in (None, "", ":memory:"):
         raise StateError(f"a state in memory would be lost; use {ADDRESSES}")
     # A new connection reads the whole schema before its first statement, which costs more than most

@@ -25,7 +25,7 @@ routes = router("access")
 """What every reader of JSON can tell from its neighbours."""
 
 
-def door_of(request: Request) -> Door:
+async def door_of(request: Request) -> Door:
     """Who knows the tokens."""
     access: Access = request.app.state.access
     return access.door

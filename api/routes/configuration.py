@@ -45,7 +45,7 @@ class Checks:
         self.outcomes.labels(outcome).inc()
 
 
-def checks_of(request: Request) -> Checks:
+async def checks_of(request: Request) -> Checks:
     """Those of the application."""
     checks: Checks = request.app.state.checks
     return checks

@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Query, Request
 from pydantic import Field
-from sqlalchemy import ColumnElement, and_, exists, func, or_
 from sqlmodel import Session
 
 from api.change_shapes import DeploymentChanges, FittingRegression, SignalChange, ends
@@ -21,15 +19,12 @@ from api.shapes import DeploymentShape, RegressionShape
 from api.told import told, whole
 from detector.comparison import Outcome
 from detector.dependencies import Dependencies
-from detector.deployments import BEFORE_MS, correlations
+from detector.deployments import correlations
 from detector.finding import Match
 from detector.regression import Deployment, Regression
-from detector.tables import NAMED, DeploymentRow, RegressionRow, columns
-from detector.tables import regressions_of as read_regressions
+from detector.tables import DeploymentRow
 
 routes = router("deployments")
-
-LASTED_MS = timedelta(days=1) // timedelta(milliseconds=1)
 
 
 class ChangesAsked(Limited):
@@ -110,8 +105,7 @@ def fitting(
     kinds = {name: one.form.kind for name, one in signals.items()}
     known = Dependencies(house.settings.needs, house.settings.dependencies.guess)
     found: dict[str, list[tuple[Regression, Match]]] = {}
-    near = read_regressions(session, began_at(deployments), NAMED) if deployments else ()
-    for one in near:
+    for one in house.book.began_about(session, deployments):
         for each in correlations(deployments, [one], kinds, known):
             found.setdefault(each.deployment_id, []).append((one, each.match))
     return {id_: sorted(fits, key=place_in_order) for id_, fits in found.items()}
@@ -121,27 +115,3 @@ def place_in_order(fit: tuple[Regression, Match]) -> tuple[bool, int, int, str]:
     """Open ones first, then the closest, then the earliest."""
     one, match = fit
     return not one.phase.holds, -match.rank, one.began_lo_ms, one.id
-
-
-def began_at(deployments: Sequence[Deployment]) -> ColumnElement[bool]:
-    """What began about when one of these went live, and was not over by then.
-
-    The database looks: of a million regressions since a deployment a few hundred fit it.
-    """
-    row, deployed = columns(RegressionRow), columns(DeploymentRow)
-    at_ms = deployed.at_ms
-    first_ms, last_ms = (f(one.at_ms for one in deployments) for f in (min, max))
-    fits = exists().where(
-        at_ms >= row.began_lo_ms - BEFORE_MS,
-        at_ms <= row.began_hi_ms,
-        # Of what began at some time within days nobody can say that it began then.
-        at_ms >= row.began_hi_ms - LASTED_MS,
-        # Not by the index of ids: each of them would be looked up for every regression.
-        func.coalesce(deployed.id, "").in_([one.id for one in deployments]),
-    )
-    return and_(
-        or_(row.resolved_ms.is_(None), row.resolved_ms > first_ms),
-        row.began_lo_ms <= last_ms + BEFORE_MS,
-        row.began_hi_ms >= first_ms,
-        fits,
-    )

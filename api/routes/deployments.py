@@ -14,6 +14,7 @@ from api.rooms import Asked, Limited, Rooms
 from api.routes.router import beyond, router
 from api.routes.texts import Name, Text, Words
 from api.shapes import DeploymentShape, Shape
+from detector.deployed import newest
 from detector.identity import identity
 from detector.regression import Deployment
 
@@ -151,7 +152,7 @@ def get_deployments(house: Rooms, asked: Annotated[DeploymentsAsked, Query()]) -
     now = house.now()
     since = asked.since or now - timedelta(days=35)
     until = asked.until or now + AHEAD
-    with house.state.reading() as session:
-        found = house.book.deployments(session, milliseconds(since), milliseconds(until))
-    mine = [one for one in reversed(found) if asked.service in (None, one.service)]
-    return DeploymentsList(items=[DeploymentShape.of(one) for one in mine[: asked.limit]])
+    span = milliseconds(since), milliseconds(until)
+    with house.state.looking() as view:
+        found = newest(view, *span, asked.limit, asked.service)
+    return DeploymentsList(items=[DeploymentShape.of(one) for one in found])

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import Field
 
 from api.errors import bad_cursor
@@ -12,6 +12,7 @@ from api.rooms import Limited, Rooms
 from api.routes.router import router
 from api.routes.texts import Cursor, Name
 from api.shapes import Shape
+from api.written import page_of
 from detector.incident_tables import Step as OfIncident
 from detector.paging import BadCursorError
 from detector.regression import Step as OfRegression
@@ -86,21 +87,26 @@ class EventShape(Shape):
     @classmethod
     def of(cls, one: Event) -> "EventShape":
         """From the book."""
-        return cls(
-            id=one.id,
-            at=at(one.at_ms),
-            about=one.about,
-            regression_id=one.regression_id,
-            incident_id=one.incident_id,
-            signal=one.signal,
-            rule=one.rule,
-            actor=one.actor,
-            step=step_of(one),
-            before=one.before,
-            after=one.after,
-            reason=one.reason,
-            evidence=dict(one.evidence),
-        )
+        return cls(**members(one))
+
+
+def members(one: Event) -> dict[str, Any]:
+    """The members of an `EventShape` in their order, to be written as they are."""
+    return {
+        "id": one.id,
+        "at": at(one.at_ms),
+        "about": str(one.about),
+        "regression_id": one.regression_id,
+        "incident_id": one.incident_id,
+        "signal": one.signal,
+        "rule": one.rule,
+        "actor": one.actor,
+        "step": one.step,
+        "before": one.before,
+        "after": one.after,
+        "reason": one.reason,
+        "evidence": one.evidence,
+    }
 
 
 class EventsPage(Shape):
@@ -112,17 +118,12 @@ class EventsPage(Shape):
     """Pass it as `cursor` for the next page; null on the last."""
 
 
-def step_of(one: Event) -> OfRegression | OfIncident:
-    """What happened, in the words of whom it happened to."""
-    return OfRegression(one.step) if one.about is About.REGRESSION else OfIncident(one.step)
-
-
-@routes.get("/events", summary="What happened, newest first")
-def history(house: Rooms, asked: Annotated[EventsAsked, Query()]) -> EventsPage:
+@routes.get("/events", summary="What happened, newest first", response_model=EventsPage)
+def history(house: Rooms, asked: Annotated[EventsAsked, Query()]) -> Response:
     """Steps of all regressions and incidents as one history; pages stay right under new steps."""
-    with house.state.reading() as session:
+    with house.state.looking() as view:
         try:
-            found, cursor = page(session, asked.wanted())
+            found, cursor = page(view, asked.wanted())
         except (BadCursorError, OverflowError):
             raise bad_cursor() from None
-    return EventsPage(items=[EventShape.of(one) for one in found], next_cursor=cursor)
+    return page_of([members(one) for one in found], cursor)

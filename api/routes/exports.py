@@ -77,7 +77,7 @@ class Exports:
         self.outcomes.labels(outcome).inc()
 
 
-def exports_of(request: Request) -> Exports:
+async def exports_of(request: Request) -> Exports:
     """Those of the application."""
     exports: Exports = request.app.state.exports
     return exports

@@ -5,22 +5,21 @@ from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field
-from sqlmodel import Session, col, or_, select
 
 from alerts.studio import NotDrawnError, drawn
 from alerts.wording import in_order
 from api.album import Album
 from api.errors import ProblemError, bad_cursor, missing
-from api.incident_shapes import IncidentSummary, WholeIncident
+from api.incident_shapes import IncidentSummary, WholeIncident, members
 from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
 from api.routes.router import problems, router
 from api.routes.texts import Cursor, Id, Name
 from api.shapes import Shape
-from detector.incidents import Depth
-from detector.paging import BadCursorError, read, written
-from detector.regression import Incident, Phase, Severity
-from detector.tables import IncidentRow, columns
+from api.written import page_of
+from detector.headed import Wanted, page
+from detector.paging import BadCursorError
+from detector.regression import Phase, Severity
 
 routes = router("incidents")
 
@@ -41,6 +40,17 @@ class IncidentsAsked(Limited):
     until: Moment | None = Field(None, description="Found at this time or earlier, RFC 3339.")
     cursor: Cursor | None = Field(None, description="`next_cursor` of a page.")
 
+    def wanted(self) -> Wanted:
+        """The same for the book."""
+        return Wanted(
+            phase=self.state,
+            severity=self.severity,
+            since_ms=maybe_milliseconds(self.since),
+            until_ms=maybe_milliseconds(self.until),
+            cursor=self.cursor,
+            limit=self.limit,
+        )
+
 
 class ChartAsked(Asked):
     """Which chart."""
@@ -57,48 +67,6 @@ class IncidentsPage(Shape):
     """Pass it as `cursor` for the next page; null on the last."""
 
 
-def find(house: Rooms, asked: IncidentsAsked) -> tuple[list[Incident], str | None]:
-    """One page of incidents, newest first, and the cursor of the next."""
-    with house.state.reading() as session:
-        try:
-            rows = chosen(session, asked)
-        except (BadCursorError, OverflowError):
-            raise bad_cursor() from None
-        shown = rows[: asked.limit]
-        ids = [id_ for id_, _ in shown]
-        found = house.book.incidents(session, columns(IncidentRow).id.in_(ids), depth=Depth.NAMED)
-    place = {id_: i for i, id_ in enumerate(ids)}
-    found.sort(key=lambda one: place[one.id])
-    more = len(rows) > len(shown)
-    return found, written(shown[-1][1], shown[-1][0]) if more else None
-
-
-def chosen(session: Session, asked: IncidentsAsked) -> list[tuple[str, int]]:
-    """Ids and times of the incidents that are asked for, one more than a page holds."""
-    row, conditions = IncidentRow, []
-    if asked.state is not None:
-        conditions.append(col(row.phase) == asked.state)
-    if asked.severity is not None:
-        conditions.append(col(row.severity) == asked.severity)
-    since_ms, until_ms = maybe_milliseconds(asked.since), maybe_milliseconds(asked.until)
-    if since_ms is not None:
-        conditions.append(col(row.opened_ms) >= since_ms)
-    if until_ms is not None:
-        conditions.append(col(row.opened_ms) <= until_ms)
-    if asked.cursor is not None:
-        at_ms, id_ = read(asked.cursor)
-        # The bound on the time alone is what an index is entered at.
-        conditions.append(col(row.opened_ms) <= at_ms)
-        conditions.append(or_(col(row.opened_ms) < at_ms, col(row.id) < id_))
-    rows = session.exec(
-        select(row.id, row.opened_ms)
-        .where(*conditions)
-        .order_by(col(row.opened_ms).desc(), col(row.id).desc())
-        .limit(asked.limit + 1)
-    )
-    return [(id_, opened_ms) for id_, opened_ms in rows]
-
-
 def find_whole(house: Rooms, incident_id: str) -> WholeIncident:
     """One incident with everything; a 404 problem when there is none."""
     with house.state.reading() as session:
@@ -108,11 +76,15 @@ def find_whole(house: Rooms, incident_id: str) -> WholeIncident:
         return WholeIncident.whole(one, house.book.grouping.steps(session, incident_id))
 
 
-@routes.get("/incidents", summary="Incidents, newest first")
-def incidents(house: Rooms, asked: Annotated[IncidentsAsked, Query()]) -> IncidentsPage:
+@routes.get("/incidents", summary="Incidents, newest first", response_model=IncidentsPage)
+def incidents(house: Rooms, asked: Annotated[IncidentsAsked, Query()]) -> Response:
     """One that became part of another is `resolved` and says so in `merged_into`."""
-    found, cursor = find(house, asked)
-    return IncidentsPage(items=[IncidentSummary.of(one) for one in found], next_cursor=cursor)
+    with house.state.looking() as view:
+        try:
+            found, cursor = page(view, asked.wanted())
+        except (BadCursorError, OverflowError):
+            raise bad_cursor() from None
+    return page_of([members(one) for one in found], cursor)
 
 
 @routes.get("/incidents/{incident_id}", summary="One incident, whole")

@@ -13,7 +13,7 @@ from api.routes.router import router
 routes = router("itself")
 
 
-def started_at(request: Request) -> datetime:
+async def started_at(request: Request) -> datetime:
     """When the application was made."""
     started: datetime = request.app.state.started
     return started

@@ -4,7 +4,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.who import signed
@@ -13,8 +13,16 @@ from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
 from api.routes.router import beyond, router
 from api.routes.texts import Cursor, Id, Length, Name, Text, Words
-from api.shapes import RegressionShape, Shape, TransitionShape, WholeRegression
+from api.shapes import (
+    RegressionShape,
+    Shape,
+    TransitionShape,
+    WholeRegression,
+    listed,
+)
 from api.told import Told, told
+from api.written import page_of
+from detector import shown
 from detector.actions import MOST_TEXT, Action, IllegalActionError, Wish
 from detector.incidents import Depth
 from detector.paging import BadCursorError
@@ -195,11 +203,15 @@ def act(
     return find_whole(house, regression_id)
 
 
-@routes.get("/regressions", summary="Regressions, newest first")
-def regressions(house: Rooms, asked: Annotated[RegressionsAsked, Query()]) -> RegressionsPage:
+@routes.get("/regressions", summary="Regressions, newest first", response_model=RegressionsPage)
+def regressions(house: Rooms, asked: Annotated[RegressionsAsked, Query()]) -> Response:
     """Pages stay right while new regressions come in: a cursor is a place, not a number of rows."""
-    found, cursor = find(house, asked)
-    return RegressionsPage(items=[RegressionShape.of(one) for one in found], next_cursor=cursor)
+    with house.state.looking() as view:
+        try:
+            found, cursor = shown.page(view, asked.wanted())
+        except (BadCursorError, OverflowError):
+            raise bad_cursor() from None
+    return page_of([listed(one) for one in found], cursor)
 
 
 @routes.get("/regressions/{regression_id}", summary="One regression, whole")

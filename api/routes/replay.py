@@ -52,7 +52,7 @@ class Replays:
         self.outcomes.labels(outcome).inc()
 
 
-def replays_of(request: Request) -> Replays:
+async def replays_of(request: Request) -> Replays:
     """Those of the application."""
     replays: Replays = request.app.state.replays
     return replays

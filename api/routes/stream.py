@@ -46,7 +46,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def feed_of(request: Request) -> Feed:
+async def feed_of(request: Request) -> Feed:
     """That of the application."""
     feed: Feed = request.app.state.feed
     return feed

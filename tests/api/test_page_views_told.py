@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,15 @@ from sqlalchemy import event
 from alerts.config import AlertsConfig
 from api.app import create_app
 from api.house import House
-from api.routes.deployment_changes import began_at
 from api.standing import series_id
 from detector.regression import Phase, Regression
-from detector.tables import NAMED, DeploymentRow, RegressionRow, regressions_of
 from detector.units import Unit
 from storage.series import Labels
-from storage.state import State
 from tests.alerts.test_visitors import ELEMENT, RELEASES
 from tests.api.asking import Client
 from tests.api.shop import DAY_MS, MINUTE_MS, NOW_MS, close, deployment, empty_house, windows
 from tests.api.test_pages import text
 from tests.api.test_regressions import put
-from tests.detector.regressions import regression
 
 DEPLOYED_MS = NOW_MS - 40 * MINUTE_MS
 CHECKOUT = Labels.of(service="shop", route="/checkout/:id", device="mobile")
@@ -134,40 +129,6 @@ def test_of_many_that_fit_the_list_names_some_and_counts_the_others(
     assert set(whole) == {"reg_001", "reg_002", "reg_003", "reg_004"}
     whole_list = client.get(f"/api/v1/deployments/{deployed}/changes").json()["regressions"]
     assert [one["id"] for one in whole_list] == [f"reg_00{number}" for number in range(1, 8)]
-
-
-FITS = (
-    (0, 0, None, True),
-    (-DAY_MS + 1, 1, None, True),
-    (30 * MINUTE_MS, 31 * MINUTE_MS, None, True),
-    (30 * MINUTE_MS + 1, 31 * MINUTE_MS, None, False),  # later than half an hour
-    (-MINUTE_MS, -1, None, False),  # it had begun
-    (-MINUTE_MS, DAY_MS + 1, None, False),  # some time within days
-    (-MINUTE_MS, MINUTE_MS, -1, False),  # over by then
-    (-MINUTE_MS, MINUTE_MS, 1, True),
-)
-
-
-def test_what_began_about_then_is_chosen_by_the_database(state: State) -> None:
-    one = deployment("shop", "1.5.0", DEPLOYED_MS)
-    fits = []
-    with state.unit() as session:
-        for other in (one, deployment("shop", "1.4.0", DEPLOYED_MS - 90 * DAY_MS)):
-            session.add(DeploymentRow(**asdict(other)))
-        for number, (lo, hi, resolved, chosen) in enumerate(FITS):
-            made = regression(
-                id=f"reg_{number}",
-                fingerprint=f"print_{number}",
-                began_lo_ms=DEPLOYED_MS + lo,
-                began_hi_ms=DEPLOYED_MS + hi,
-                phase=Phase.OPEN if resolved is None else Phase.RESOLVED,
-                resolved_ms=None if resolved is None else DEPLOYED_MS + resolved,
-            )
-            session.add(RegressionRow.of(made))
-            fits += [made.id] * chosen
-    with state.reading() as session:
-        found = [each.id for each in regressions_of(session, began_at([one]), NAMED)]
-    assert sorted(found) == fits
 
 
 def test_without_a_deployment_the_list_asks_for_no_regression(client: Client) -> None:

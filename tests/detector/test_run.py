@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from detector import evaluate
 from detector.baseline import flat
+from detector.increase import Seen
 from detector.judgement import Reason, Verdict
 from detector.ledger import Wanted
 from detector.regression import Phase, Severity
 from detector.run import MAX_CATCH_UP_MS, TICK
 from detector.windowing import Keeping
+from storage.history import History
 from storage.series import Labels
 from tests.detector.regressions import deployment, regression, step
 from tests.detector.watch import (
@@ -579,6 +582,27 @@ def test_a_page_that_is_opened_early_shows_the_running_window(watch: Watch) -> N
     assert (reading.value, reading.n, reading.end_ms) == (7.0, 1.0, at(1) + 20_000)
     assert math.isnan(reading.mean)
     assert watch.everything() == before
+
+
+def test_a_preview_looks_again_when_there_are_new_samples(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    read = evaluate.seen
+
+    def counted(history: History, start_ms: int, end_ms: int) -> Seen:
+        looked.append(end_ms)
+        return read(history, start_ms, end_ms)
+
+    monkeypatch.setattr(evaluate, "seen", counted)
+    for second in (1, 3, 5):
+        watch.detector.preview(at(1) + second)
+    assert looked == [at(1) + 1]  # the history may be from before the start
+    watch.level("7", 1)
+    for second in (7, 9):
+        watch.detector.preview(at(1) + second)
+    assert looked[1:] == [at(1) + 7]
+    assert [one.value for one in watch.detector.readings["level"]] == [7.0]
 
 
 def test_a_preview_does_not_replace_what_was_judged(watch: Watch) -> None:

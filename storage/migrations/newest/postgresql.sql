@@ -294,6 +294,8 @@ CREATE TABLE regression (
 
 CREATE INDEX ix_regression_accepted ON regression (accepted_from_ms) WHERE (accepted_from_ms IS NOT NULL);
 
+CREATE INDEX ix_regression_began ON regression (began_hi_ms, began_lo_ms);
+
 CREATE INDEX ix_regression_fingerprint ON regression (fingerprint);
 
 CREATE INDEX ix_regression_incident_id ON regression (incident_id);
