@@ -356,21 +356,27 @@ def test_a_process_of_somebody_else_is_alive() -> None:
     assert not is_alive(NO_PROCESS)
 
 
-def test_a_file_that_is_just_being_made_is_read_again(tmp_path: Path) -> None:
-    """A worker that starts has a file without content for a moment."""
-    half_made = tmp_path / "counter_1.db"
-    half_made.touch()
-    workers, reads = Workers(tmp_path), 0
-    collect = workers._files.collect
+def test_a_file_without_content_counts_for_nothing(tmp_path: Path) -> None:
+    """A worker that starts has one for a moment, and leaves it when it is killed then."""
+    for number in range(FOLD_FROM):
+        (tmp_path / f"counter_{NO_PROCESS + number}.db").touch()
 
-    def then_made() -> Sequence[Metric]:
+    assert list(Workers(tmp_path).collect()) == []
+    assert live(tmp_path) == {"counter_dead.db", "plimsoll.lock"}
+
+
+def test_when_a_file_is_taken_away_meanwhile_all_are_read_again(tmp_path: Path) -> None:
+    workers, reads = Workers(tmp_path), 0
+    (tmp_path / "counter_1.db").write_bytes(bytes(8))
+
+    def gone_once(files: Sequence[str]) -> Sequence[Metric]:
         nonlocal reads
         reads += 1
-        if reads == 2:
-            half_made.unlink()
-        return list(collect())
+        if reads == 1:
+            raise FileNotFoundError(files[0])
+        return []
 
-    workers._files.collect = then_made
+    workers._files.merge = gone_once
 
     assert list(workers.collect()) == []
     assert reads == 2

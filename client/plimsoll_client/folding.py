@@ -77,7 +77,7 @@ def added_up(files: list[Path]) -> dict[str, float]:
     """The numbers of files, by their keys."""
     read: Any = mmap_dict.MmapedDict.read_all_values_from_file
     sums: dict[str, float] = {}
-    for file in files:
+    for file in filter(holds_something, files):
         for key, value, *_ in read(str(file)):
             sums[key] = sums.get(key, 0.0) + value
     return sums
@@ -92,6 +92,14 @@ def write(file: Path, numbers: dict[str, float]) -> None:
             made.write_value(key, value, 0.0)
     finally:
         made.close()
+
+
+def holds_something(file: Path) -> bool:
+    """Whether a file has content: one of a worker that starts has none, also if it dies then.
+
+    Raises `FileNotFoundError` when it was taken away.
+    """
+    return file.stat().st_size > 0
 
 
 def is_of_dead(file: Path) -> bool:

@@ -7,7 +7,6 @@ its process is gone, because not every server tells when a worker died.
 """
 
 import os
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from prometheus_client import Metric, values
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from plimsoll_client.folding import fold, is_of_dead, locked
+from plimsoll_client.folding import fold, holds_something, is_of_dead, locked
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ATTEMPTS = 5
@@ -56,13 +55,18 @@ class Workers(Collector):
             return self._read()
 
     def _read(self) -> list[Metric]:
-        """Read, and read again when a file was just being made or taken away."""
+        """Read, and read again when a file was just being taken away."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return list(self._files.collect())
-            except (struct.error, FileNotFoundError):
+                return self._merged()
+            except FileNotFoundError:
                 continue
-        return list(self._files.collect())
+        return self._merged()
+
+    def _merged(self) -> list[Metric]:
+        """What the files hold. prometheus-client cannot read one that has no content yet."""
+        files = [str(file) for file in self.path.glob("*.db") if holds_something(file)]
+        return list(self._files.merge(files))
 
 
 def registry_of_all(path: Path) -> CollectorRegistry:
