@@ -153,8 +153,8 @@ def test_a_step_of_30_percent_is_one_message_and_its_end_is_an_edit(
                 (incident,) = house.book.incidents(session, True)
 
         (message,) = slack.messages()
-        # After 35 minutes at the soonest; the window is read some seconds after its end.
-        assert timedelta(minutes=35) <= seen["posted"] - NOON <= timedelta(minutes=40)
+        # After 45 minutes at the soonest; the window is read some seconds after its end.
+        assert timedelta(minutes=45) <= seen["posted"] - NOON <= timedelta(minutes=50)
         (reply,) = slack.thread(message)
         assert reply.text.startswith("*Resolved*: ")
         assert slack.counted("chat.postMessage") == 2  # the message, and the reply in its thread

@@ -72,7 +72,7 @@ def test_while_it_was_too_short_sustain_refused_and_says_how_much_is_missing(ask
 def test_the_ledger_says_since_when(asked: Client) -> None:
     one = told(asked)["recorded"]
     assert one["verdict"] == "regressed"
-    assert one["since"] == "2026-03-02T11:36:00Z"
+    assert one["since"] == "2026-03-02T11:52:00Z"
     assert one["whole_day"] is False
 
 
