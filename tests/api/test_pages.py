@@ -130,7 +130,7 @@ def test_a_page_of_a_regression_says_why_it_fired(asked: Client) -> None:
     assert "4 of 4 five-minute windows were above 1.2 x the 7-day average of 218 ms" in said
     assert "below 1.1 x the 7-day average for 1 h without a break" in said
     assert "shop 2.7.1 deployed" in said
-    assert "suspected : api_response_time_regression holds, and may still go away by detector" in said
+    assert "suspected : api_response_time_regression holds, and may still go away" in said
     assert "opened : confirmed by detector" in said
     assert "Also part of this incident" in said
     assert "2026-03-02 12:00 UTC 331 ms" in said or "The chart as numbers" in said
