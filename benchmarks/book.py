@@ -34,6 +34,7 @@ ROUNDS = int(os.environ.get("PLIMSOLL_BOOK_ROUNDS", "100"))
 GOAL_MS = 20.0
 WORST = 8
 PATIENCE_SECONDS = 120.0
+SETTLING_SECONDS = 15.0  # of a start, in which pages are made and modules loaded for the first time
 Filters = Mapping[str, Sequence[str]]
 
 
@@ -146,7 +147,7 @@ def moment(at_ms: int) -> str:
 
 @contextlib.contextmanager
 def started(url: str, folder: Path) -> Iterator[int]:
-    """`plimsoll run` over this state; its port."""
+    """`plimsoll run` over this state, past its first seconds; its port."""
     port = free_port()
     (folder / "plimsoll.yaml").write_text(
         f"server:\n  port: {port}\nstorage:\n  directory: {folder}\n  state_url: {url}\n",
@@ -166,6 +167,7 @@ def started(url: str, folder: Path) -> Iterator[int]:
             time.sleep(0.05)
         else:
             raise RuntimeError(f"plimsoll did not answer, exit code {process.poll()}")
+        time.sleep(SETTLING_SECONDS)
         yield port
     finally:
         process.terminate()
