@@ -34,7 +34,7 @@ ROUNDS = int(os.environ.get("PLIMSOLL_BOOK_ROUNDS", "100"))
 GOAL_MS = 20.0
 WORST = 8
 PATIENCE_SECONDS = 120.0
-SETTLING_SECONDS = 15.0  # of a start, in which pages are made and modules loaded for the first time
+SETTLING_SECONDS = 15.0  # after a start, whose first second is slower than all that follows
 Filters = Mapping[str, Sequence[str]]
 
 
