@@ -27,9 +27,8 @@ from storage.history import Floats
 
 STEPS = {"level20": 0.20, "level50": 0.50}
 PER_DAY = 86_400 // JUDGED_SECONDS
-HALF_DAYS = 72  # windows in six hours: what is correlated for longer is no noise
+SIX_HOURS = PER_DAY // 4  # what is correlated for longer is no noise
 WEEK_WINDOWS = 7 * PER_DAY
-BOUND_WINDOWS = PER_DAY // 4  # the goal asks for series whose bound is below six hours
 NORMAL = 1.4826  # a standard deviation is so many times the median distance from the median
 FLOOR, GOAL = 3.0, 1.5
 
@@ -45,9 +44,9 @@ def variances(left: Floats) -> tuple[float, float]:
     """Of one window, robustly, and in the long run: of means of six hours, for one window."""
     known = left[np.isfinite(left)]
     deviation = NORMAL * np.median(np.abs(known - np.median(known)))
-    whole = left[: len(left) // HALF_DAYS * HALF_DAYS].reshape(-1, HALF_DAYS)
+    whole = left[: len(left) // SIX_HOURS * SIX_HOURS].reshape(-1, SIX_HOURS)
     means = whole.mean(axis=1, where=np.isfinite(whole))
-    return float(deviation**2), float(HALF_DAYS * np.nanvar(means, ddof=1))
+    return float(deviation**2), float(SIX_HOURS * np.nanvar(means, ddof=1))
 
 
 def bound_windows(shift: float, variance: float, between: float) -> float:
@@ -72,7 +71,7 @@ def ratios(
             shift = math.log1p(step if row["dir"] == "up" else -step)
             short, long = spread[row["base"]]
             bound = bound_windows(shift, max(short, long) if correlated else short, between)
-            if bound < BOUND_WINDOWS:
+            if bound < SIX_HOURS:  # the goal asks for no others
                 delay = row["delay"] / JUDGED_SECONDS if row["found"] else math.inf
                 found.append(delay / bound if bound else math.inf)
         result[kind] = {"median": round(float(np.median(found)), 2), "series": len(found)}

@@ -6,15 +6,13 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.errors import bad_cursor
 from api.moments import Moment, at, maybe_milliseconds
 from api.rooms import Limited, Rooms
 from api.routes.router import router
 from api.routes.texts import Cursor, Name
 from api.shapes import Shape
-from api.written import page_of
+from api.written import looked_up
 from detector.incident_tables import Step as OfIncident
-from detector.paging import BadCursorError
 from detector.regression import Step as OfRegression
 from detector.timeline import About, Event, Wanted, page
 
@@ -121,9 +119,4 @@ class EventsPage(Shape):
 @routes.get("/events", summary="What happened, newest first", response_model=EventsPage)
 def history(house: Rooms, asked: Annotated[EventsAsked, Query()]) -> Response:
     """Steps of all regressions and incidents as one history; pages stay right under new steps."""
-    with house.state.looking() as view:
-        try:
-            found, cursor = page(view, asked.wanted())
-        except (BadCursorError, OverflowError):
-            raise bad_cursor() from None
-    return page_of([members(one) for one in found], cursor)
+    return looked_up(house.state, page, asked.wanted(), members)

@@ -9,16 +9,15 @@ from pydantic import Field
 from alerts.studio import NotDrawnError, drawn
 from alerts.wording import in_order
 from api.album import Album
-from api.errors import ProblemError, bad_cursor, missing
+from api.errors import ProblemError, missing
 from api.incident_shapes import IncidentSummary, WholeIncident, members
 from api.moments import Moment, maybe_milliseconds, milliseconds
 from api.rooms import Asked, Limited, Rooms
 from api.routes.router import problems, router
 from api.routes.texts import Cursor, Id, Name
 from api.shapes import Shape
-from api.written import page_of
+from api.written import looked_up
 from detector.headed import Wanted, page
-from detector.paging import BadCursorError
 from detector.regression import Phase, Severity
 
 routes = router("incidents")
@@ -79,12 +78,7 @@ def find_whole(house: Rooms, incident_id: str) -> WholeIncident:
 @routes.get("/incidents", summary="Incidents, newest first", response_model=IncidentsPage)
 def incidents(house: Rooms, asked: Annotated[IncidentsAsked, Query()]) -> Response:
     """One that became part of another is `resolved` and says so in `merged_into`."""
-    with house.state.looking() as view:
-        try:
-            found, cursor = page(view, asked.wanted())
-        except (BadCursorError, OverflowError):
-            raise bad_cursor() from None
-    return page_of([members(one) for one in found], cursor)
+    return looked_up(house.state, page, asked.wanted(), members)
 
 
 @routes.get("/incidents/{incident_id}", summary="One incident, whole")

@@ -21,7 +21,7 @@ from api.shapes import (
     listed,
 )
 from api.told import Told, told
-from api.written import page_of
+from api.written import looked_up
 from detector import shown
 from detector.actions import MOST_TEXT, Action, IllegalActionError, Wish
 from detector.incidents import Depth
@@ -206,12 +206,7 @@ def act(
 @routes.get("/regressions", summary="Regressions, newest first", response_model=RegressionsPage)
 def regressions(house: Rooms, asked: Annotated[RegressionsAsked, Query()]) -> Response:
     """Pages stay right while new regressions come in: a cursor is a place, not a number of rows."""
-    with house.state.looking() as view:
-        try:
-            found, cursor = shown.page(view, asked.wanted())
-        except (BadCursorError, OverflowError):
-            raise bad_cursor() from None
-    return page_of([listed(one) for one in found], cursor)
+    return looked_up(house.state, shown.page, asked.wanted(), listed)
 
 
 @routes.get("/regressions/{regression_id}", summary="One regression, whole")

@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 
 from benchmarks.detection import detect, detect_suspected, windows
+from benchmarks.time_to_detect import SIX_HOURS, bound_windows, ratios, variances
 from storage.history import Floats, Ints
 
 
@@ -46,3 +49,30 @@ def test_minutes_become_windows_of_five() -> None:
     judged = windows(at, np.arange(10.0))
     assert judged.values.tolist() == [2.0, 7.0]
     assert judged.at.tolist() == [at[4], at[9]]
+
+
+def test_lorden_s_bound_is_log_t_over_the_information_of_a_window() -> None:
+    # A shift of two deviations is 2 nats a window.
+    assert bound_windows(0.2, 0.01, math.exp(6)) == pytest.approx(3)
+
+
+def test_noise_without_memory_has_one_variance_and_one_with_memory_two() -> None:
+    generator = np.random.default_rng(7)
+    short, long = variances(generator.normal(0, 0.1, 400 * SIX_HOURS))
+    assert short == pytest.approx(0.01, rel=0.05)
+    assert long == pytest.approx(0.01, rel=0.25)
+    levels = np.repeat(generator.normal(0, 0.1, 400), SIX_HOURS)
+    assert variances(levels)[1] > 20 * variances(levels)[0]
+
+
+def test_what_was_not_found_counts_as_infinite_and_a_bound_beyond_six_hours_not_at_all() -> None:
+    clean = {"kind": "clean", "fa": 2, "weeks": 8.0}
+    rows = [clean] + [
+        {"kind": "level20", "base": base, "dir": "up", "found": found, "delay": 3600}
+        for base, found in (("a", True), ("b", False), ("c", False), ("loud", True))
+    ]
+    spread = {"a": (0.001, 0.001), "b": (0.001, 0.0), "c": (0.0, 0.001), "loud": (1.0, 1.0)}
+    told = ratios([*rows, {**rows[1], "kind": "level50"}], spread, correlated=True)
+    assert told["level20"] == {"median": math.inf, "series": 3}
+    bound = bound_windows(math.log(1.5), 0.001, 4 * 2016)
+    assert told["level50"] == {"median": pytest.approx(12 / bound, abs=0.01), "series": 1}
