@@ -23,6 +23,8 @@ from alerts.slack_config import SlackConfig
 log = logging.getLogger(__name__)
 
 WORKERS = 2
+LOOKS = 50
+LOOK_SECONDS = 0.1
 
 OnPress = Callable[[Mapping[str, Any]], object]
 
@@ -75,7 +77,7 @@ class Listener:
     def _hang_up(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            hang_up(client)
 
     def _heard(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
@@ -85,6 +87,28 @@ class Listener:
             self._on_press(request.payload)
         except Exception as error:
             log.error("a press was not handled: %s", redacted(f"{type(error).__name__}: {error}"))
+
+
+def hang_up(client: SocketModeClient) -> None:
+    """Close a connection and end its threads, waiting some seconds for them at most.
+
+    The library's own `close` waits without limit, and in vain when the loop that reads was about
+    to begin: that loop takes back the sign to end, or looks for it in another place. Here the
+    sign is repeated; a loop that misses it nevertheless sleeps in a thread that holds nothing.
+    """
+    client.closed = True
+    client.auto_reconnect_enabled = False
+    runners = (client.message_processor, client.current_app_monitor, client.current_session_runner)
+    for runner in runners:
+        runner.event.set()
+    for _ in range(LOOKS):
+        client.current_session_state.terminated = True
+        client.disconnect()
+        left = [runner.thread for runner in runners if runner.is_alive()]
+        if not left:
+            break
+        left[0].join(LOOK_SECONDS)
+    client.message_workers.shutdown()
 
 
 class At(Clock):

@@ -2,13 +2,19 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 from typing import Any
 
 import pytest
+from slack_sdk.socket_mode.builtin import SocketModeClient
+from slack_sdk.socket_mode.interval_runner import IntervalRunner
 
 from alerts.buttons import Button, offered, pressed
+from alerts.notifiers import slack_presses
+from alerts.notifiers.slack_client import silent
+from alerts.notifiers.slack_presses import hang_up
 from alerts.presses import Result
 from detector.regression import Phase
 from tests.alerts.desk import Desk
@@ -231,6 +237,44 @@ def test_a_connection_that_cannot_be_made_is_tried_again(
     listening.alerts.keep_listening(lambda: listening.now)
     asked = listening.slack.counted("apps.connections.open")
     assert asked == 2, "a connection that stands is left alone"
+
+
+def reading(loop: Callable[[SocketModeClient], None]) -> SocketModeClient:
+    """The library's client, with another loop in the place of the one that reads."""
+    client = SocketModeClient(APP_TOKEN, silent(), concurrency=1)
+    client.current_session_runner.event.set()
+    client.current_session_runner = IntervalRunner(lambda: loop(client)).start()
+    return client
+
+
+def test_a_sign_to_hang_up_that_the_library_takes_back_is_given_again() -> None:
+    def loop(client: SocketModeClient) -> None:
+        for _ in range(2):
+            while not client.current_session_state.terminated:
+                Event().wait(0.001)
+            client.current_session_state.terminated = False
+
+    client = reading(loop)
+    hang_up(client)
+    assert not client.current_session_runner.is_alive()
+
+
+def test_a_loop_that_misses_the_sign_to_hang_up_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slack_presses, "LOOK_SECONDS", 0.04)
+    elsewhere = Event()
+
+    def loop(client: SocketModeClient) -> None:
+        elsewhere.wait(60)
+
+    client = reading(loop)
+    hang_up(client)
+    assert client.current_session_runner.is_alive()
+    assert not client.message_processor.is_alive()
+    elsewhere.set()
+    client.current_session_runner.thread.join(10)
+    assert not client.current_session_runner.is_alive()
 
 
 def test_one_connection_serves_all_channels_of_an_app(desk: Desk) -> None:
