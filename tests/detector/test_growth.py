@@ -1,0 +1,84 @@
+"""An open change is told again when its past says that it has changed again, and only then."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.regression import Phase, Severity
+from tests.detector.test_change import COARSE, COUNT, FIVE_MS, MOVED, day, fed
+from tests.detector.watch import NOON_MS, Watch, definitions
+
+SECOND = 48  # windows after noon until the second step
+
+
+def seen(
+    directory: Path,
+    rule: dict[str, Any],
+    second: Sequence[tuple[int, int, float]],
+    windows: int,
+    most: int | None = None,
+) -> list[tuple[int, Phase, Severity]]:
+    """What the one change is from window to window; 15 % more from noon on, and what `second` says.
+
+    Once it was told, `most` series are looked at in a tick.
+    """
+    directory.mkdir(exist_ok=True)
+    values = day(windows, 0.0)
+    values[COUNT:] *= 1.15
+    for first, last, factor in second:
+        values[COUNT + first : COUNT + last] *= factor
+    watch = fed(Watch(directory, definitions({"moved": rule}, COARSE)), values)
+    found = []
+    for window in range(1, windows + 1):
+        watch.detector.tick(NOON_MS + window * FIVE_MS)
+        told = [one for one in watch.regressions() if one.phase.holds]
+        found += [(window, one.phase, one.severity) for one in told]
+        if told and most is not None:
+            watch.detector.confirming.most = most
+    watch.close()
+    return found
+
+
+def escalated(found: Sequence[tuple[int, Phase, Severity]]) -> list[int]:
+    return [window for window, phase, _ in found if phase is Phase.ESCALATED][:1]
+
+
+def test_a_step_on_top_of_an_open_change_is_told(tmp_path: Path) -> None:
+    found = seen(tmp_path, MOVED, [(SECOND, 72, 1.3)], 72)
+    (at,) = escalated(found)
+    assert SECOND + 6 <= at <= SECOND + 12
+    assert {one[2] for one in found} == {Severity.WARNING}
+
+
+@pytest.mark.parametrize("rule", [MOVED, MOVED | {"critical": 1.5}])
+def test_a_burst_on_top_of_an_open_change_is_no_news(tmp_path: Path, rule: dict[str, Any]) -> None:
+    # The judged windows are half as high again for 25 minutes: growth by any measure of them.
+    found = seen(tmp_path, rule, [(SECOND, SECOND + 5, 1.8)], 72)
+    assert found
+    assert escalated(found) == []
+    assert {one[2] for one in found} == {Severity.WARNING}
+
+
+def test_what_was_nearly_over_and_comes_back_is_told(tmp_path: Path) -> None:
+    # By its size it is no growth: it is as large as it was when it was told, and never ended.
+    found = seen(tmp_path, MOVED, [(36, 96, 1.055 / 1.15)], 132)
+    assert {window for window, _, _ in found} >= set(range(40, 133))
+    (at,) = escalated(found)
+    assert 96 < at <= 96 + 24
+
+
+def test_what_is_critical_by_its_past_is_told_at_once(tmp_path: Path) -> None:
+    # Within two hours after it was told growth is only recorded; critical is news.
+    critical = seen(tmp_path / "critical", MOVED | {"critical": 1.5}, [(18, 40, 1.5)], 40)
+    (at,) = escalated(critical)
+    assert at <= 18 + 9
+    assert critical[-1][2] is Severity.CRITICAL
+    grown = seen(tmp_path / "grown", MOVED, [(18, 32, 1.5)], 32)
+    assert grown
+    assert escalated(grown) == []
+
+
+def test_beyond_the_budget_nobody_is_told_of_growth(tmp_path: Path) -> None:
+    assert escalated(seen(tmp_path, MOVED, [(SECOND, 72, 1.3)], 72, most=0)) == []
