@@ -223,7 +223,12 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
             more = f"{grown / recorded - 1:.0%} larger than it was recorded"
             return escalated(now, judgement, grown, more)
     if not math.isnan(judgement.hours):
-        return now, ()  # the newest windows are clear, the last two hours are not
+        # The newest windows may be clear, the last two hours are not. When they let go, one of
+        # them was: that is how long it has been clear then.
+        if now.clear_since_ms is not None:
+            an_hour_ms = judgement.at_ms - round(rule.clear.for_ * 1000)
+            now = replace(now, clear_since_ms=max(now.clear_since_ms, an_hour_ms))
+        return now, ()
     cleared_ms = judgement.at_ms - since if judgement.clear else -1
     lasted_ms = since - now.began_hi_ms
     if rule.is_statistical and lasted_ms <= TRANSIENT_MS and settled and cleared_ms >= SETTLING_MS:

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from detector.bounds import held
+from detector.config import build_signals
 from detector.current import Members
-from detector.judgement import Assessment, Background
+from detector.gates import conclude
+from detector.judgement import Assessment, Background, Judged, Judgement, Reason, Verdict
 from detector.judges.change import ChangeJudge, Hours
 from detector.judging import Facts, judge_of
 from detector.lasting import hours, is_turn
+from detector.lifecycle import continued, opened
 from detector.recent import Budget, Recent
 from detector.regression import Phase
 from detector.rule import Rule
@@ -168,6 +171,42 @@ def test_what_is_usual_on_this_weekday_is_no_change_that_lasts() -> None:
         levels = judge_of(rule).judge(known, facts, assessment)
         assert levels.expected is not None
         assert held(levels.expected, np.full((1, 4), 90.0), True)[0, -1] == holds
+
+
+def said(value: float, hours_: float, at_ms: int, **gates: float) -> Judgement:
+    """What a rule says of four windows of one value, and of two hours; 100 is usual, give or take.
+
+    The past is not asked.
+    """
+    rule = Rule.model_validate(MOVED | {"gates": gates})
+    known = Background(
+        np.array([100.0]), np.array([40.0]), np.ones(1), np.full(1, 7), of_hours=True
+    )
+    facts = Facts(hours=Hours(np.array([hours_]), np.array([100.0]), np.array([2.0])))
+    judged = Judged((SERIES,), np.full((1, 4), value), np.full((1, 4), 5.0), at_ms)
+    levels = judge_of(rule).judge(known, facts)
+    return conclude("moved", rule, rule.span(300, 300), judged, known, levels).row(0)
+
+
+def test_the_least_distance_is_that_of_the_hours() -> None:
+    assert said(95.0, 112.0, NOON_MS, min_delta=8.0).verdict is Verdict.REGRESSED
+    small = said(95.0, 107.0, NOON_MS, min_delta=8.0)
+    assert (small.verdict, small.reason) == (Verdict.REJECTED, Reason.MIN_DELTA)
+    assert said(95.0, 103.0, NOON_MS, min_delta=8.0).verdict is Verdict.STEADY
+
+
+def test_what_two_hours_still_hold_is_not_over_when_the_newest_windows_are_clear() -> None:
+    rule, (signal,) = Rule.model_validate(MOVED), build_signals(COARSE).values()
+    now, _ = opened(signal, rule, said(95.0, 112.0, NOON_MS))
+    assert (now.value, now.worst) == (112.0, 112.0)
+    for window in range(1, 37):
+        now, steps = continued(now, rule, said(95.0, 112.0, NOON_MS + window * FIVE_MS))
+        assert steps == ()
+    over, (step,) = continued(now, rule, said(95.0, 101.0, NOON_MS + 37 * FIVE_MS))
+    assert over.phase is Phase.RESOLVED
+    assert step.reason == "clear for long enough"
+    # A window that is further on is the value to tell.
+    assert continued(now, rule, said(180.0, 112.0, NOON_MS + 37 * FIVE_MS))[0].value == 180.0
 
 
 def test_on_a_loud_series_a_change_is_found_by_the_hour_and_lasts_until_it_is_over(
