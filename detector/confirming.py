@@ -102,7 +102,10 @@ class Confirming:
             self.count(draft, Outcome.AWAITING, len(later))
             for row, one in growing[at].items():
                 if (at, row) in looked:
-                    self.grow(draft, row, one, now_ms, left_out, assessment)
+                    outcome = self.grow(draft, row, one, now_ms, left_out, assessment)
+                    self.count(draft, outcome, 1)
+                else:
+                    self.count(draft, Outcome.AWAITING, 1)
             result.append(concluded(draft, assessment))
         self.page_views.forget()
         return result
@@ -185,8 +188,8 @@ class Confirming:
         now_ms: int,
         left_out: Mapping[Labels, Apart],
         assessment: Assessment,
-    ) -> None:
-        """Put into this row what the past says of a change that is open.
+    ) -> Outcome:
+        """Put into this row what the past says of a change that is open; what came of it.
 
         Whether it is critical is asked of the past before it; whether it has changed again of one
         that holds it, too, so that what it was told for is no news.
@@ -194,12 +197,12 @@ class Confirming:
         form, rule = draft.signal.form, draft.rule
         method = method_for(form.over)
         if method is None:
-            return
+            return Outcome.NO_METHOD
         over_ms, mine = round(form.over * 1000), left_out.get(open_.labels, Apart())
         past = self.pasts.of(draft.days, open_.labels, now_ms // over_ms * over_ms, draft.version)
         values = windows_of(draft, row, past, over_ms)
         if (values < 0).any():
-            return
+            return Outcome.NEGATIVE
         if rule.critical is not None and draft.verdicts.row(row).mostly_critical:
             before = look(draft, method, values, now_ms, mine)
             far = abs(np.log1p(before.effect)) >= abs(np.log(rule.critical))
@@ -207,6 +210,8 @@ class Confirming:
         back = told_before(draft, method, values, now_ms, mine)
         if back is not None:
             assessment.anew[row] = ended_ms(draft, back, now_ms) > open_.recorded_ms
+        news = assessment.anew[row] or assessment.severe[row]
+        return Outcome.CHANGED if news else Outcome.STEADY
 
     def seen(
         self,

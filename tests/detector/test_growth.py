@@ -18,12 +18,8 @@ def seen(
     rule: dict[str, Any],
     second: Sequence[tuple[int, int, float]],
     windows: int,
-    most: int | None = None,
 ) -> list[tuple[int, Phase, Severity]]:
-    """What the one change is from window to window; 15 % more from noon on, and what `second` says.
-
-    Once it was told, `most` series are looked at in a tick.
-    """
+    """What the one change is from window to window: 15 % more from noon on, and `second`."""
     directory.mkdir(exist_ok=True)
     values = day(windows, 0.0)
     values[COUNT:] *= 1.15
@@ -35,8 +31,6 @@ def seen(
         watch.detector.tick(NOON_MS + window * FIVE_MS)
         told = [one for one in watch.regressions() if one.phase.holds]
         found += [(window, one.phase, one.severity) for one in told]
-        if told and most is not None:
-            watch.detector.confirming.most = most
     watch.close()
     return found
 
@@ -80,5 +74,14 @@ def test_what_is_critical_by_its_past_is_told_at_once(tmp_path: Path) -> None:
     assert escalated(grown) == []
 
 
-def test_beyond_the_budget_nobody_is_told_of_growth(tmp_path: Path) -> None:
-    assert escalated(seen(tmp_path, MOVED, [(SECOND, 72, 1.3)], 72, most=0)) == []
+def test_beyond_the_budget_growth_waits_and_is_counted(tmp_path: Path) -> None:
+    values = day(72, 0.0)
+    values[COUNT:] *= 1.15
+    values[COUNT + SECOND :] *= 1.3
+    watch = fed(Watch(tmp_path, definitions({"moved": MOVED}, COARSE)), values)
+    for window in range(1, 73):
+        watch.detector.confirming.most = 200 if window < SECOND else 0
+        watch.detector.tick(NOON_MS + window * FIVE_MS)
+    assert [one.phase for one in watch.regressions()] == [Phase.OPEN]
+    assert watch.metric("plimsoll_candidates_total", signal="level", outcome="awaiting") > 0
+    watch.close()
