@@ -21,7 +21,7 @@ class Limits:
     `measured` are the numbers that are compared (series x windows, or one column for all of them)
     where they are not the judged values themselves. `trigger` says which one of a tree it is.
     `lasting` are the last two hours of the series where they hold it, whatever the newest windows
-    say; NaN elsewhere.
+    say, and `hours` what they are beyond; NaN elsewhere.
     """
 
     threshold: Floats
@@ -30,6 +30,7 @@ class Limits:
     measured: Floats | None = None
     trigger: str = ""
     lasting: Floats | None = None
+    hours: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

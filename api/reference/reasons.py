@@ -105,7 +105,7 @@ PHASES = {
 STEPS = {
     Step.SUSPECTED: "Trigger, sustain and all gates but time held.",
     Step.OPENED: "The rule held, or a suspicion was confirmed.",
-    Step.ESCALATED: "A quarter larger than recorded, or more severe; a change: it has changed again.",
+    Step.ESCALATED: "A quarter larger than recorded, or more severe; a change: changed again.",
     Step.RESOLVED: "Clear for long enough, or closed by hand.",
     Step.TRANSIENT: "It went away by itself, before it was confirmed or within an hour.",
     Step.REOPENED: "It came back within 7 days.",

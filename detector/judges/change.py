@@ -64,15 +64,17 @@ class ChangeJudge:
         critical = np.full(len(usual), self.critical)
         if np.isfinite(self.critical):
             critical = self.at(usual, self.critical)
-        lasting = None if hours is None else self.lasting(hours)
-        return Limits(threshold, clear, critical, lasting=lasting)
+        found = Limits(threshold, clear, critical)
+        return found if hours is None else self.lasting(found, hours, near)
 
-    def lasting(self, hours: Hours) -> Floats:
-        """The last two hours that are half of the way on, and beyond what days differ by."""
-        near = 1 + (self.level - 1) / 2
+    def lasting(self, found: Limits, hours: Hours, near: float) -> Limits:
+        """The same with the last two hours that are as near, and beyond what days differ by."""
         level = self.beyond(hours.usual, near, hours.deviation, HOURS_SCATTER)
         beyond = hours.now > level if self.upwards else hours.now < level
-        return np.where((hours.usual > 0) & beyond, hours.now, np.nan)
+        lasts = (hours.usual > 0) & beyond
+        return replace(
+            found, lasting=np.where(lasts, hours.now, np.nan), hours=np.where(lasts, level, np.nan)
+        )
 
     def at(self, usual: Floats, level: float) -> Floats:
         """The value that a multiple means."""

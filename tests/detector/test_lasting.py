@@ -10,7 +10,7 @@ import pytest
 from detector.bounds import held
 from detector.config import build_signals
 from detector.current import Members
-from detector.gates import conclude
+from detector.gates import Gate, conclude
 from detector.judgement import Assessment, Background, Judged, Judgement, Reason, Verdict
 from detector.judges.change import ChangeJudge, Hours
 from detector.judging import Facts, judge_of
@@ -19,6 +19,7 @@ from detector.lifecycle import continued, opened
 from detector.recent import Budget, Recent
 from detector.regression import Phase
 from detector.rule import Rule
+from detector.why import explain
 from storage.history import Floats, Ints
 from storage.series import Labels
 from tests.detector.test_change import COARSE, COUNT, FIVE_MS, MOVED, fed
@@ -193,6 +194,31 @@ def test_the_least_distance_is_that_of_the_hours() -> None:
     small = said(95.0, 107.0, NOON_MS, min_delta=8.0)
     assert (small.verdict, small.reason) == (Verdict.REJECTED, Reason.MIN_DELTA)
     assert said(95.0, 103.0, NOON_MS, min_delta=8.0).verdict is Verdict.STEADY
+
+
+def test_an_explanation_tells_the_hours_that_hold_a_change(tmp_path: Path) -> None:
+    rule = Rule.model_validate(MOVED | {"gates": {"min_delta": 8.0, "expected": True}})
+    watch = fed(Watch(tmp_path, definitions({"moved": MOVED}, COARSE)), loud(1.5))
+    for window in range(1, 97):
+        watch.detector.tick(NOON_MS + window * FIVE_MS)
+    told = []
+    for window in range(1, 97):
+        why = explain(
+            watch.history,
+            watch.detector.definitions.signals["level"],
+            {"moved": rule},
+            SERIES,
+            NOON_MS + window * FIVE_MS,
+        )
+        seen = {one.gate: one.checks for one in why.rules[0].passages}
+        hours_ = [one for one in seen[Gate.TRIGGER] if one.name == "last two hours"]
+        if hours_ and seen[Gate.TRIGGER][0].saw < 100:
+            told.append(window)
+            assert hours_[0].saw > hours_[0].needed
+            (distance,) = seen[Gate.MIN_DELTA]
+            assert distance.saw > 8.0
+    assert len(told) >= 2
+    watch.close()
 
 
 def test_what_two_hours_still_hold_is_not_over_when_the_newest_windows_are_clear() -> None:
