@@ -207,7 +207,9 @@ class Confirming:
             before = look(draft, method, values, now_ms, mine)
             far = abs(np.log1p(before.effect)) >= abs(np.log(rule.critical))
             assessment.severe[row] = before.finding in FOUND and bool(far)
-        back = told_before(draft, method, values, now_ms, mine)
+        # What another rule told of it since it began is part of it, and not to be cut out.
+        before_it = tuple(one for one in mine.over if one[1] <= open_.began_lo_ms)
+        back = told_before(draft, method, values, now_ms, replace(mine, over=before_it))
         if back is not None:
             assessment.anew[row] = ended_ms(draft, back, now_ms) > open_.recorded_ms
         news = assessment.anew[row] or assessment.severe[row]
