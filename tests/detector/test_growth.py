@@ -1,14 +1,16 @@
 """An open change is told again when its past says that it has changed again, and only then."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from detector import exclusion
 from detector.regression import Phase, Severity
 from tests.detector.test_change import COARSE, COUNT, FIVE_MS, MOVED, day, fed
-from tests.detector.watch import NOON_MS, Watch, definitions
+from tests.detector.watch import HOUR_MS, NOON_MS, Watch, definitions
 
 SECOND = 48  # windows after noon until the second step
 
@@ -84,4 +86,32 @@ def test_beyond_the_budget_growth_waits_and_is_counted(tmp_path: Path) -> None:
         watch.detector.tick(NOON_MS + window * FIVE_MS)
     assert [one.phase for one in watch.regressions()] == [Phase.OPEN]
     assert watch.metric("plimsoll_candidates_total", signal="level", outcome="awaiting") > 0
+    watch.close()
+
+
+def test_what_another_rule_told_of_an_open_change_is_no_gap_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Cut out, it would be two hours without evidence, and the change would have come back.
+    monkeypatch.setattr(exclusion, "LEARNT_MS", HOUR_MS)
+    values = day(55, 0.0)
+    values[COUNT:] *= 1.15
+    watch = fed(Watch(tmp_path, definitions({"moved": MOVED}, COARSE)), values)
+    for window in range(1, 55):
+        watch.detector.tick(NOON_MS + window * FIVE_MS)
+    detector, now_ms = watch.detector, NOON_MS + 55 * FIVE_MS
+    signal = detector.definitions.signals["level"]
+    detector.windowing.step([signal], now_ms)
+    open_ = watch.regressions()
+    other = replace(
+        open_[0],
+        rule="risen",
+        phase=Phase.RESOLVED,
+        began_lo_ms=NOON_MS + 16 * FIVE_MS,
+        resolved_ms=NOON_MS + 44 * FIVE_MS,
+    )
+    drafts = detector.judge(signal, now_ms, open_, open_)
+    (said,) = detector.confirming.confirm(drafts, now_ms, open_, [*open_, other])
+    assert watch.metric("plimsoll_candidates_total", signal="level", outcome="steady") > 0
+    assert [row.anew for row in said.rows()] == [False]
     watch.close()
