@@ -1,6 +1,7 @@
 """Small changes that last: looked at by the hour, and held for as long as two hours hold them."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from detector.bounds import held
 from detector.config import build_signals
 from detector.current import Members
+from detector.extent import may_grow
 from detector.gates import Gate, conclude
 from detector.judgement import Assessment, Background, Judged, Judgement, Reason, Verdict
 from detector.judges.change import ChangeJudge, Hours
@@ -17,7 +19,7 @@ from detector.judging import Facts, judge_of
 from detector.lasting import hours, is_turn
 from detector.lifecycle import continued, opened
 from detector.recent import Budget, Recent
-from detector.regression import Phase
+from detector.regression import Phase, Step
 from detector.rule import Rule
 from detector.why import explain
 from storage.history import Floats, Ints
@@ -208,6 +210,21 @@ def test_what_two_hours_still_hold_is_not_over_when_the_newest_windows_are_clear
     assert step.reason == "clear for long enough"
     # A window that is further on is the value to tell.
     assert continued(now, rule, said(180.0, 112.0, NOON_MS + 37 * FIVE_MS))[0].value == 180.0
+
+
+def test_the_past_of_an_open_change_is_asked_by_the_hour_and_where_it_has_grown() -> None:
+    rule, (signal,) = Rule.model_validate(MOVED), build_signals(COARSE).values()
+    now, _ = opened(signal, rule, said(170.0, math.nan, NOON_MS))
+    soon, later = NOON_MS + 23 * FIVE_MS, NOON_MS + 24 * FIVE_MS
+    assert may_grow(now, rule, said(170.0, math.nan, later), turn=True)
+    assert not may_grow(now, rule, said(170.0, math.nan, later), turn=False)
+    assert may_grow(now, rule, said(260.0, math.nan, later), turn=False)
+    assert not may_grow(now, rule, said(95.0, math.nan, later), turn=True)
+    assert not may_grow(now, rule, said(260.0, math.nan, soon), turn=True)
+    # For two hours after it was told growth is only recorded.
+    for at_ms, steps in ((soon, []), (later, [Step.ESCALATED])):
+        again = replace(said(260.0, math.nan, at_ms), anew=True)
+        assert [one.step for one in continued(now, rule, again)[1]] == steps
 
 
 def test_on_a_loud_series_a_change_is_found_by_the_hour_and_lasts_until_it_is_over(

@@ -344,8 +344,8 @@ def test_one_critical_window_of_a_change_does_not_escalate_and_of_other_rules_do
     )
     assert continued(one, moved, spike)[1] == ()
     # Most of the judged windows must be, and its past has to say so as well.
-    for alone in ({"mostly_critical": True}, {"severe": True}):
-        assert continued(one, moved, replace(spike, **alone))[1] == ()
+    for alone in (replace(spike, mostly_critical=True), replace(spike, severe=True)):
+        assert continued(one, moved, alone)[1] == ()
     lasting = replace(spike, mostly_critical=True, severe=True)
     for chosen, said in ((moved, lasting), (RULE, spike), (FIXED, spike)):
         (step,) = continued(one, chosen, said)[1]
