@@ -36,7 +36,15 @@ Config = Annotated[
 Url = Annotated[str | None, typer.Option(help="Where Plimsoll runs; as configured when left out.")]
 Json = Annotated[bool, typer.Option("--json", help="The answer as JSON, for scripts.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why, for those who read it later.")]
-By = Annotated[str, typer.Option("--by", help="Who decides.", envvar=["PLIMSOLL_ACTOR", "USER"])]
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        help="Who decides; PLIMSOLL_ACTOR or USER of the environment when left out.",
+        envvar=["PLIMSOLL_ACTOR", "USER"],
+        show_envvar=False,
+    ),
+]
 
 
 class AskError(Exception):
@@ -77,9 +85,25 @@ def asked(
         raise AskError(f"{address!r} is not an address") from None
     except CredentialsError as error:
         raise AskError(str(error)) from None
-    except httpx.TransportError:
-        raise AskError(f"no Plimsoll runs at {address}: start it with plimsoll run") from None
+    except httpx.TransportError as error:
+        raise AskError(unanswered(address, error)) from None
     return address, answer
+
+
+def unanswered(address: str, error: Exception) -> str:
+    """Why no answer came, and what to do about it."""
+    import httpx
+
+    why = str(error) or type(error).__name__
+    if isinstance(error, httpx.TimeoutException):
+        return f"{address} gave no answer within {ANSWER_SECONDS:g} s: it is busy, or out of reach"
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return f"the certificate of {address} is not trusted ({why})"
+    if "[SSL" in why or isinstance(error, httpx.RemoteProtocolError):
+        return f"{address} is answered in another way: is it http or https? ({why})"
+    if "refused" in why.lower():
+        return f"no Plimsoll runs at {address}: start it with plimsoll run"
+    return f"{address} cannot be asked ({why})"
 
 
 def body_of(address: str, answer: "httpx.Response") -> Any:

@@ -22,7 +22,7 @@ from api.grafana import dashboards_app, rules_app
 from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
-from api.settings import FILE, Settings, SettingsError, load
+from api.settings import FILE, Settings, SettingsError, chosen, load
 from api.setup import commands as setup_app
 from api.slack import commands as slack_app
 from api.summary_command import command as summary
@@ -155,7 +155,7 @@ def run(
 
     settings = load(config)
     speak(verbose=verbose)
-    out.print(f"Plimsoll {installed_version('plimsoll')}, data in {settings.storage.directory}/")
+    out.print(escape(started(config, settings)))
 
     async def meanwhile(house: "House") -> None:
         greet(house.settings)
@@ -165,6 +165,16 @@ def run(
 
     run_until_stopped(settings, meanwhile)
     out.print("stopped")
+
+
+def started(config: Path | None, settings: Settings) -> str:
+    """Which version runs, as which file says, and where its data is; whole paths, since a script
+    may have changed the folder.
+    """
+    file = chosen(config)
+    says = f"there is no {FILE.absolute()}: the defaults hold" if file is None else file.absolute()
+    data = settings.storage.directory.absolute()
+    return f"Plimsoll {installed_version('plimsoll')} ({says}), data in {data}/"
 
 
 async def follow(house: "House") -> None:
@@ -235,7 +245,7 @@ def check(config: Config = None) -> None:
     """Check the configuration: every fault at once, with its line, its reason and a hint."""
     settings = load(config)
     definitions = settings.definitions
-    name = config or (FILE if FILE.exists() else "the defaults")
+    name = chosen(config) or "the defaults"
     count = len(list(settings.collector.watched()))
     out.print(
         f"[bold green]ok:[/] {name}: {count} target{'s' * (count != 1)}, "

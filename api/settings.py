@@ -80,27 +80,36 @@ class SettingsError(Exception):
         )
 
 
+def chosen(path: Path | None) -> Path | None:
+    """The file that is read: the one that is named, else `plimsoll.yaml` of the working directory.
+
+    None where the defaults hold, because neither is there.
+    """
+    return path or (FILE if FILE.exists() else None)
+
+
 def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of a file, or the defaults when there is none; `SettingsError` for faults.
 
     Without a path `plimsoll.yaml` in the working directory is read if it is there.
     """
-    chosen = path or (FILE if FILE.exists() else None)
-    if chosen is None:
+    file = chosen(path)
+    if file is None:
         return build(Document())
     try:
-        text = chosen.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise SettingsError(chosen, [Fault("", "is not UTF-8 text", "Save it as UTF-8.")]) from None
+        raise SettingsError(file, [Fault("", "is not UTF-8 text", "Save it as UTF-8.")]) from None
     except OSError as error:
         hint = "Give the right path with --config, or leave it out to run with the defaults."
+        where = f" (looked for as {file.absolute()})" if not file.is_absolute() else ""
         raise SettingsError(
-            chosen, [Fault("", f"cannot be read: {error.strerror}", hint)]
+            file, [Fault("", f"cannot be read: {error.strerror}{where}", hint)]
         ) from None
     try:
         return build(read(text, os.environ if environment is None else environment))
     except SettingsError as error:
-        raise SettingsError(chosen, error.faults) from None
+        raise SettingsError(file, error.faults) from None
 
 
 def build(document: Document) -> Settings:

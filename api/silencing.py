@@ -1,12 +1,14 @@
 """`plimsoll silences`, `maintenance` and `notifications`: of a running Plimsoll, over REST."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from api.acting import By, Config, Json, Url, run, safe, say
+from api.settings import FILE
 
 silences = typer.Typer(help="Who is not to be told, until when, and why.", no_args_is_help=True)
 maintenance = typer.Typer(
@@ -59,11 +61,15 @@ def create(
     lasting: Lasting,
     by: By,
     comment: Annotated[str, typer.Option("--comment", "-c", help="Why.")],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help=f"Configuration; {FILE} is read when it is there."),
+    ] = None,
     url: Url = None,
 ) -> None:
     """Silence alerts from now on."""
     posted = {"matchers": matchers, "for": lasting, "created_by": by, "comment": comment}
-    say([line(run(None, url, "POST", "/silences", json=posted))])
+    say([line(run(config, url, "POST", "/silences", json=posted))])
 
 
 @silences.command(epilog="Example: [bold]plimsoll silences expire sil_0123456789abcdef[/]")

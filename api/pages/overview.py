@@ -1,5 +1,7 @@
 """The first page: what has regressed, how every signal stands, whether collection works."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 from urllib.parse import quote
@@ -17,11 +19,12 @@ from api.routes.targets import TargetShape
 from api.shapes import RegressionShape
 from api.signal_shapes import SeriesShape, SignalShape
 from api.standing import Series, Standing, all_standing
-from api.told import lately_better, lately_resolved, open_now, suspected_now
+from api.told import Told, lately_better, lately_resolved, open_now, suspected_now
 from collector.run import TargetState
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.run import TICK
 from storage.duration import written
+from storage.series import Labels
 
 routes = APIRouter(include_in_schema=False)
 
@@ -54,7 +57,8 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
     return render(
         "overview.html",
         {
-            "open": [(RegressionShape.of(one), of_regression(one.regression)) for one in open_],
+            "open": cards(open_),
+            "open_count": len(open_),
             "resolved": [RegressionShape.of(one) for one in resolved],
             "better": [RegressionShape.of(one) for one in better],
             "suspected": [RegressionShape.of(one) for one in suspected],
@@ -78,6 +82,33 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
             "source": shape_of(house),
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is open on one series: the first in order with its chart, and what else is."""
+
+    shown: RegressionShape
+    chart: Chart
+    also: list[RegressionShape]
+
+
+def cards(open_: Sequence[Told]) -> list[Card]:
+    """A card for each series, in the order of the first that is open on it.
+
+    Several rules look at the same change of one series; one picture of it is enough.
+    """
+    by_series: dict[tuple[str, Labels], list[Told]] = {}
+    for one in open_:
+        by_series.setdefault((one.regression.signal, one.regression.labels), []).append(one)
+    return [
+        Card(
+            RegressionShape.of(first),
+            of_regression(first.regression),
+            [RegressionShape.of(one) for one in others],
+        )
+        for first, *others in by_series.values()
+    ]
 
 
 def sections(stands: list[Standing]) -> list[tuple[str, list[dict[str, object]]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.house import House
-from api.pages.render import KINDS, MARKS
+from api.pages.render import KINDS, MARKS, coded
 from api.standing import series_id
 from collector.config import CollectorConfig, Target
 from dashboards.overview import KINDS as DASHBOARD_KINDS
@@ -53,6 +53,54 @@ def test_open_regressions_stand_above_the_signals(asked: Client) -> None:
     assert card < signals
     assert "▲ critical" in said
     assert "Since 2026-03-02 11:00 UTC , correlated with shop 2.7.1, deployed 11:01 UTC" in said
+
+
+def test_what_two_rules_found_on_one_series_is_one_card_that_names_both(asked: Client) -> None:
+    page = asked.get("/").text
+    cards = re.findall(r'<li class="card card-.*?</li>', page, re.S)
+    headings = [re.findall(r"<h3>.*?>([^<]+)</a>", one)[0] for one in cards]
+    assert len(set(headings)) == len(headings)
+    (twice,) = [one for one in cards if "API p95" in one]
+    said = re.sub(r"<[^>]+>", "", twice)
+    rules = {"api_response_time_regression", "api_response_time_change"}
+    assert set(re.findall(r"api_response_time_\w+", said)) == rules
+    every = asked.get("/api/v1/regressions?state=open").json()["items"]
+    head = text(asked, "/")
+    assert f"{len(every)} regressions open on {len(cards)} series" in head
+    assert f"<title>({len(every)}) Plimsoll</title>" in page
+    rows = re.findall(r'<li class="row row-open".*?</li>', page, re.S)
+    assert all(one.count("mark-critical") <= 1 for one in rows)
+
+
+@pytest.mark.parametrize("path", ["/deployments", "/regressions"])
+def test_what_is_called_the_same_in_a_list_is_told_apart_by_its_rule(
+    asked: Client, path: str
+) -> None:
+    (table,) = re.findall(r"<tbody>.*</tbody>", asked.get(path).text.replace("<wbr>", ""), re.S)
+    assert "api_response_time_change" in table
+    assert "api_response_time_regression" in table
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [("/regressions", ["Set in", "Lasted", "Rule"]), ("/deployments", ["When", "Commit"])],
+)
+def test_where_a_phone_hides_the_head_of_a_table_its_cells_are_named(
+    asked: Client, path: str, names: list[str]
+) -> None:
+    page = asked.get(path).text
+    for name in names:
+        assert f'<span class="cell-name wide">{name}</span>' in page
+
+
+def test_names_between_backticks_are_code_and_all_else_is_escaped() -> None:
+    assert coded("no `<a>` & `b`") == "no <code>&lt;a&gt;</code> &amp; <code>b</code>"
+    assert coded("one ` alone") == "one ` alone"
+
+
+def test_signals_that_wait_are_folded_until_somebody_asks(client: Client) -> None:
+    page = client.get("/").text
+    assert re.search(r"<details id=.waiting-list.>\s*<summary>\d+ signals that ship", page)
 
 
 def test_numbers_are_there_without_any_script(asked: Client) -> None:
