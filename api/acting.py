@@ -1,5 +1,7 @@
 """`plimsoll regressions`: the history and the actions of a running Plimsoll, over REST."""
 
+import getpass
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from api import credentials
+from api.columns import timed
 from api.credentials import CredentialsError
 from api.settings import FILE, load
 from detector.actions import Action
@@ -40,11 +43,21 @@ By = Annotated[
     str,
     typer.Option(
         "--by",
-        help="Who decides; PLIMSOLL_ACTOR or USER of the environment when left out.",
-        envvar=["PLIMSOLL_ACTOR", "USER"],
+        help="Who decides; PLIMSOLL_ACTOR, or whoever runs the command, when left out.",
+        envvar="PLIMSOLL_ACTOR",
         show_envvar=False,
+        default_factory=lambda: whoever(),
+        show_default=False,
     ),
 ]
+
+
+def whoever() -> str:
+    """Whose process this is; a container may not know its users by name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # which of them depends on the version of Python
+        return f"uid {os.getuid()}"
 
 
 class AskError(Exception):
@@ -192,7 +205,7 @@ def told(one: dict[str, Any]) -> Iterator[str]:
     yield ""
     for step in one["transitions"]:
         why = f": {step['reason']}" if step["reason"] else ""
-        yield f"  {step['at']}  {step['step']} by {step['actor']}{why}"
+        yield f"  {timed(step['at'])}  {step['step']} by {step['actor']}{why}"
     if one["suggestion"]:
         yield ""
         yield one["suggestion"]

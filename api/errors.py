@@ -228,7 +228,15 @@ def said(fault: Mapping[str, Any]) -> str:
         case "extra_forbidden":
             return "is not known here"
         case "missing":
-            return "is missing"
+            return "the body is missing" if fault["loc"] == ("body",) else "is missing"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "must be a whole number"
+        case "float_parsing" | "float_type":
+            return "must be a number"
+        case "bool_parsing" | "bool_type":
+            return "must be true or false"
+        case "string_type":
+            return "must be text"
         case "json_invalid":
             return "the body is no JSON"
         case "model_attributes_type":

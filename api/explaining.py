@@ -78,6 +78,11 @@ def chosen(known: dict[str, Labels], id_: str | None, selector: Selector | None,
     raise AskError(f"{text} means {len(mine)} series: name more labels, as in{below(near)}")
 
 
+def fits(selector: Selector, labels: Labels) -> bool:
+    """Whether the labels of a series are those of a selector; its name is that of the signal."""
+    return selector.matches(labels.plus(**{NAME: selector.metric}))
+
+
 def written(signal: str, labels: Labels) -> str:
     """A series as the command takes it."""
     return str(labels.plus(**{NAME: signal}))

@@ -30,6 +30,14 @@ HINTS = {
     "dict_type": ("must hold keys with values", "Write its keys below it, indented."),
     "list_type": ("must be a list", "Write each entry on a line of its own that begins with `- `."),
     "tuple_type": ("must be a list", "Write it like [target, route]."),
+    "int_parsing": ("must be a whole number", ""),
+    "int_type": ("must be a whole number", ""),
+    "int_from_float": ("must be a whole number", ""),
+    "float_parsing": ("must be a number", ""),
+    "float_type": ("must be a number", ""),
+    "bool_parsing": ("must be true or false", ""),
+    "bool_type": ("must be true or false", ""),
+    "string_type": ("must be text", "Put it in quotes, if YAML takes it for something else."),
     "path_not_file": ("there is no such file", "Check the path and who may read it."),
 }
 

@@ -246,12 +246,12 @@ def check(config: Config = None) -> None:
     settings = load(config)
     definitions = settings.definitions
     name = chosen(config) or "the defaults"
-    count = len(list(settings.collector.watched()))
+    count, told = len(list(settings.collector.watched())), settings.alerts.receiver_names
     out.print(
         f"[bold green]ok:[/] {name}: {count} target{'s' * (count != 1)}, "
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
-        f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
+        + (f"told: {escape(', '.join(told))}" if told else "nobody is told")
         + (f", source {escape(source.url)}" if (source := settings.storage.prometheus) else "")
     )
 

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from api.acting import By, Config, Json, Url, run, safe, say
+from api.columns import timed
 from api.settings import FILE
 
 silences = typer.Typer(help="Who is not to be told, until when, and why.", no_args_is_help=True)
@@ -47,7 +48,8 @@ def list_(
 
 def line(one: dict[str, Any]) -> str:
     """A silence in one line."""
-    when = f"until {one['ends_at']}" if one["state"] != "pending" else f"from {one['starts_at']}"
+    until, since = timed(one["ends_at"]), timed(one["starts_at"])
+    when = f"until {until}" if one["state"] != "pending" else f"from {since}"
     conditions = ", ".join(one["matchers"])
     told = f"{one['id']}  {one['kind']:<11} {one['state']:<8} {when}  {conditions}"
     return f"{told}  {one['created_by']}: {one['comment']}"
@@ -133,5 +135,5 @@ def listed(items: list[dict[str, Any]]) -> Iterator[str]:
     for one in items:
         became = f", {one['delivery']}" if one["delivery"] else ""
         error = f" ({one['error']})" if one["error"] else ""
-        told = f"{one['at']}  {one['incident_id']} v{one['version']}  {one['receiver']:<14}"
+        told = f"{timed(one['at'])}  {one['incident_id']} v{one['version']}  {one['receiver']:<14}"
         yield f"{told} {one['action']}: {one['reason']}{became}{error}"
