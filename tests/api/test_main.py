@@ -69,6 +69,22 @@ def test_every_command_has_help(command: list[str]) -> None:
     assert "Usage:" in result.output
 
 
+def test_what_runs_plimsoll_stands_first_in_the_list_and_the_rest_in_parts() -> None:
+    told = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "120"}).output
+    places = [
+        told.index(one)
+        for one in (
+            "│ run ",
+            "│ demo ",
+            "Look at a running",
+            "│ summary ",
+            "│ explain ",
+            "Who is told",
+        )
+    ]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
