@@ -86,7 +86,7 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is open on one series: the first in order with its chart, and what else is."""
+    """What is open on one series: the one that is shown with its chart, and what else is."""
 
     shown: RegressionShape
     chart: Chart
@@ -94,9 +94,10 @@ class Card:
 
 
 def cards(open_: Sequence[Told]) -> list[Card]:
-    """A card for each series, in the order of the first that is open on it.
+    """A card for each series, in the order of what is open.
 
-    Several rules look at the same change of one series; one picture of it is enough.
+    Several rules look at the same change of one series; one picture of it is enough. It is that of
+    the worst, and of equals the first, so that a card stays when another rule finds the same.
     """
     by_series: dict[tuple[str, Labels], list[Told]] = {}
     for one in open_:
@@ -107,8 +108,13 @@ def cards(open_: Sequence[Told]) -> list[Card]:
             of_regression(first.regression),
             [RegressionShape.of(one) for one in others],
         )
-        for first, *others in by_series.values()
+        for first, *others in (sorted(mine, key=prominence) for mine in by_series.values())
     ]
+
+
+def prominence(one: Told) -> tuple[int, int, str]:
+    """The worst first, then what opened first."""
+    return -one.regression.severity.rank, one.regression.opened_ms, one.regression.id
 
 
 def sections(stands: list[Standing]) -> list[tuple[str, list[dict[str, object]]]]:

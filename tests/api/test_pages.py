@@ -65,6 +65,10 @@ def test_what_two_rules_found_on_one_series_is_one_card_that_names_both(asked: C
     rules = {"api_response_time_regression", "api_response_time_change"}
     assert set(re.findall(r"api_response_time_\w+", said)) == rules
     every = asked.get("/api/v1/regressions?state=open").json()["items"]
+    same = [one for one in every if one["rule"] in rules]
+    assert len({one["severity"] for one in same}) == 1
+    earliest = min(same, key=lambda one: one["opened_at"])
+    assert f'id="card-{earliest["id"]}"' in twice
     head = text(asked, "/")
     assert f"{len(every)} regressions open on {len(cards)} series" in head
     assert f"<title>({len(every)}) Plimsoll</title>" in page
