@@ -29,6 +29,8 @@ from storage.series import Labels
 routes = APIRouter(include_in_schema=False)
 
 MOST_ROWS = 6
+MOST_PANELS = 10
+"""Signals of one kind that all have a panel."""
 RESOLVED_WITHIN = timedelta(days=7)
 
 
@@ -117,15 +119,40 @@ def prominence(one: Told) -> tuple[int, int, str]:
     return -one.regression.severity.rank, one.regression.opened_ms, one.regression.id
 
 
-def sections(stands: list[Standing]) -> list[tuple[str, list[dict[str, object]]]]:
-    """The signals with data by kind, in the order in which kinds are shown."""
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A signal that is only named, with how many series it has."""
+
+    name: str
+    title: str
+    count: int
+
+
+Section = tuple[str, list[dict[str, object]], list[Folded]]
+
+
+def sections(stands: list[Standing]) -> list[Section]:
+    """The signals with data by kind, in the order in which kinds are shown; panels and names."""
     kinds = [*KINDS, *sorted({one.signal.form.kind for one in stands} - KINDS.keys())]
-    found = []
+    pools = {one.signal.form.pool for one in stands}
+    found: list[Section] = []
     for kind in kinds:
-        mine = [panel(one) for one in stands if one.signal.form.kind == kind]
+        mine = [one for one in stands if one.signal.form.kind == kind]
+        folded = [one for one in mine if folds(one, len(mine), one.signal.name in pools)]
         if mine:
-            found.append((KINDS.get(kind, kind.replace("_", " ").capitalize()), mine))
+            title = KINDS.get(kind, kind.replace("_", " ").capitalize())
+            shown = [panel(one) for one in mine if one not in folded]
+            named = [Folded(s.signal.name, s.signal.title, len(s.series)) for s in folded]
+            found.append((title, shown, named))
     return found
+
+
+def folds(one: Standing, many: int, is_pool: bool) -> bool:
+    """Whether a signal is only named: of a kind with many, what is open on nothing and is judged
+    by no rule, or holds together series that stand here themselves.
+    """
+    is_open = any(each.open for each in one.series)
+    return many > MOST_PANELS and not is_open and (is_pool or not one.rules)
 
 
 def panel(one: Standing) -> dict[str, object]:

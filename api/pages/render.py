@@ -79,6 +79,11 @@ def coded(told: str) -> Markup:
     )
 
 
+def count(number: float) -> str:
+    """How many, with its thousands apart."""
+    return f"{round(number):,}"
+
+
 def templates() -> Environment:
     """The environment of all pages: everything is escaped, a missing name is an error."""
     made = Environment(
@@ -94,6 +99,7 @@ def templates() -> Environment:
         "plural": plural,
         "breakable": breakable,
         "coded": coded,
+        "count": count,
         "unit": units.text,
         "duration": units.duration,
     }
