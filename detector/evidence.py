@@ -80,6 +80,6 @@ def level(residual: Floats, first_slot: int, per_day: int, every: int) -> Floats
     """
     count = per_day // every
     at = renewed(residual, first_slot, every)
-    in_order = ordered(trailing(residual, count, every)[..., at, :])
+    in_order = ordered(trailing(residual[..., at], count))
     day = np.where(np.isnan(in_order[..., count // 4]), np.nan, middle(in_order))
     return held(day, first_slot, every, residual.shape[-1])

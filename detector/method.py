@@ -167,35 +167,34 @@ class Method:
 
         `values` is `[statistics, ..., windows]`, the limits are `[statistics, ...]`.
         """
-        shape = (len(self.spans), *values.shape[1:])
+        shape, windows = (len(self.spans), *values.shape[1:]), values.shape[-1]
         shares, effect, least = np.zeros((2, *shape)), np.full(shape, np.nan), np.empty(shape)
         for number, rows in enumerate(self.rows):
             centre, beyond, seen = limits.centre[rows], limits.beyond[rows], values[rows]
             best = beyond.min(axis=0)
             chosen = np.isfinite(beyond) & (beyond <= self.comparable * best)
-            count = np.maximum(chosen.sum(axis=0), 1)
-            few = np.minimum(self.least_agreeing, count)
             least[number] = best[..., None]
             lowest = np.where(chosen, centre + self.suspicion * beyond, np.inf)
-            suspecting = (seen > lowest[..., None]).sum(axis=0, dtype=np.int8)
-            if not suspecting.any():
+            suspecting = (seen > lowest[..., None]).sum(axis=0, dtype=np.int8).reshape(-1)
+            some = np.flatnonzero(suspecting != 0)  # what is beyond the whole threshold is of these
+            if not len(some):
                 continue
-            some = np.nonzero(suspecting)  # what is beyond the whole threshold is among these
-            of = some[:-1]
-            each: tuple[slice | Ints, ...] = (slice(None), *some)
-            whole = np.where(chosen, centre + beyond, np.inf)[each[:-1]]
-            agreeing = (seen[each] > whole).sum(axis=0)
+            # One axis for all that is before the windows: to find places in one is far cheaper.
+            of, flat = some // windows, (len(seen), -1)
+            these = seen.reshape(flat)[:, some]
+            count = np.maximum(chosen.sum(axis=0), 1).reshape(-1)[of]
+            few = np.minimum(self.least_agreeing, count)
+            whole = np.where(chosen, centre + beyond, np.inf).reshape(flat)[:, of]
+            agreeing = (these > whole).sum(axis=0)
             for share, counted in zip(shares, (agreeing, suspecting[some]), strict=True):
-                part = counted / count[of]
-                share[number][some] = np.where(counted >= few[of], part, np.minimum(part, TOO_FEW))
-            suspected = shares[1, number] >= self.agreement
-            which = np.nonzero(suspected)[:-1]
-            usually = np.where(chosen, centre, np.nan)
-            above = np.stack(
-                [one[suspected] - usual_[which] for one, usual_ in zip(seen, usually, strict=True)],
-                axis=-1,
-            )
-            effect[number][suspected] = middle(ordered(above))
+                part = counted / count
+                share[number].reshape(-1)[some] = np.where(
+                    counted >= few, part, np.minimum(part, TOO_FEW)
+                )
+            suspected = shares[1, number].reshape(-1)[some] >= self.agreement
+            usually = np.where(chosen, centre, np.nan).reshape(flat)[:, of[suspected]]
+            above = np.ascontiguousarray((these[:, suspected] - usually).T)
+            effect[number].reshape(-1)[some[suspected]] = middle(ordered(above))
         return shares[0], shares[1], effect, least
 
     def _in_blocks(self, values: Floats, first_slot: int, learnt: Flags | None) -> Floats:

@@ -65,13 +65,12 @@ def trailing_by_rank(values: Floats, counts: Iterable[int]) -> dict[int, list[Fl
 
 def middle_of(by_rank: list[Floats]) -> Floats:
     """The lower middle one of what is known; NaN where nothing is."""
-    result: Floats = np.array(by_rank[(len(by_rank) - 1) // 2])
-    partly = np.isinf(by_rank[-1])
-    if partly.any():
-        rows = np.stack([row[partly] for row in by_rank], axis=-1)
-        known = np.isfinite(rows).sum(axis=-1)
-        chosen = rows[np.arange(len(rows)), np.maximum(known - 1, 0) // 2]
-        result[partly] = np.where(known > 0, chosen, np.nan)
+    middle = (len(by_rank) - 1) // 2
+    if np.isfinite(by_rank[-1]).all():
+        return np.array(by_rank[middle])
+    result = np.where(np.isfinite(by_rank[0]), by_rank[0], np.nan)
+    for rank in range(1, middle + 1):  # the middle one as soon as twice as many and one are known
+        np.copyto(result, by_rank[rank], where=np.isfinite(by_rank[2 * rank]))
     return result
 
 
