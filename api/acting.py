@@ -30,6 +30,7 @@ out, err = (
 )
 API = "/api/v1"
 ANSWER_SECONDS = 10.0
+UNAUTHORIZED = 401
 
 Id = Annotated[str, typer.Argument(help="The regression, such as reg_0123456789abcdef.")]
 Config = Annotated[
@@ -128,6 +129,8 @@ def body_of(address: str, answer: "httpx.Response") -> Any:
         raise AskError(
             f"{address} answered {answer.status_code}, but not as this Plimsoll does"
         ) from None
+    if answer.status_code == UNAUTHORIZED:
+        raise AskError(f"{problem} {credentials.HOW}")
     if answer.is_error:
         raise AskError(str(problem))
     return body

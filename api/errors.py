@@ -1,6 +1,5 @@
 """One shape for every error: problem details (RFC 9457), or a page where a browser asks for one."""
 
-import difflib
 import logging
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -15,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from api.faults import known_keys
+from api.faults import known_keys, near
 from api.letters import TOLD
 from api.pages.render import render
 from api.resources import Resources
@@ -102,9 +101,7 @@ class ProblemError(Exception):
 
 def missing(what: str, name: str = "", known: Iterable[str] = ()) -> ProblemError:
     """Something that is not there, and what is known by nearly this name."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    meant = f" Did you mean {near[0]}?" if near else ""
-    return ProblemError(404, f"There is no {what}.{meant}")
+    return ProblemError(404, f"There is no {what}. {near(name, known)}".rstrip())
 
 
 def invalid(pointer: str, detail: str) -> ProblemError:
@@ -254,9 +251,9 @@ def meant(request: Request, fault: Mapping[str, Any]) -> str:
     if fault["type"] != "extra_forbidden" or not isinstance(route, APIRoute):
         return ""
     known = sorted(known_names(route.dependant, where == "body", tuple(inside[:-1])))
-    near = difflib.get_close_matches(str(inside[-1]), known, 1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    found = near(str(inside[-1]), known)
+    if found:
+        return f"; {found[0].lower()}{found[1:]}"
     return f"; known are {', '.join(known)}" if known else "; there are none"
 
 

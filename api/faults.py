@@ -102,9 +102,14 @@ def known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """What may have been meant; empty where nothing is called alike."""
+    found = difflib.get_close_matches(name, sorted(known), 1)
+    return f"Did you mean {found[0]}?" if found else ""
+
+
 def unknown(document: Document, path: tuple[str, ...], known: Iterable[str]) -> Fault:
     """The fault of a key that nobody reads."""
     names = sorted(set(known) - {path[-1]})
-    near = difflib.get_close_matches(path[-1], names, 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}."
+    hint = near(path[-1], names) or f"Known here: {', '.join(names)}."
     return Fault(".".join(path), "is no known key", hint, document.line(path))

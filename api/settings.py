@@ -1,6 +1,5 @@
 """The configuration as a whole: the rooms' sections, checked together, all faults at once."""
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from alerts.config import AlertsConfig
 from api.config import ServerConfig
 from api.document import Document, Fault, read
-from api.faults import FORMS, at, fault, unknown
+from api.faults import FORMS, at, fault, near, unknown
 from api.needs import need_faults, needs
 from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
@@ -268,8 +267,7 @@ def unfit_uses(
             reason = f"{wanted} is a {used.form.form}, and what {when} is a signal of form {form}"
             yield Fault(".".join(path), reason, "Name another one.", document.line(path))
         elif used is None and wanted not in document.data.get("signals", {}):
-            near = difflib.get_close_matches(wanted, signals, 1)
-            hint = f"Did you mean {near[0]}?" if near else "plimsoll signals lists them."
+            hint = near(wanted, signals) or "plimsoll signals lists them."
             reason = f"there is no signal {wanted!r}"
             yield Fault(".".join(path), reason, hint, document.line(path))
 
@@ -284,8 +282,7 @@ def unfit_rules(
         if signal is None:
             faulty = rule.signal in document.data.get("signals", {})
             if not faulty:
-                near = difflib.get_close_matches(rule.signal, signals, 1)
-                hint = f"Did you mean {near[0]}?" if near else "plimsoll signals lists them."
+                hint = near(rule.signal, signals) or "plimsoll signals lists them."
                 key = ".".join((*path, "signal"))
                 line = document.line((*path, "signal"))
                 yield Fault(key, f"there is no signal {rule.signal!r}", hint, line)

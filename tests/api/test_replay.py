@@ -227,6 +227,12 @@ def test_the_draft_that_is_shown_is_one() -> None:
     assert rule.trigger.part.level == 0.9
 
 
+def test_a_name_that_is_nearly_one_is_told_the_one(asked: Client) -> None:
+    for key, name in (("signals", "api_p59"), ("rule_names", "api_p95_hihg")):
+        told = problem(asked.post("/api/v1/replay", json={key: [name]}), 422, "invalid")["detail"]
+        assert "Did you mean api_p95" in told
+
+
 # --- the command line ---
 
 

@@ -102,6 +102,7 @@ def test_over_https_pages_want_a_token_and_commands_have_one(
         refused = CliRunner().invoke(app, ["regressions", "list", "-c", str(config)])
         assert refused.exit_code == 1
         assert "Send a token" in refused.stderr
+        assert "PLIMSOLL_TOKEN, or the file that PLIMSOLL_TOKEN_FILE names" in refused.stderr
     finally:
         child.terminate()
         try:
