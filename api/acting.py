@@ -1,5 +1,7 @@
 """`plimsoll regressions`: the history and the actions of a running Plimsoll, over REST."""
 
+import getpass
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from api import credentials
+from api.columns import timed
 from api.credentials import CredentialsError
 from api.settings import FILE, load
 from detector.actions import Action
@@ -27,6 +30,7 @@ out, err = (
 )
 API = "/api/v1"
 ANSWER_SECONDS = 10.0
+UNAUTHORIZED = 401
 
 Id = Annotated[str, typer.Argument(help="The regression, such as reg_0123456789abcdef.")]
 Config = Annotated[
@@ -36,7 +40,25 @@ Config = Annotated[
 Url = Annotated[str | None, typer.Option(help="Where Plimsoll runs; as configured when left out.")]
 Json = Annotated[bool, typer.Option("--json", help="The answer as JSON, for scripts.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why, for those who read it later.")]
-By = Annotated[str, typer.Option("--by", help="Who decides.", envvar=["PLIMSOLL_ACTOR", "USER"])]
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        help="Who decides; PLIMSOLL_ACTOR, or whoever runs the command, when left out.",
+        envvar="PLIMSOLL_ACTOR",
+        show_envvar=False,
+        default_factory=lambda: whoever(),
+        show_default=False,
+    ),
+]
+
+
+def whoever() -> str:
+    """Whose process this is; a container may not know its users by name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # which of them depends on the version of Python
+        return f"uid {os.getuid()}"
 
 
 class AskError(Exception):
@@ -77,9 +99,25 @@ def asked(
         raise AskError(f"{address!r} is not an address") from None
     except CredentialsError as error:
         raise AskError(str(error)) from None
-    except httpx.TransportError:
-        raise AskError(f"no Plimsoll runs at {address}: start it with plimsoll run") from None
+    except httpx.TransportError as error:
+        raise AskError(unanswered(address, error)) from None
     return address, answer
+
+
+def unanswered(address: str, error: Exception) -> str:
+    """Why no answer came, and what to do about it."""
+    import httpx
+
+    why = str(error) or type(error).__name__
+    if isinstance(error, httpx.TimeoutException):
+        return f"{address} gave no answer within {ANSWER_SECONDS:g} s: it is busy, or out of reach"
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return f"the certificate of {address} is not trusted ({why})"
+    if "[SSL" in why or isinstance(error, httpx.RemoteProtocolError):
+        return f"{address} is answered in another way: is it http or https? ({why})"
+    if "refused" in why.lower():
+        return f"no Plimsoll runs at {address}: start it with plimsoll run"
+    return f"{address} cannot be asked ({why})"
 
 
 def body_of(address: str, answer: "httpx.Response") -> Any:
@@ -91,6 +129,8 @@ def body_of(address: str, answer: "httpx.Response") -> Any:
         raise AskError(
             f"{address} answered {answer.status_code}, but not as this Plimsoll does"
         ) from None
+    if answer.status_code == UNAUTHORIZED:
+        raise AskError(f"{problem} {credentials.HOW}")
     if answer.is_error:
         raise AskError(str(problem))
     return body
@@ -168,7 +208,7 @@ def told(one: dict[str, Any]) -> Iterator[str]:
     yield ""
     for step in one["transitions"]:
         why = f": {step['reason']}" if step["reason"] else ""
-        yield f"  {step['at']}  {step['step']} by {step['actor']}{why}"
+        yield f"  {timed(step['at'])}  {step['step']} by {step['actor']}{why}"
     if one["suggestion"]:
         yield ""
         yield one["suggestion"]

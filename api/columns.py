@@ -22,8 +22,18 @@ def measured(name: str, unit: Unit, head: str = "") -> Column:
     return head or name.replace("_", " "), lambda one: text(one[name], unit)
 
 
+def moment(name: str, head: str = "") -> Column:
+    """A time."""
+    return head or name.replace("_", " "), lambda one: timed(one[name])
+
+
+def timed(text: str | None) -> str:
+    """A time of an answer as people read it: `2026-03-02 12:00:05 UTC`; a dash for none."""
+    return f"{text[:10]} {text[11:19]} UTC" if text else "-"
+
+
 def said(value: object) -> str:
-    """A value on one line, cut where it is long; times to the second, as they are."""
+    """A value on one line, cut where it is long."""
     told = "" if value is None else " ".join(str(value).split())
     return f"{told[: LONGEST - 1]}…" if len(told) > LONGEST else told or "-"
 

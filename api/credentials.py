@@ -10,6 +10,12 @@ from api.config import ServerConfig
 TOKEN_VARIABLE, FILE_VARIABLE = "PLIMSOLL_TOKEN", "PLIMSOLL_TOKEN_FILE"
 
 
+HOW = (
+    "Commands take it from the environment: "
+    f"{TOKEN_VARIABLE}, or the file that {FILE_VARIABLE} names."
+)
+
+
 class CredentialsError(Exception):
     """The file with the token cannot be read; the message names it."""
 

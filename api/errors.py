@@ -7,11 +7,14 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from api.faults import known_keys, near
 from api.letters import TOLD
 from api.pages.render import render
 from api.resources import Resources
@@ -20,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 20
+DOCUMENT = "/api/v1/openapi.json"
 
 
 class ProblemType(StrEnum):
@@ -95,9 +99,9 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
 
-def missing(what: str) -> ProblemError:
-    """Something that is not there."""
-    return ProblemError(404, f"There is no {what}.")
+def missing(what: str, name: str = "", known: Iterable[str] = ()) -> ProblemError:
+    """Something that is not there, and what is known by nearly this name."""
+    return ProblemError(404, f"There is no {what}. {near(name, known)}".rstrip())
 
 
 def invalid(pointer: str, detail: str) -> ProblemError:
@@ -116,7 +120,9 @@ def bad_cursor() -> ProblemError:
 def wrong_method(method: str, allowed: Iterable[str]) -> ProblemError:
     """A path that is there, and a method that it does not have (RFC 9110, 15.5.6)."""
     headers = {"allow": ", ".join(sorted(allowed))}
-    return ProblemError(405, f"{method} is not allowed here.", headers=headers)
+    return ProblemError(
+        405, f"{method} is not allowed here, only {headers['allow']}.", headers=headers
+    )
 
 
 def answer(request: Request, problem: ProblemError) -> Response:
@@ -173,6 +179,8 @@ async def on_http(request: Request, error: Exception) -> Response:
         allowed = resources.methods(request.url.path)
         return answer(request, wrong_method(request.method, allowed))
     nothing = f"There is nothing at {request.url.path}."
+    if request.url.path.startswith("/api/"):
+        nothing = f"{nothing} GET {DOCUMENT} lists what there is."
     detail = nothing if error.status_code == HTTPStatus.NOT_FOUND else str(error.detail)
     return answer(request, ProblemError(error.status_code, detail, headers=error.headers))
 
@@ -184,7 +192,10 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     found = error.errors()
     if all(is_cursor(one) for one in found):
         return answer(request, bad_cursor())
-    faults = [FaultShape(pointer=place(one["loc"]), detail=said(one)) for one in found]
+    faults = [
+        FaultShape(pointer=place(one["loc"]), detail=said(one) + meant(request, one))
+        for one in found
+    ]
     unreadable = any(one["type"] == "json_invalid" for one in found)
     told = "; ".join(f"{one.pointer}: {one.detail}" for one in faults[:3])
     problem = ProblemError(400 if unreadable else 422, told, errors=faults[:MOST_FAULTS])
@@ -214,7 +225,15 @@ def said(fault: Mapping[str, Any]) -> str:
         case "extra_forbidden":
             return "is not known here"
         case "missing":
-            return "is missing"
+            return "the body is missing" if fault["loc"] == ("body",) else "is missing"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "must be a whole number"
+        case "float_parsing" | "float_type":
+            return "must be a number"
+        case "bool_parsing" | "bool_type":
+            return "must be true or false"
+        case "string_type":
+            return "must be text"
         case "json_invalid":
             return "the body is no JSON"
         case "model_attributes_type":
@@ -223,3 +242,30 @@ def said(fault: Mapping[str, Any]) -> str:
             return TOLD[fault["ctx"]["pattern"]]
     message = str(fault["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
+
+
+def meant(request: Request, fault: Mapping[str, Any]) -> str:
+    """Of a name that is not known: the nearest one that is, or all of them; else nothing."""
+    where, *inside = fault["loc"]
+    route = request.scope.get("route")
+    if fault["type"] != "extra_forbidden" or not isinstance(route, APIRoute):
+        return ""
+    known = sorted(known_names(route.dependant, where == "body", tuple(inside[:-1])))
+    found = near(str(inside[-1]), known)
+    if found:
+        return f"; {found[0].lower()}{found[1:]}"
+    return f"; known are {', '.join(known)}" if known else "; there are none"
+
+
+def known_names(asked: Dependant, in_body: bool, inside: tuple[int | str, ...]) -> set[str]:
+    """The parameters of an endpoint, or the members of its body at a place."""
+    names: set[str] = set()
+    for one in asked.body_params if in_body else asked.query_params:
+        shape = one.field_info.annotation
+        if isinstance(shape, type) and issubclass(shape, BaseModel):
+            names |= set(known_keys(shape, inside))
+        else:
+            names.add(one.alias)
+    for inner in () if in_body else asked.dependencies:
+        names |= known_names(inner, in_body, inside)
+    return names

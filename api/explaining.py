@@ -1,8 +1,11 @@
 """`plimsoll explain`: why the rules on a series fire, or why not, gate by gate."""
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -11,7 +14,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from api.acting import AskError, Config, Json, Url, ask, say
+from api.acting import AskError, Config, Json, Url, asked, body_of, say
+from api.house import House
 from api.moments import milliseconds, parse
 from api.settings import Settings, load
 from api.standby import StandbyError, is_running, opened
@@ -28,6 +32,7 @@ out, err = (
 )
 BY_ID = re.compile(r"([a-z][a-z0-9_]*)/([0-9a-f]{12})")
 MOST_NEAR = 5
+NOT_FOUND = 404
 MARKS = {
     Result.PASSED: "passed",
     Result.REFUSED: "REFUSED",
@@ -35,6 +40,14 @@ MARKS = {
     Result.ABSTAINED: "abstained",
     Result.NOT_REACHED: "not reached",
 }
+
+
+Known = Mapping[str, Collection[Labels]]
+"""Every series of every signal."""
+
+
+class NotThereError(AskError):
+    """Nothing is called so; whoever knows what there is adds what is called alike."""
 
 
 def wanted(text: str) -> tuple[str, str | None, Selector | None]:
@@ -45,7 +58,7 @@ def wanted(text: str) -> tuple[str, str | None, Selector | None]:
     try:
         selector = Selector.parse(text)
     except ValueError:
-        raise AskError(
+        raise NotThereError(
             f'{text!r} is no series: write api_p95{{target="shop"}} or api_p95/0123456789ab'
         ) from None
     return selector.metric, None, selector
@@ -60,9 +73,9 @@ def chosen(known: dict[str, Labels], id_: str | None, selector: Selector | None,
     if len(mine) == 1:
         return mine[0]
     if not mine:
-        raise AskError(f"there is no series {text}; its signal has {len(known)}")
-    near = ", ".join(str(known[one].as_dict()) for one in mine[:MOST_NEAR])
-    raise AskError(f"{text} means {len(mine)} series, such as {near}: name more labels")
+        raise NotThereError(f"there is no series {text}; its signal has {len(known)}")
+    near = [written(selector.metric, known[one]) for one in mine[:MOST_NEAR]]
+    raise AskError(f"{text} means {len(mine)} series: name more labels, as in{below(near)}")
 
 
 def fits(selector: Selector, labels: Labels) -> bool:
@@ -70,47 +83,116 @@ def fits(selector: Selector, labels: Labels) -> bool:
     return selector.matches(labels.plus(**{NAME: selector.metric}))
 
 
-def explained(settings: Settings, text: str, at: datetime | None, url: str | None) -> WhyShape:
-    """Asked of the Plimsoll that runs, or worked out on its files where none does."""
-    name, id_, selector = wanted(text)
-    if url is not None or is_running(settings):
-        return remote(url or settings.server.url, name, id_, selector, text, at)
-    with opened(settings) as house:
-        signal = house.detector.definitions.signals.get(name)
-        if signal is None:
-            raise AskError(f"there is no signal {name!r}: `plimsoll signals` lists them")
-        known = known_series(house, name)
-        labels = known.get(chosen(known, id_, selector, text))
-        if labels is None:
-            raise AskError(f"there is no series {text}")
-        with house.state.reading() as session:
-            newest_ms = house.book.progress_ms(session, TICK) or milliseconds(house.now())
-        at_ms = newest_ms if at is None else min(milliseconds(at), newest_ms)
-        return why_of(house, signal, labels, at_ms)
+def written(signal: str, labels: Labels) -> str:
+    """A series as the command takes it."""
+    return str(labels.plus(**{NAME: signal}))
 
 
-def remote(
-    url: str,
-    name: str,
-    id_: str | None,
-    selector: Selector | None,
-    text: str,
-    at: datetime | None,
+def below(lines: Collection[str]) -> str:
+    """Lines below a message."""
+    return "".join(f"\n  {one}" for one in lines)
+
+
+def alike(text: str, known: Known) -> list[str]:
+    """What may have been meant: series with such a value, else signals and series called alike."""
+    every = {written(name, one): one for name, mine in known.items() for one in mine}
+    said = text.strip().casefold()
+    holding = [one for one, labels in every.items() if said in {v.casefold() for _, v in labels}]
+    if holding:
+        return holding[:MOST_NEAR]
+    name = named(text)
+    if name in known:
+        mine = [written(name, one) for one in known[name]]
+        return difflib.get_close_matches(text, mine, MOST_NEAR, cutoff=0.0)
+    return difflib.get_close_matches(name, known, MOST_NEAR)
+
+
+def named(text: str) -> str:
+    """The signal of what was meant to be a series."""
+    return re.split(r"[{/\s]", text.strip(), maxsplit=1)[0]
+
+
+def hint(text: str, known: Known) -> str:
+    """What may have been meant, or where everything is listed; the end of a message."""
+    near, name = alike(text, known), named(text)
+    if near:
+        return f"; nearest:{below(near)}"
+    return f"; {name} has no series yet" if name in known else "; `plimsoll signals` lists all"
+
+
+def explained(
+    settings: Settings, text: str, at: datetime | None, config: Path | None, url: str | None
 ) -> WhyShape:
-    """What a running Plimsoll answers."""
-    path = f"/signals/{quote(name)}"
-    if id_ is None and selector is not None:
-        body = ask(None, url, "GET", path)
-        known = {one["id"]: Labels.of(one["labels"]) for one in body["series"]}
-        # A silent series is not listed, and yet has an id that follows from its labels.
-        silent = not any(fits(selector, one) for one in known.values())
-        id_ = series_id(exactly(selector)) if silent else chosen(known, None, selector, text)
-    more: dict[str, Any] = {} if at is None else {"params": {"at": at.isoformat()}}
-    body = ask(None, url, "GET", f"{path}/series/{id_}/explain", **more)
-    try:
-        return WhyShape.model_validate(body)
-    except ValidationError:
-        raise AskError(f"{url} answered, but not as this Plimsoll does") from None
+    """Asked of the Plimsoll that runs, or worked out on its files where none does."""
+    if url is not None or is_running(settings):
+        there = There(config, url)
+        try:
+            return there.explained(text, at)
+        except NotThereError as error:
+            raise AskError(f"{error}{hint(text, there.known())}") from None
+    with opened(settings) as house:
+        try:
+            return here(house, text, at)
+        except NotThereError as error:
+            names = house.detector.definitions.signals
+            known = {name: list(known_series(house, name).values()) for name in names}
+            raise AskError(f"{error}{hint(text, known)}") from None
+
+
+def here(house: House, text: str, at: datetime | None) -> WhyShape:
+    """What the files of a stopped Plimsoll say."""
+    name, id_, selector = wanted(text)
+    signal = house.detector.definitions.signals.get(name)
+    if signal is None:
+        raise NotThereError(f"there is no signal {name!r}")
+    known = known_series(house, name)
+    labels = known.get(chosen(known, id_, selector, text))
+    if labels is None:
+        raise NotThereError(f"there is no series {text}")
+    with house.state.reading() as session:
+        newest_ms = house.book.progress_ms(session, TICK) or milliseconds(house.now())
+    at_ms = newest_ms if at is None else min(milliseconds(at), newest_ms)
+    return why_of(house, signal, labels, at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """A Plimsoll that runs: that of a configuration, or at an address."""
+
+    config: Path | None
+    url: str | None
+
+    def explained(self, text: str, at: datetime | None) -> WhyShape:
+        """What it answers."""
+        name, id_, selector = wanted(text)
+        path = f"/signals/{quote(name)}"
+        if id_ is None and selector is not None:
+            body = self.get(path, f"there is no signal {name!r}")
+            known = {one["id"]: Labels.of(one["labels"]) for one in body["series"]}
+            # A silent series is not listed, and yet has an id that follows from its labels.
+            silent = not any(fits(selector, one) for one in known.values())
+            id_ = series_id(exactly(selector)) if silent else chosen(known, None, selector, text)
+        more: dict[str, Any] = {} if at is None else {"params": {"at": at.isoformat()}}
+        body = self.get(f"{path}/series/{id_}/explain", f"there is no series {text}", **more)
+        try:
+            return WhyShape.model_validate(body)
+        except ValidationError:
+            raise AskError(
+                "what answered is not as this Plimsoll: are both of a version?"
+            ) from None
+
+    def get(self, path: str, missing: str, **more: Any) -> Any:
+        """What stands at a path; a `NotThereError` with these words when nothing does."""
+        address, answer = asked(self.config, self.url, "GET", path, **more)
+        body = None if answer.status_code == NOT_FOUND else body_of(address, answer)
+        if body is None:
+            raise NotThereError(missing)
+        return body
+
+    def known(self) -> Known:
+        """What it knows; series that are silent are not among them."""
+        items = body_of(*asked(self.config, self.url, "GET", "/signals"))["items"]
+        return {one["name"]: [Labels.of(each["labels"]) for each in one["series"]] for one in items}
 
 
 def exactly(selector: Selector) -> Labels:
@@ -140,7 +222,7 @@ def command(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--at") from None
     try:
-        found = explained(settings, series, moment, url)
+        found = explained(settings, series, moment, config, url)
     except (AskError, StandbyError) as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(1) from None

@@ -30,6 +30,14 @@ HINTS = {
     "dict_type": ("must hold keys with values", "Write its keys below it, indented."),
     "list_type": ("must be a list", "Write each entry on a line of its own that begins with `- `."),
     "tuple_type": ("must be a list", "Write it like [target, route]."),
+    "int_parsing": ("must be a whole number", ""),
+    "int_type": ("must be a whole number", ""),
+    "int_from_float": ("must be a whole number", ""),
+    "float_parsing": ("must be a number", ""),
+    "float_type": ("must be a number", ""),
+    "bool_parsing": ("must be true or false", ""),
+    "bool_type": ("must be true or false", ""),
+    "string_type": ("must be text", "Put it in quotes, if YAML takes it for something else."),
     "path_not_file": ("there is no such file", "Check the path and who may read it."),
 }
 
@@ -94,9 +102,14 @@ def known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """What may have been meant; empty where nothing is called alike."""
+    found = difflib.get_close_matches(name, sorted(known), 1)
+    return f"Did you mean {found[0]}?" if found else ""
+
+
 def unknown(document: Document, path: tuple[str, ...], known: Iterable[str]) -> Fault:
     """The fault of a key that nobody reads."""
     names = sorted(set(known) - {path[-1]})
-    near = difflib.get_close_matches(path[-1], names, 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}."
+    hint = near(path[-1], names) or f"Known here: {', '.join(names)}."
     return Fault(".".join(path), "is no known key", hint, document.line(path))

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from api.acting import Config, Json, Url, run
-from api.columns import Column, Item, measured, plain, said
+from api.columns import Column, Item, measured, moment, plain, said
 from api.database_commands import show
+from detector.judgement import Verdict
 from detector.units import Unit, text
 
 Limit = Annotated[int, typer.Option(min=1, max=200, help="At most so many.")]
@@ -25,12 +26,20 @@ def p75(one: Item) -> str:
 def figures(one: Item) -> str:
     """How a cache, a machine or a process stands: each signal and figure with its value."""
     judged = [
-        f"{signal['title']} {series['value_text']}"
+        f"{signal['title']}{within(one, signal, series)} {series['value_text']}"
         + (f" ({series['change']})" if series["change"] else "")
         for signal in one["signals"]
         for series in signal["series"]
     ]
     return ", ".join([*judged, *(f"{each['title']} {each['text']}" for each in one["figures"])])
+
+
+def within(one: Item, signal: Item, series: Item) -> str:
+    """Which part of a target a series is of, such as a disk; empty where it has only one."""
+    if len(signal["series"]) < 2:
+        return ""
+    told = [word for word in series["name"].split() if word not in ("of", one["target"])]
+    return f" ({' '.join(told)})" if told else ""
 
 
 TARGETS: Sequence[Column] = (
@@ -40,11 +49,11 @@ TARGETS: Sequence[Column] = (
     plain("samples"),
     plain("dropped"),
     measured("duration_seconds", Unit.SECONDS, "took"),
-    plain("last_success"),
+    moment("last_success"),
     ("how it is", lambda one: said(one["text"])),
 )
 EVENTS: Sequence[Column] = (
-    plain("at"),
+    moment("at"),
     ("of", lambda one: said(one["regression_id"] or one["incident_id"])),
     plain("step"),
     plain("actor"),
@@ -52,7 +61,7 @@ EVENTS: Sequence[Column] = (
     plain("reason"),
 )
 JUDGEMENTS: Sequence[Column] = (
-    plain("at"),
+    moment("at"),
     plain("verdict"),
     plain("reason"),
     plain("rule"),
@@ -60,7 +69,7 @@ JUDGEMENTS: Sequence[Column] = (
     ("what", lambda one: said(one["text"])),
 )
 DEPLOYMENTS: Sequence[Column] = (
-    plain("at"),
+    moment("at"),
     plain("service"),
     plain("version"),
     plain("environment"),
@@ -84,7 +93,7 @@ STANDING: Sequence[Column] = (
     ("figures", figures),
 )
 CHANGES: Sequence[Column] = (
-    plain("at"),
+    moment("at"),
     plain("actor"),
     plain("method"),
     plain("status"),
@@ -122,9 +131,7 @@ def events(
 
 
 def judgements(
-    verdict: Annotated[
-        str, typer.Option(help="Only these: unknown, steady, rejected or regressed.")
-    ] = "",
+    verdict: Annotated[str, typer.Option(help=f"Only these: {', '.join(Verdict)}.")] = "",
     reason: Annotated[str, typer.Option(help="Only for this reason, such as min_delta.")] = "",
     rule: Annotated[str, typer.Option(help="Only of this rule.")] = "",
     signal: Annotated[str, typer.Option(help="Only of this signal.")] = "",

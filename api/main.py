@@ -22,7 +22,7 @@ from api.grafana import dashboards_app, rules_app
 from api.incident_commands import commands as incidents_app
 from api.moments import milliseconds
 from api.progress import bar
-from api.settings import FILE, Settings, SettingsError, load
+from api.settings import FILE, Settings, SettingsError, chosen, load
 from api.setup import commands as setup_app
 from api.slack import commands as slack_app
 from api.summary_command import command as summary
@@ -40,25 +40,31 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+# Parts of the list of commands; what runs Plimsoll stands above them, in none.
+LOOK, WHY = "Look at a running Plimsoll", "Why it is so, and what would be"
+TOLD, BESIDE = "Who is told", "For Grafana, Prometheus, browsers and databases"
+
 deployments_app = typer.Typer(help="Deployments, as CI reports them.", no_args_is_help=True)
-app.add_typer(beacon_app, name="beacon")
-app.add_typer(dashboards_app, name="dashboards")
-app.add_typer(rules_app, name="rules")
 signals_app = typer.Typer(invoke_without_command=True)
-app.add_typer(databases_app, name="databases")
+app.add_typer(databases_app, name="databases", rich_help_panel=LOOK)
 app.add_typer(deployments_app, name="deployments")
-app.add_typer(regressions_app, name="regressions")
-app.add_typer(routes_app, name="routes")
-app.add_typer(silencing.silences, name="silences")
-app.add_typer(silencing.maintenance, name="maintenance")
-app.add_typer(silencing.notifications, name="notifications")
-app.add_typer(slack_app, name="slack")
-app.add_typer(signals_app, name="signals")
-app.add_typer(setup_app, name="setup")
-app.add_typer(incidents_app, name="incidents")
+app.add_typer(regressions_app, name="regressions", rich_help_panel=LOOK)
+app.add_typer(routes_app, name="routes", rich_help_panel=TOLD)
+app.add_typer(silencing.silences, name="silences", rich_help_panel=TOLD)
+app.add_typer(silencing.maintenance, name="maintenance", rich_help_panel=TOLD)
+app.add_typer(silencing.notifications, name="notifications", rich_help_panel=TOLD)
+app.add_typer(slack_app, name="slack", rich_help_panel=TOLD)
+app.add_typer(signals_app, name="signals", rich_help_panel=WHY)
+app.add_typer(beacon_app, name="beacon", rich_help_panel=BESIDE)
+app.add_typer(dashboards_app, name="dashboards", rich_help_panel=BESIDE)
+app.add_typer(rules_app, name="rules", rich_help_panel=BESIDE)
+app.add_typer(setup_app, name="setup", rich_help_panel=BESIDE)
+app.add_typer(incidents_app, name="incidents", rich_help_panel=LOOK)
 app.add_typer(token_app, name="token")
 
-app.command("summary", epilog="Example: [bold]plimsoll summary --json[/]")(summary)
+app.command("summary", epilog="Example: [bold]plimsoll summary --json[/]", rich_help_panel=LOOK)(
+    summary
+)
 for listed, example in (
     (listing.targets, "plimsoll targets"),
     (listing.events, "plimsoll events --step opened"),
@@ -68,19 +74,23 @@ for listed, example in (
     (listing.resources, "plimsoll resources"),
     (listing.audit, "plimsoll audit --limit 10"),
 ):
-    app.command(epilog=f"Example: [bold]{example}[/]")(listed)
+    app.command(epilog=f"Example: [bold]{example}[/]", rich_help_panel=LOOK)(listed)
 deployments_app.command("list", epilog="Example: [bold]plimsoll deployments list[/]")(
     listing.deployments
 )
-app.command("replay", epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]")(
-    replaying.command
-)
-app.command("collect", epilog="Example: [bold]plimsoll collect sessions --once[/]")(
-    collecting.command
-)
-app.command("explain", epilog="Example: [bold]plimsoll explain 'api_p95{target=\"shop\"}'[/]")(
-    explaining.command
-)
+app.command(
+    "replay",
+    epilog="Example: [bold]plimsoll replay --days 30 --rule draft.yaml[/]",
+    rich_help_panel=WHY,
+)(replaying.command)
+app.command(
+    "collect", epilog="Example: [bold]plimsoll collect sessions --once[/]", rich_help_panel=WHY
+)(collecting.command)
+app.command(
+    "explain",
+    epilog="Example: [bold]plimsoll explain 'api_p95{target=\"shop\"}'[/]",
+    rich_help_panel=WHY,
+)(explaining.command)
 
 out, err = (
     Console(highlight=False, soft_wrap=True),
@@ -155,7 +165,7 @@ def run(
 
     settings = load(config)
     speak(verbose=verbose)
-    out.print(f"Plimsoll {installed_version('plimsoll')}, data in {settings.storage.directory}/")
+    out.print(escape(started(config, settings)))
 
     async def meanwhile(house: "House") -> None:
         greet(house.settings)
@@ -165,6 +175,16 @@ def run(
 
     run_until_stopped(settings, meanwhile)
     out.print("stopped")
+
+
+def started(config: Path | None, settings: Settings) -> str:
+    """Which version runs, as which file says, and where its data is; whole paths, since a script
+    may have changed the folder.
+    """
+    file = chosen(config)
+    says = f"there is no {FILE.absolute()}: the defaults hold" if file is None else file.absolute()
+    data = settings.storage.directory.absolute()
+    return f"Plimsoll {installed_version('plimsoll')} ({says}), data in {data}/"
 
 
 async def follow(house: "House") -> None:
@@ -235,13 +255,13 @@ def check(config: Config = None) -> None:
     """Check the configuration: every fault at once, with its line, its reason and a hint."""
     settings = load(config)
     definitions = settings.definitions
-    name = config or (FILE if FILE.exists() else "the defaults")
-    count = len(list(settings.collector.watched()))
+    name = chosen(config) or "the defaults"
+    count, told = len(list(settings.collector.watched())), settings.alerts.receiver_names
     out.print(
         f"[bold green]ok:[/] {name}: {count} target{'s' * (count != 1)}, "
         f"{len(definitions.signals)} signals, "
         f"{len([rule for rule in definitions.rules.values() if rule.enabled])} rules, "
-        f"Slack {'configured' if settings.alerts.slack else 'not configured'}"
+        + (f"told: {escape(', '.join(told))}" if told else "nobody is told")
         + (f", source {escape(source.url)}" if (source := settings.storage.prometheus) else "")
     )
 

@@ -1,6 +1,5 @@
 """The configuration as a whole: the rooms' sections, checked together, all faults at once."""
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from alerts.config import AlertsConfig
 from api.config import ServerConfig
 from api.document import Document, Fault, read
-from api.faults import FORMS, at, fault, unknown
+from api.faults import FORMS, at, fault, near, unknown
 from api.needs import need_faults, needs
 from collector.config import CollectorConfig
 from dashboards.config import DashboardsConfig
@@ -80,27 +79,36 @@ class SettingsError(Exception):
         )
 
 
+def chosen(path: Path | None) -> Path | None:
+    """The file that is read: the one that is named, else `plimsoll.yaml` of the working directory.
+
+    None where the defaults hold, because neither is there.
+    """
+    return path or (FILE if FILE.exists() else None)
+
+
 def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of a file, or the defaults when there is none; `SettingsError` for faults.
 
     Without a path `plimsoll.yaml` in the working directory is read if it is there.
     """
-    chosen = path or (FILE if FILE.exists() else None)
-    if chosen is None:
+    file = chosen(path)
+    if file is None:
         return build(Document())
     try:
-        text = chosen.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise SettingsError(chosen, [Fault("", "is not UTF-8 text", "Save it as UTF-8.")]) from None
+        raise SettingsError(file, [Fault("", "is not UTF-8 text", "Save it as UTF-8.")]) from None
     except OSError as error:
         hint = "Give the right path with --config, or leave it out to run with the defaults."
+        where = f" (looked for as {file.absolute()})" if not file.is_absolute() else ""
         raise SettingsError(
-            chosen, [Fault("", f"cannot be read: {error.strerror}", hint)]
+            file, [Fault("", f"cannot be read: {error.strerror}{where}", hint)]
         ) from None
     try:
         return build(read(text, os.environ if environment is None else environment))
     except SettingsError as error:
-        raise SettingsError(chosen, error.faults) from None
+        raise SettingsError(file, error.faults) from None
 
 
 def build(document: Document) -> Settings:
@@ -259,8 +267,7 @@ def unfit_uses(
             reason = f"{wanted} is a {used.form.form}, and what {when} is a signal of form {form}"
             yield Fault(".".join(path), reason, "Name another one.", document.line(path))
         elif used is None and wanted not in document.data.get("signals", {}):
-            near = difflib.get_close_matches(wanted, signals, 1)
-            hint = f"Did you mean {near[0]}?" if near else "plimsoll signals lists them."
+            hint = near(wanted, signals) or "plimsoll signals lists them."
             reason = f"there is no signal {wanted!r}"
             yield Fault(".".join(path), reason, hint, document.line(path))
 
@@ -275,8 +282,7 @@ def unfit_rules(
         if signal is None:
             faulty = rule.signal in document.data.get("signals", {})
             if not faulty:
-                near = difflib.get_close_matches(rule.signal, signals, 1)
-                hint = f"Did you mean {near[0]}?" if near else "plimsoll signals lists them."
+                hint = near(rule.signal, signals) or "plimsoll signals lists them."
                 key = ".".join((*path, "signal"))
                 line = document.line((*path, "signal"))
                 yield Fault(key, f"there is no signal {rule.signal!r}", hint, line)

@@ -1,12 +1,15 @@
 """`plimsoll silences`, `maintenance` and `notifications`: of a running Plimsoll, over REST."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from api.acting import By, Config, Json, Url, run, safe, say
+from api.columns import timed
+from api.settings import FILE
 
 silences = typer.Typer(help="Who is not to be told, until when, and why.", no_args_is_help=True)
 maintenance = typer.Typer(
@@ -45,7 +48,8 @@ def list_(
 
 def line(one: dict[str, Any]) -> str:
     """A silence in one line."""
-    when = f"until {one['ends_at']}" if one["state"] != "pending" else f"from {one['starts_at']}"
+    until, since = timed(one["ends_at"]), timed(one["starts_at"])
+    when = f"until {until}" if one["state"] != "pending" else f"from {since}"
     conditions = ", ".join(one["matchers"])
     told = f"{one['id']}  {one['kind']:<11} {one['state']:<8} {when}  {conditions}"
     return f"{told}  {one['created_by']}: {one['comment']}"
@@ -59,11 +63,15 @@ def create(
     lasting: Lasting,
     by: By,
     comment: Annotated[str, typer.Option("--comment", "-c", help="Why.")],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help=f"Configuration; {FILE} is read when it is there."),
+    ] = None,
     url: Url = None,
 ) -> None:
     """Silence alerts from now on."""
     posted = {"matchers": matchers, "for": lasting, "created_by": by, "comment": comment}
-    say([line(run(None, url, "POST", "/silences", json=posted))])
+    say([line(run(config, url, "POST", "/silences", json=posted))])
 
 
 @silences.command(epilog="Example: [bold]plimsoll silences expire sil_0123456789abcdef[/]")
@@ -127,5 +135,5 @@ def listed(items: list[dict[str, Any]]) -> Iterator[str]:
     for one in items:
         became = f", {one['delivery']}" if one["delivery"] else ""
         error = f" ({one['error']})" if one["error"] else ""
-        told = f"{one['at']}  {one['incident_id']} v{one['version']}  {one['receiver']:<14}"
+        told = f"{timed(one['at'])}  {one['incident_id']} v{one['version']}  {one['receiver']:<14}"
         yield f"{told} {one['action']}: {one['reason']}{became}{error}"

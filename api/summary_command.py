@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from api.acting import Config, Json, Url, out, run, say
+from api.columns import timed
 from detector.units import Unit, duration, text
 
 
@@ -29,7 +30,7 @@ def lines(body: Mapping[str, Any]) -> Iterator[str]:
         body[name] for name in ("open", "requests", "database", "targets")
     )
     down = f" ({', '.join(targets['down_names'])})" if targets["down_names"] else ""
-    judged = (body["judged_at"] or "never")[:16].replace("T", " ")
+    judged = timed(body["judged_at"]) if body["judged_at"] else "never"
     yield row(
         "plimsoll", f"{body['version']}, up {duration(body['uptime_seconds'])}; judged {judged}"
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api import words
 from api.document import Document, Fault, read
 from api.faults import fault as found_fault
-from api.faults import unknown
+from api.faults import near, unknown
 from api.house import House
 from api.letters import LINES, PLAIN
 from api.moments import at, maybe_at, milliseconds
@@ -318,7 +318,7 @@ def chosen(definitions: Definitions, asked: ReplayPosted) -> dict[str, Rule]:
     """The rules that are asked for; a `SettingsError` names what there is none of."""
     own = drafts(asked, definitions)
     faults = [
-        Fault(key, f"there is no {what} {name!r}")
+        Fault(key, f"there is no {what} {name!r}", near(name, known))
         for key, what, names, known in (
             ("signals", "signal", asked.signals, definitions.signals),
             ("rule_names", "rule", asked.rule_names, {**definitions.rules, **(own or {})}),

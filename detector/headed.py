@@ -18,7 +18,7 @@ from detector.finding import Finding
 from detector.incident_tables import FindingRow, origin_of
 from detector.paging import PLACE, read, written
 from detector.regression import Phase, Severity, is_muted
-from detector.tables import IncidentRow, RegressionRow, columns
+from detector.tables import WORDS, IncidentRow, RegressionRow, columns
 from storage.series import Labels
 from storage.state import document
 from storage.views import Reader, plain
@@ -38,10 +38,11 @@ CONDITIONS: dict[str, ColumnElement[bool]] = {
 }
 OWN = ("opened_ms", "id", "phase", "severity", "resolved_ms")
 FOUND = ("merged_into", "storm")
+HEAD = len((*OWN, "labels", *FOUND, "origin"))
+"""Columns of a row that are of the incident; behind them stand those of one of its regressions."""
 MEMBER = ("id", "incident_id", "title", "signal", "unit", "severity", "phase", "worst", "threshold",
           "baseline")  # fmt: skip
-PHASES = {str(one): one for one in Phase}
-SEVERITIES = {str(one): one for one in Severity}
+PHASES, SEVERITIES = WORDS["phase"], WORDS["severity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,10 @@ def statement(given: tuple[str, ...]) -> Select[Any]:
 
 def headed(rows: Sequence[Any]) -> Headed:
     """What the rows of one incident say."""
-    opened_ms, id_, phase, severity, resolved_ms, labels, merged_into, storm, origin = rows[0][:9]
+    opened_ms, id_, phase, severity, resolved_ms, labels, merged_into, storm, origin = rows[0][
+        :HEAD
+    ]
+    of_regressions = [row[HEAD:] for row in rows]
     finding = Finding()
     if origin is not None:
         finding = Finding(
@@ -163,7 +167,7 @@ def headed(rows: Sequence[Any]) -> Headed:
         severity=SEVERITIES[severity],
         opened_ms=opened_ms,
         resolved_ms=resolved_ms,
-        regressions=[member(row[9:]) for row in rows if row[9] is not None],
+        regressions=[member(one) for one in of_regressions if one[0] is not None],
         finding=finding,
     )
 

@@ -19,7 +19,7 @@ from detector.exclusion import BySignal
 from detector.incidents import batched
 from detector.meters import DetectorMeters
 from detector.regression import Kind, Lasting, Phase, Regression, freezes, times
-from detector.tables import RegressionRow, TransitionRow
+from detector.tables import WORDS, RegressionRow, TransitionRow
 from storage.series import Labels
 
 MOST_NEW = 2_000
@@ -29,8 +29,7 @@ MOST_KEPT = 100_000
 COLUMNS = ("id", "signal", "labels", "kind", "phase", "began_lo_ms", "resolved_ms", "earlier",
            "accepted_from_ms")  # fmt: skip
 DOCUMENTS = ("labels", "earlier")
-KINDS = {str(one): one for one in Kind}
-PHASES = {str(one): one for one in Phase}
+KINDS, PHASES = WORDS["kind"], WORDS["phase"]
 NEWEST = sqlalchemy.text("SELECT max(id) FROM transition")
 
 

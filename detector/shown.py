@@ -15,16 +15,16 @@ from sqlalchemy import Select, Subquery
 from detector.finding import Correlation, proven
 from detector.incident_tables import FindingRow, correlation
 from detector.paging import Query, found, ordered
-from detector.regression import Deployment, Kind, Phase, Regression, Severity, Tag
+from detector.regression import Deployment, Regression, Tag
 from detector.tables import (
     DEPLOYED,
+    WORDS,
     DeploymentRow,
     IncidentRow,
     RegressionRow,
     columns,
     deployment_of,
 )
-from detector.units import Unit
 from storage.series import Labels
 from storage.state import document
 from storage.views import Reader, plain
@@ -110,11 +110,6 @@ def shown(row: Any) -> Shown:
     return Shown(regression, Fit(deployment, opened_ms, probable))
 
 
-# A member by its value: to call the class for it takes five times as long.
-WORDS: dict[str, dict[str, Any]] = {
-    name: {str(one): one for one in known}
-    for name, known in (("kind", Kind), ("unit", Unit), ("severity", Severity), ("phase", Phase))
-}
 LABELS = msgspec.json.Decoder(dict[str, str])
 TOLD = msgspec.json.Decoder(Told)
 

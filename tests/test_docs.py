@@ -397,6 +397,9 @@ def shown_commands() -> Iterator[Any]:
                 yield pytest.param(words, id=f"{named(page)}: {line.strip()}")
 
 
+OF_THE_PROGRAM = {"-h", "--help", "--version"}
+
+
 @pytest.mark.parametrize("words", list(shown_commands()))
 def test_every_command_that_is_shown_exists(words: list[str]) -> None:
     program, *arguments = words
@@ -409,7 +412,8 @@ def test_every_command_that_is_shown_exists(words: list[str]) -> None:
         return
     if program == "./scripts/run":
         assert (ROOT / "scripts/run").is_file()
-        arguments = arguments if arguments and arguments[0][0] != "-" else ["run", *arguments]
+        of_run = not arguments or (arguments[0][0] == "-" and arguments[0] not in OF_THE_PROGRAM)
+        arguments = ["run", *arguments] if of_run else arguments
     command: Any = typer.main.get_command(commands)
     while hasattr(command, "commands") and arguments and not arguments[0].startswith("-"):
         assert arguments[0] in command.commands, arguments

@@ -18,20 +18,13 @@ from api.incident_shapes import heading
 from api.moments import milliseconds
 from api.pages.render import render
 from api.rooms import Asked, Rooms
-from api.routes.notifications import IN_WORDS, NotificationShape, before
+from api.routes.notifications import DECIDED, NotificationShape, before, beside_decision
 from detector.paging import written
 from detector.tables import IncidentRow
 
 routes = APIRouter(include_in_schema=False)
 
 MOST_ROWS = 50
-# What can be decided; the other actions are steps of delivering. Whether a message arrived stands
-# beside it: a decision to tell is no delivery.
-DECIDED = {
-    Action.POST: "new message",
-    Action.UPDATE: "edit",
-    Action.NOTHING: "not told",
-}
 
 
 class AlertsAsked(Asked):
@@ -78,7 +71,7 @@ def alerts(house: Rooms, asked: Annotated[AlertsAsked, Query()]) -> Response:
             "receivers": receivers(house),
             "silences": len(in_force),
             "has_tree": house.alerts.tree is not None,
-            "reasons": {one: plainly(words) for one, words in IN_WORDS.items()},
+            "reasons": beside_decision(),
             "decided": DECIDED,
             "choices": {
                 "receiver": {name: name for name in house.settings.alerts.receiver_names},
@@ -104,9 +97,3 @@ def about(house: House, session: Session, ids: Collection[str]) -> dict[str, Abo
             told = f"{one.title}: {one.labels.get('subject')}"
             found[id_] = About(told, f"/troubles/{quote(id_, safe='')}")
     return found
-
-
-def plainly(words: str) -> str:
-    """A reason beside its decision, which says already whether something is sent."""
-    told = words.removeprefix("Sent: ").removeprefix("Not sent: ").replace("`", "")
-    return told[:1].upper() + told[1:]

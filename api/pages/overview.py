@@ -1,5 +1,7 @@
 """The first page: what has regressed, how every signal stands, whether collection works."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 from urllib.parse import quote
@@ -17,15 +19,18 @@ from api.routes.targets import TargetShape
 from api.shapes import RegressionShape
 from api.signal_shapes import SeriesShape, SignalShape
 from api.standing import Series, Standing, all_standing
-from api.told import lately_better, lately_resolved, open_now, suspected_now
+from api.told import Told, lately_better, lately_resolved, open_now, suspected_now
 from collector.run import TargetState
 from detector.baseline import DAYS, DAYS_NEEDED
 from detector.run import TICK
 from storage.duration import written
+from storage.series import Labels
 
 routes = APIRouter(include_in_schema=False)
 
 MOST_ROWS = 6
+MOST_PANELS = 10
+"""Signals of one kind that all have a panel."""
 RESOLVED_WITHIN = timedelta(days=7)
 
 
@@ -54,7 +59,8 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
     return render(
         "overview.html",
         {
-            "open": [(RegressionShape.of(one), of_regression(one.regression)) for one in open_],
+            "open": cards(open_),
+            "open_count": len(open_),
             "resolved": [RegressionShape.of(one) for one in resolved],
             "better": [RegressionShape.of(one) for one in better],
             "suspected": [RegressionShape.of(one) for one in suspected],
@@ -80,15 +86,73 @@ def overview(house: Rooms, known: Targets, asked: Annotated[OverviewAsked, Query
     )
 
 
-def sections(stands: list[Standing]) -> list[tuple[str, list[dict[str, object]]]]:
-    """The signals with data by kind, in the order in which kinds are shown."""
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is open on one series: the one that is shown with its chart, and what else is."""
+
+    shown: RegressionShape
+    chart: Chart
+    also: list[RegressionShape]
+
+
+def cards(open_: Sequence[Told]) -> list[Card]:
+    """A card for each series, in the order of what is open.
+
+    Several rules look at the same change of one series; one picture of it is enough. It is that of
+    the worst, and of equals the first, so that a card stays when another rule finds the same.
+    """
+    by_series: dict[tuple[str, Labels], list[Told]] = {}
+    for one in open_:
+        by_series.setdefault((one.regression.signal, one.regression.labels), []).append(one)
+    return [
+        Card(
+            RegressionShape.of(first),
+            of_regression(first.regression),
+            [RegressionShape.of(one) for one in others],
+        )
+        for first, *others in (sorted(mine, key=prominence) for mine in by_series.values())
+    ]
+
+
+def prominence(one: Told) -> tuple[int, int, str]:
+    """The worst first, then what opened first."""
+    return -one.regression.severity.rank, one.regression.opened_ms, one.regression.id
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A signal that is only named, with how many series it has."""
+
+    name: str
+    title: str
+    count: int
+
+
+Section = tuple[str, list[dict[str, object]], list[Folded]]
+
+
+def sections(stands: list[Standing]) -> list[Section]:
+    """The signals with data by kind, in the order in which kinds are shown; panels and names."""
     kinds = [*KINDS, *sorted({one.signal.form.kind for one in stands} - KINDS.keys())]
-    found = []
+    pools = {one.signal.form.pool for one in stands}
+    found: list[Section] = []
     for kind in kinds:
-        mine = [panel(one) for one in stands if one.signal.form.kind == kind]
+        mine = [one for one in stands if one.signal.form.kind == kind]
+        folded = [one for one in mine if folds(one, len(mine), one.signal.name in pools)]
         if mine:
-            found.append((KINDS.get(kind, kind.replace("_", " ").capitalize()), mine))
+            title = KINDS.get(kind, kind.replace("_", " ").capitalize())
+            shown = [panel(one) for one in mine if one not in folded]
+            named = [Folded(s.signal.name, s.signal.title, len(s.series)) for s in folded]
+            found.append((title, shown, named))
     return found
+
+
+def folds(one: Standing, many: int, is_pool: bool) -> bool:
+    """Whether a signal is only named: of a kind with many, what is open on nothing and is judged
+    by no rule, or holds together series that stand here themselves.
+    """
+    is_open = any(each.open for each in one.series)
+    return many > MOST_PANELS and not is_open and (is_pool or not one.rules)
 
 
 def panel(one: Standing) -> dict[str, object]:

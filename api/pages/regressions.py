@@ -63,6 +63,7 @@ def history(house: Rooms, known: Targets, request: Request) -> Response:
             "filtered": bool(filters.keys() & choices.keys()),
             "first": f"/regressions?{urlencode(filters)}" if asked.cursor else None,
             "older": f"/regressions?{urlencode({**filters, 'cursor': cursor})}" if cursor else None,
+            "as_json": f"/api/v1/regressions?{urlencode(filters)}",
         },
     )
 

@@ -68,6 +68,22 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
+def coded(told: str) -> Markup:
+    """Words in which names stand between backticks, as terminals show them: here as code."""
+    parts = told.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is no pair
+        return escape(told)
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def count(number: float) -> str:
+    """How many, with its thousands apart."""
+    return f"{round(number):,}"
+
+
 def templates() -> Environment:
     """The environment of all pages: everything is escaped, a missing name is an error."""
     made = Environment(
@@ -82,6 +98,8 @@ def templates() -> Environment:
         "machine": machine,
         "plural": plural,
         "breakable": breakable,
+        "coded": coded,
+        "count": count,
         "unit": units.text,
         "duration": units.duration,
     }

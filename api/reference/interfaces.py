@@ -278,5 +278,6 @@ def parameter(one: Any) -> list[str]:
     elif type_ is bool:
         shown = code("on" if one.default else "off")
     else:
-        shown = "none" if one.default in (None, "") else code(one.default)
+        made_then = callable(one.default)  # told in the words of its help
+        shown = "none" if made_then or one.default in (None, "") else code(one.default)
     return [names, kind, shown, one.help or ""]

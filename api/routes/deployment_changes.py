@@ -111,7 +111,7 @@ def fitting(
     return {id_: sorted(fits, key=place_in_order) for id_, fits in found.items()}
 
 
-def place_in_order(fit: tuple[Regression, Match]) -> tuple[bool, int, int, str]:
-    """Open ones first, then the closest, then the earliest."""
+def place_in_order(fit: tuple[Regression, Match]) -> tuple[bool, int, int, int, str]:
+    """Open ones first, then the closest, then the worst, then the earliest."""
     one, match = fit
-    return not one.phase.holds, -match.rank, one.began_lo_ms, one.id
+    return not one.phase.holds, -match.rank, -one.severity.rank, one.began_lo_ms, one.id

@@ -26,7 +26,7 @@ class JudgementsAsked(Asked):
     rule: Name | None = Field(None, description="Name of a rule.")
     signal: Name | None = Field(None, description="Name of a signal.")
     series: Name | None = Field(None, description="Id of a series; with `signal`.")
-    verdict: Verdict | None = Field(None, description="unknown, steady, rejected or regressed.")
+    verdict: Verdict | None = Field(None, description="What the rule concluded.")
     reason: Reason | None = Field(None, description="Why it is unknown or rejected.")
     gate: Reason | None = Field(None, description="The same as `reason`, for rejected ones.")
     since: Moment | None = Field(None, description="At this time or later, RFC 3339.")

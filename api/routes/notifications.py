@@ -54,6 +54,22 @@ IN_WORDS = {
     Reason.OVER_BEFORE_TOLD: "Not sent: it was over before its group was told of it.",
     Reason.ACKNOWLEDGED_IN_TIME: "Not sent: escalating it is not needed.",
 }
+# What can be decided; the other actions are steps of delivering. Whether a message arrived stands
+# beside it: a decision to tell is no delivery.
+DECIDED = {
+    Action.POST: "new message",
+    Action.UPDATE: "edit",
+    Action.NOTHING: "not told",
+}
+
+
+def beside_decision() -> dict[Reason, str]:
+    """The reasons as they stand beside a decision, which says already whether something is sent."""
+    told = {
+        one: words.removeprefix("Sent: ").removeprefix("Not sent: ").replace("`", "")
+        for one, words in IN_WORDS.items()
+    }
+    return {one: words[:1].upper() + words[1:] for one, words in told.items()}
 
 
 class NotificationsAsked(Limited):

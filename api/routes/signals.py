@@ -182,7 +182,7 @@ def known_signal(house: Rooms, name: str) -> Signal:
     """A signal by its name; a 404 problem when there is none."""
     found = house.detector.definitions.signals.get(name)
     if found is None:
-        raise missing(f"signal {name}")
+        raise missing(f"signal {name}", name, house.detector.definitions.signals)
     return found
 
 

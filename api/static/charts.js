@@ -8,6 +8,8 @@ const DIGITS = 4; // more than a chart shows, and a reading of it says three
 const HEIGHTS = { small: 52, card: 84, medium: 150, large: 300 };
 const DAY_MS = 86_400_000;
 const LEAST_MS = 900_000; // a chart shows this much at least
+// Steps of an axis of bytes: 2 MiB, and not 1.91.
+const BINARY = Array.from({ length: 60 }, (_, power) => 2 ** power);
 const drawn = new WeakMap(); // figure -> { plot }
 
 const resized = new ResizeObserver((entries) => {
@@ -181,7 +183,7 @@ function options(figure, plot, look) {
     scales: { x: { time: true, range: (u) => u.look?.x ?? look.x }, y: { range: (u) => u.look?.y ?? look.y }, n: { range: [0, 1] } },
     axes: [
       { ...pale, show: axes, size: 24, space: 70, values: (u, ticks) => ticks.map((one) => stamp(u, one)) },
-      { ...pale, show: axes, size: 66, space: 40, values: (u, ticks) => ticks.map((one) => text(one, u.look.unit)) },
+      { ...pale, show: axes, size: 66, space: 40, incrs: look.unit.startsWith("bytes") ? BINARY : undefined, values: (u, ticks) => ticks.map((one) => text(one, u.look.unit)) },
     ],
     series: [
       {},

@@ -1,6 +1,8 @@
 """What people do with a regression: over REST, on the command line, on the page."""
 
+import getpass
 import json
+import os
 import threading
 from dataclasses import replace
 from typing import Any
@@ -247,6 +249,37 @@ def test_without_a_plimsoll_it_says_so() -> None:
     told = ran("list", "--url", "http://127.0.0.1:9", code=1)
     assert "no Plimsoll runs at http://127.0.0.1:9" in told
     assert "is not an address" in ran("list", "--url", "nowhere", code=1)
+
+
+def test_why_no_answer_came_is_told_from_nobody_being_there() -> None:
+    said = api.acting.unanswered
+    refused = httpx.ConnectError("[Errno 111] Connection refused")
+    assert said("http://x", refused) == "no Plimsoll runs at http://x: start it with plimsoll run"
+    assert "no answer within 10 s" in said("http://x", httpx.ReadTimeout("timed out"))
+    untrusted = httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")
+    assert said("https://x", untrusted).startswith("the certificate of https://x is not trusted")
+    assert "http or https?" in said("https://x", httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER]"))
+    assert "http or https?" in said("http://x", httpx.RemoteProtocolError("disconnected"))
+    assert said("http://x", httpx.ConnectError("no route")) == "http://x cannot be asked (no route)"
+
+
+def test_who_decides_is_whoever_runs_the_command(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PLIMSOLL_ACTOR", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    ran("comment", "reg_001", "seen")
+    assert f"commented by {getpass.getuser()}" in ran("show", "reg_001")
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    ran("comment", "reg_001", "seen")
+    assert f"commented by uid {os.getuid()}" in ran("show", "reg_001")
+    monkeypatch.setenv("PLIMSOLL_ACTOR", "deploy pipeline")
+    ran("comment", "reg_001", "seen")
+    assert "commented by deploy pipeline" in ran("show", "reg_001")
 
 
 def test_an_answer_of_somebody_else_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:

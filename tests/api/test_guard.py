@@ -127,6 +127,35 @@ def test_a_method_that_is_not_there_is_a_problem(asked: Client, method: str, pat
     assert answer.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/regressions?stat=open", "?stat: is not known here; did you mean state?"),
+        ("/rules?colour=red", "?colour: is not known here; known are fields"),
+        ("/regressions?limit=many", "?limit: must be a whole number"),
+        ("/nothing", "GET /api/v1/openapi.json lists what there is."),
+    ],
+)
+def test_a_problem_says_what_would_have_been_right(asked: Client, path: str, told: str) -> None:
+    assert asked.get(f"/api/v1{path}").json()["detail"].endswith(told)
+
+
+def test_so_does_one_with_a_body_or_a_method(asked: Client) -> None:
+    path = "/api/v1/deployments"
+    said = asked.post(path, json={"service": 5, "versoin": "1"}).json()["errors"]
+    assert {one["pointer"]: one["detail"] for one in said} == {
+        "#/service": "must be text",
+        "#/version": "is missing",
+        "#/versoin": "is not known here; did you mean version?",
+    }
+    assert asked.post(path).json()["detail"] == "#/: the body is missing"
+    deep = {"text": "x", "rules": {}, "days": 1, "signal": []}
+    assert "did you mean signals?" in asked.post("/api/v1/replay", json=deep).json()["detail"]
+    assert asked.request("PUT", path).json()["detail"] == (
+        "PUT is not allowed here, only GET, POST."
+    )
+
+
 def test_an_error_inside_tells_nothing_of_the_inside(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,7 @@
 """Commands that list what REST has: columns for people, JSON for scripts, faults in one line."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from api import contract
 from api.app import create_app
 from api.columns import LONGEST, rest, said, table
+from api.listing import within
 from api.main import app
 from collector.config import CollectorConfig
 from tests.api import browsers, databases, machines
@@ -162,6 +164,10 @@ def test_caches_machines_and_browsers_are_listed(
     assert caches[0] == "target open figures"
     assert "Cache hit rate 83 %" in next(one for one in caches if one.startswith("cache "))
     assert any(one.startswith("shop ") for one in rows(run(monkeypatch, stored, "resources")))
+    shop = {"target": "shop"}
+    disks: dict[str, Any] = {"series": [{"name": "/ shop"}, {"name": "/srv of shop"}]}
+    assert [within(shop, disks, one) for one in disks["series"]] == [" (/)", " (/srv)"]
+    assert within(shop, {"series": disks["series"][:1]}, disks["series"][0]) == ""
     vitals = rows(run(monkeypatch, stored, "vitals", "--metric", "LCP", "--app", "shop"))
     assert len(vitals) == 2
     assert vitals[1].startswith("shop LCP all all ")
@@ -173,6 +179,7 @@ def test_what_happened_is_listed(asked: Client, monkeypatch: pytest.MonkeyPatch)
     events = rows(run(monkeypatch, asked, "events", "--step", "opened"))
     assert events[0] == "at of step actor rule reason"
     assert all(" opened detector " in one for one in events[1:])
+    assert all(re.match(r"2026-03-02 \d\d:\d\d:\d\d UTC ", one) for one in events[1:])
     judged = rows(run(monkeypatch, asked, "judgements", "--verdict", "regressed"))
     assert len(judged) > 1
     assert all(" regressed " in one for one in judged[1:])

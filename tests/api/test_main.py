@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from api.main import app
 from tests.servers import free_port
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ["run", "check", "backup", "restore", "demo", "dashboards", "deployments", "signals"]
 
 
@@ -67,6 +69,22 @@ def test_every_command_has_help(command: list[str]) -> None:
     assert "Usage:" in result.output
 
 
+def test_what_runs_plimsoll_stands_first_in_the_list_and_the_rest_in_parts() -> None:
+    told = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "120"}).output
+    places = [
+        told.index(one)
+        for one in (
+            "│ run ",
+            "│ demo ",
+            "Look at a running",
+            "│ summary ",
+            "│ explain ",
+            "Who is told",
+        )
+    ]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
@@ -100,8 +118,50 @@ def test_check_names_every_fault_and_fails(tmp_path: Path) -> None:
 
 
 def test_check_says_what_is_configured(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["check", "-c", str(configuration(tmp_path, 9000))])
+    path = configuration(tmp_path, 9000)
+    result = CliRunner().invoke(app, ["check", "-c", str(path)])
     assert result.exit_code == 0
+    assert result.output.rstrip().endswith("nobody is told")
+    mails = "{name: mails, webhook: {url: 'https://pager.example/x'}}"
+    path.write_text(f"alerts: {{receivers: [{mails}]}}\n")
+    result = CliRunner().invoke(app, ["check", "-c", str(path)])
+    assert result.output.rstrip().endswith("told: mails")
+
+
+def test_a_file_that_is_not_there_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    child = plimsoll("check", "-c", "mine.yaml", directory=tmp_path)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert f"No such file or directory (looked for as {tmp_path / 'mine.yaml'})" in err
+
+
+@pytest.mark.parametrize(
+    ("asked", "done"),
+    [
+        ((), "run"),
+        (("--verbose",), "run --verbose"),
+        (("demo",), "demo"),
+        (("--help",), "--help"),
+        (("-h",), "-h"),
+        (("--version",), "--version"),
+    ],
+)
+def test_the_script_runs_what_is_named_and_the_program_tells_of_itself(
+    tmp_path: Path, asked: tuple[str, ...], done: str
+) -> None:
+    for name in ("run", "environment"):
+        target = tmp_path / "scripts" / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "scripts" / name, target)
+    (tmp_path / "scripts" / "environment").write_text("make_environment() { :; }\n")
+    program = tmp_path / ".venv" / "bin" / "plimsoll"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    ran = subprocess.run(
+        [tmp_path / "scripts" / "run", *asked], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == done
 
 
 def test_run_serves_live_host_data_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
@@ -121,6 +181,7 @@ def test_run_serves_live_host_data_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -
     out, err = child.communicate(timeout=20)
     assert child.returncode == 0, err
     assert f"Open http://127.0.0.1:{port}" in out
+    assert f"({tmp_path / 'plimsoll.yaml'}), data in {tmp_path / 'plimsoll-data'}/" in out
     assert out.rstrip().endswith("stopped")
     assert "Traceback" not in err
     assert "leaked" not in err, err

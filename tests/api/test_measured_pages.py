@@ -118,7 +118,7 @@ def test_a_distribution_has_the_shares_of_the_ratings(asked: Client, metric: str
 def test_the_list_tells_rating_count_and_losses_in_words(asked: Client) -> None:
     said = text(asked, "/web-vitals")
     assert said.index("/checkout/:id") < said.index("/cart LCP") < said.index("/about")
-    assert "Lost beacons: 0.4 % of 6000; views without an end: 1.5 % of 4800" in said
+    assert "Lost beacons: 0.4 % of 6,000; views without an end: 1.5 % of 4,800" in said
     assert re.search(r"LCP 6\.\d+ s ▲ poor n \d{3}", said)
     assert "? too few values" in said
     assert "No page view of blog in the last 24h" in said
@@ -128,7 +128,7 @@ def test_the_list_tells_rating_count_and_losses_in_words(asked: Client) -> None:
 def test_a_route_tells_all_that_is_known_of_it(asked: Client) -> None:
     said = text(asked, CHECKOUT)
     assert "coverage: not known" in said
-    assert re.search(r"between [\d.]+ s and [\d.]+ s; n \d{4}, enough to judge", said)
+    assert re.search(r"between [\d.]+ s and [\d.]+ s; n \d,\d{3}, enough to judge", said)
     assert re.search(r"[\d.]+ % good, [\d.]+ % needs improvement, [\d.]+ % poor", said)
     assert "web@2 is worse than web@1 : the bands of the p75 are apart" in said
     assert said.index("#hero") < said.index("main > h1")
@@ -209,7 +209,7 @@ def test_a_deployment_is_a_page_that_claims_no_cause(asked: Client, deployed: st
     assert "cause" not in said
     assert re.search(r"API p95 GET /cart of shop Before 2\d\d ms", said)
     listed = text(asked, "/deployments")
-    assert "shop 2.7.1 2026-03-02 11:01 UTC production 9f1c2ab" in listed
+    assert "shop 2.7.1 When 2026-03-02 11:01 UTC Environment production Commit 9f1c2ab" in listed
     assert "▲ critical" in listed
     assert "No deployment fits" in text(asked, "/deployments?service=none")
 

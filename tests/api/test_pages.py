@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from api.house import House
-from api.pages.render import KINDS, MARKS
-from api.standing import series_id
+from api.pages.overview import MOST_PANELS, sections
+from api.pages.render import KINDS, MARKS, coded, count
+from api.standing import Series, Standing, series_id
 from collector.config import CollectorConfig, Target
 from dashboards.overview import KINDS as DASHBOARD_KINDS
 from detector.readings import Reading
 from detector.regression import Kind, Phase, Severity
 from storage.series import Labels
 from tests.api.asking import Client
-from tests.api.shop import CART, NOW_MS
+from tests.api.shop import CART, NOW_MS, definitions
 from tests.api.test_regressions import cart, put
+from tests.detector.regressions import regression
 
 STATIC = Path(__file__).parents[2] / "api" / "static"
 PAGES = (
@@ -53,6 +55,62 @@ def test_open_regressions_stand_above_the_signals(asked: Client) -> None:
     assert card < signals
     assert "▲ critical" in said
     assert "Since 2026-03-02 11:00 UTC , correlated with shop 2.7.1, deployed 11:01 UTC" in said
+
+
+def test_what_two_rules_found_on_one_series_is_one_card_that_names_both(asked: Client) -> None:
+    page = asked.get("/").text
+    cards = re.findall(r'<li class="card card-.*?</li>', page, re.S)
+    headings = [re.findall(r"<h3>.*?>([^<]+)</a>", one)[0] for one in cards]
+    assert len(set(headings)) == len(headings)
+    (twice,) = [one for one in cards if "API p95" in one]
+    said = re.sub(r"<[^>]+>", "", twice)
+    rules = {"api_response_time_regression", "api_response_time_change"}
+    assert set(re.findall(r"api_response_time_\w+", said)) == rules
+    every = asked.get("/api/v1/regressions?state=open").json()["items"]
+    same = [one for one in every if one["rule"] in rules]
+    assert len({one["severity"] for one in same}) == 1
+    earliest = min(same, key=lambda one: one["opened_at"])
+    assert f'id="card-{earliest["id"]}"' in twice
+    head = text(asked, "/")
+    assert f"{len(every)} regressions open on {len(cards)} series" in head
+    assert f"<title>({len(every)}) Plimsoll</title>" in page
+    rows = re.findall(r'<li class="row row-open".*?</li>', page, re.S)
+    assert all(one.count("mark-critical") <= 1 for one in rows)
+
+
+@pytest.mark.parametrize("path", ["/deployments", "/regressions"])
+def test_what_is_called_the_same_in_a_list_is_told_apart_by_its_rule(
+    asked: Client, path: str
+) -> None:
+    (table,) = re.findall(r"<tbody>.*</tbody>", asked.get(path).text.replace("<wbr>", ""), re.S)
+    assert "api_response_time_change" in table
+    assert "api_response_time_regression" in table
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [("/regressions", ["Set in", "Lasted"]), ("/deployments", ["When", "Commit"])],
+)
+def test_where_a_phone_hides_the_head_of_a_table_its_cells_are_named(
+    asked: Client, path: str, names: list[str]
+) -> None:
+    page = asked.get(path).text
+    for name in names:
+        assert f'<span class="cell-name wide">{name}</span>' in page
+
+
+def test_names_between_backticks_are_code_and_all_else_is_escaped() -> None:
+    assert coded("no `<a>` & `b`") == "no <code>&lt;a&gt;</code> &amp; <code>b</code>"
+    assert coded("one ` alone") == "one ` alone"
+
+
+def test_large_counts_have_their_thousands_apart() -> None:
+    assert [count(one) for one in (0, 999, 14400, 380803.0)] == ["0", "999", "14,400", "380,803"]
+
+
+def test_signals_that_wait_are_folded_until_somebody_asks(client: Client) -> None:
+    page = client.get("/").text
+    assert re.search(r"<details id=.waiting-list.>\s*<summary>\d+ signals that ship", page)
 
 
 def test_numbers_are_there_without_any_script(asked: Client) -> None:
@@ -274,3 +332,43 @@ def test_text_keeps_contrast_aa_in_light_and_dark(scheme: int) -> None:
         assert contrast(colour[one], colour[other]) >= 4.5, (one, other)
     for drawn in ("series", "limit", "deployment"):
         assert contrast(colour[drawn], colour["card"]) >= 3, drawn
+
+
+def web_signals(open_on: str = "") -> list[Standing]:
+    """Every shipped signal of browsers with a series; on one of them something is open."""
+    known = definitions()
+    labels = Labels.of(service="shop", device="mobile")
+    return [
+        Standing(
+            signal,
+            known.rules_of(name),
+            (Series(labels, None, (regression(1),) if name == open_on else ()),),
+        )
+        for name, signal in known.signals.items()
+        if signal.form.kind == "web"
+    ]
+
+
+def test_of_a_kind_with_many_signals_the_overview_only_names_pools_and_what_no_rule_judges() -> (
+    None
+):
+    every = web_signals()
+    ((title, panels, folded),) = sections(every)
+    shown = [panel["signal"].name for panel in panels]  # type: ignore[attr-defined]
+    assert title == "Web vitals"
+    assert shown == ["rum_lcp", "rum_inp", "rum_fcp", "rum_ttfb", "rum_cls_good"]
+    assert len(folded) == len(every) - len(shown)
+    assert folded[0].count == 1
+
+
+def test_what_is_open_has_its_panel_however_many_there_are() -> None:
+    ((_, panels, folded),) = sections(web_signals(open_on="rum_lcp_route_group"))
+    shown = [panel["signal"].name for panel in panels]  # type: ignore[attr-defined]
+    assert "rum_lcp_route_group" in shown
+    assert "rum_lcp_route_group" not in [one.name for one in folded]
+
+
+def test_of_a_kind_with_few_signals_all_have_a_panel() -> None:
+    few = web_signals()[:MOST_PANELS]
+    ((_, panels, folded),) = sections(few)
+    assert (len(panels), folded) == (MOST_PANELS, [])

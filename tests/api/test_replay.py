@@ -227,6 +227,12 @@ def test_the_draft_that_is_shown_is_one() -> None:
     assert rule.trigger.part.level == 0.9
 
 
+def test_a_name_that_is_nearly_one_is_told_the_one(asked: Client) -> None:
+    for key, name in (("signals", "api_p59"), ("rule_names", "api_p95_hihg")):
+        told = problem(asked.post("/api/v1/replay", json={key: [name]}), 422, "invalid")["detail"]
+        assert "Did you mean api_p95" in told
+
+
 # --- the command line ---
 
 
@@ -279,8 +285,12 @@ def test_the_files_of_a_stopped_plimsoll_say_what_a_running_one_says(
     [
         (["replay", "--gates", "on"], 2, "as_written or off"),
         (["replay", "--rule", "nowhere.yaml"], 2, "cannot be read"),
-        (["explain", "nope"], 1, "there is no signal 'nope'"),
-        (["explain", "api_p95"], 1, "means 3 series"),
+        (["explain", "zzz"], 1, "no signal 'zzz'; `plimsoll signals` lists all"),
+        (["explain", "api_p59"], 1, "there is no signal 'api_p59'; nearest: api_p95"),
+        (["explain", "api_p95"], 1, 'means 3 series: name more labels, as in api_p95{method="'),
+        (["explain", "/cart"], 1, 'is no series: write api_p95{target="shop"} or'),
+        (["explain", "/cart"], 1, 'nearest: api_p95{method="GET",route="/cart",target="shop"}'),
+        (["explain", 'api_p95{route="/crt"}'], 1, 'nearest: api_p95{method="GET",route="/cart"'),
         (["explain", "api_p95/0123456789ab"], 1, "there is no series"),
         (["explain", "api_p95", "--at", "noon"], 2, "a time is written like"),
         (["explain", "api_p95", "--url", "nonsense"], 1, "is not an address"),
@@ -306,7 +316,11 @@ def test_a_running_plimsoll_is_asked_by_both_commands(tmp_path: Path) -> None:
     found = json.loads(said)
     assert {one["noise"] for one in found["rules"]} == {Noise.NOT_ENOUGH_HISTORY}
     status, said = command(tmp_path, "explain", 'host_cpu_usage{target="nobody"}')
-    assert (status, "There is no series" in said) == (1, True)
+    assert (status, "there is no series host_cpu_usage" in said) == (1, True), said
+    assert re.search(r"; nearest:\n  host_cpu_usage\{|; host_cpu_usage has no series yet", said)
+    status, said = command(tmp_path, "explain", "host_cpu_usge")
+    assert (status, "there is no signal 'host_cpu_usge'; nearest:" in said) == (1, True), said
+    assert "\n  host_cpu_usage\n" in said
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=20)
     status, said = command(tmp_path, "replay", "--days", "1", "--json")

@@ -75,6 +75,8 @@ def test_an_id_of_a_series_depends_on_nothing_but_its_labels() -> None:
 def test_an_unknown_signal_is_not_found(asked: Client) -> None:
     for path in ("/api/v1/signals/nope", "/api/v1/signals/nope/windows"):
         assert problem(asked.get(path), 404, "not-found")["detail"] == "There is no signal nope."
+    near = problem(asked.get("/api/v1/signals/api_p59"), 404, "not-found")["detail"]
+    assert near == "There is no signal api_p59. Did you mean api_p95?"
 
 
 def windows(asked: Client, query: str = "", name: str = "api_p95") -> dict[str, Any]:

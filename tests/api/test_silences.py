@@ -228,7 +228,10 @@ def test_a_trouble_has_a_page_that_links_in_messages_lead_to(house: House, clock
     shown = client.get(f"/troubles/{id_}")
     assert shown.status_code == 200
     assert "Collector down: &lt;shop&gt;" in shown.text
-    assert "no_receiver" in shown.text
+    assert "<strong>no receiver</strong>" in shown.text
+    assert "Nobody is configured." in shown.text
+    assert 'How all targets do: <a href="/#collection">Collection</a>' in shown.text
+    assert "plimsoll collect &#39;&lt;shop&gt;&#39; --once" in shown.text
     assert client.get("/troubles/own_1").status_code == 404
 
 

@@ -96,10 +96,13 @@ def test_over_https_pages_want_a_token_and_commands_have_one(
         asked = CliRunner().invoke(app, ["regressions", "list", "--json", "-c", str(config)])
         assert asked.exit_code == 0, asked.output
         assert json.loads(asked.stdout)["items"] == []
+        why = CliRunner().invoke(app, ["explain", "host_cpu_usge", "-c", str(config)])
+        assert "there is no signal 'host_cpu_usge'; nearest:" in why.stderr, why.stderr
         monkeypatch.setenv("PLIMSOLL_TOKEN", "")
         refused = CliRunner().invoke(app, ["regressions", "list", "-c", str(config)])
         assert refused.exit_code == 1
         assert "Send a token" in refused.stderr
+        assert "PLIMSOLL_TOKEN, or the file that PLIMSOLL_TOKEN_FILE names" in refused.stderr
     finally:
         child.terminate()
         try:
