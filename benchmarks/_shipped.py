@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks._product import CHANGE, RELATIVE, Given, episodes, notices, rules
+from benchmarks._product import CHANGE, RELATIVE, episodes, notices, rules
 from benchmarks.detection import Found, Judged, detect, times, windows
 from detector.paper import Episode
 from storage.history import Floats, Ints
@@ -70,10 +70,7 @@ class Recorder:
                 for n, (judged, one) in enumerate(self.series)
                 if one in (way, "both") and judged.seconds == seconds
             ]
-            given = [
-                Given(one.values, one.first, one.seconds)
-                for one, _ in (self.series[number] for number in which)
-            ]
+            given = [self.series[number][0].given for number in which]
             found = episodes(given, rules(way)) if given else []
             self.found |= {(n, way): one for n, one in zip(which, found, strict=True)}
 

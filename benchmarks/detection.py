@@ -45,6 +45,11 @@ class Judged:
     first: int
     seconds: int
 
+    @property
+    def given(self) -> Given:
+        """The same for a replay, at the same times: there a window counts by its beginning."""
+        return Given(self.values, self.first - 1, self.seconds)
+
 
 def windows(timestamps: Ints, values: Floats) -> Judged:
     """The series as windows of five minutes (averages), or as it is if it is coarser."""
@@ -62,7 +67,7 @@ def windows(timestamps: Ints, values: Floats) -> Judged:
         average = np.bincount(column, values) / count
     at = (slot[0] + 1 + np.arange(len(count))) * JUDGED_SECONDS - step
     np.minimum.at(at, column, timestamps[-1])
-    return Judged(average, at, int(slot[0]), JUDGED_SECONDS)
+    return Judged(average, at, int(slot[0]) + 1, JUDGED_SECONDS)
 
 
 def scaled(judged: Judged) -> tuple[Floats, Floats]:
@@ -115,7 +120,7 @@ def times(judged: Judged, told: Sequence[tuple[int, int]]) -> Found:
     """Notices as the bench counts time: by when the samples of a window were known."""
 
     def known(at_ms: int) -> float:
-        column = at_ms // (judged.seconds * 1000) - judged.first - 1
+        column = at_ms // (judged.seconds * 1000) - judged.first
         return float(judged.at[min(max(column, 0), len(judged.at) - 1)])
 
     return [(known(told_ms), known(began_ms)) for told_ms, began_ms in told]
@@ -129,7 +134,7 @@ def shipped(
     ways = {"both": ("up", "down")}.get(direction, (direction,))
     result: Found = []
     for way in ways:
-        given = Given(judged.values, judged.first, judged.seconds)
+        given = judged.given
         (found_,) = episodes([given], rules(way))
         result += times(judged, notices(found_, names))
     return sorted(result)

@@ -20,6 +20,8 @@ class Limits:
 
     `measured` are the numbers that are compared (series x windows, or one column for all of them)
     where they are not the judged values themselves. `trigger` says which one of a tree it is.
+    `lasting` are the last two hours of the series where they hold it, whatever the newest windows
+    say, and `hours` what they are beyond; NaN elsewhere.
     """
 
     threshold: Floats
@@ -27,6 +29,8 @@ class Limits:
     critical: Floats
     measured: Floats | None = None
     trigger: str = ""
+    lasting: Floats | None = None
+    hours: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ def held(bounds: Bounds, values: Floats, upwards: bool) -> Floats:
         measured = values if bounds.measured is None else bounds.measured
         level = bounds.threshold[:, None]
         beyond = measured > level if upwards else measured < level
+        if bounds.lasting is not None:
+            beyond |= ~np.isnan(bounds.lasting[:, None])
         known = np.where(np.isnan(measured) | np.isnan(level), np.nan, beyond)
         return known if known.shape == values.shape else np.broadcast_to(known, values.shape)
     parts = np.stack([held(one, values, upwards) for one in bounds.parts])

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from detector.bounds import Levels, Limits, held, leaves, shown
+from detector.bounds import Bounds, Levels, Limits, held, leaves, shown
 from detector.judgement import Assessment, Background, Judged
 from detector.rule import Rule, Span
 from detector.trigger import Relative
@@ -116,6 +116,16 @@ class Case:
         return newest
 
 
+def of_hours(limits: Bounds | None, i: int, relation: Relation) -> tuple[Check, ...]:
+    """The last two hours of a series, where they hold a change; else nothing."""
+    if not isinstance(limits, Limits) or limits.lasting is None or limits.hours is None:
+        return ()
+    hours, level = float(limits.lasting[i]), float(limits.hours[i])
+    if np.isnan(hours):
+        return ()
+    return (Check("last two hours", hours, relation, level, Measure.VALUE),)
+
+
 def of_data(case: Case) -> Checks:
     """How many windows are there at all."""
 
@@ -196,7 +206,8 @@ def of_trigger(case: Case) -> Checks:
             measured = case.judged.values if worse.measured is None else worse.measured
             measure = Measure.VALUE if plain else Measure.NUMBER
             level = float(worse.threshold[i])
-            return (Check("value", float(measured[i, -1]), relation, level, measure),)
+            value = Check("value", float(measured[i, -1]), relation, level, measure)
+            return (value, *of_hours(worse, i, relation))
         return tuple(
             Check(one.trigger, one.value, relation, one.threshold, Measure.NUMBER)
             for one in leaves(worse, case.judged.values, i, up)
@@ -222,6 +233,8 @@ def of_distance(case: Case) -> Checks:
     def checks(i: int) -> tuple[Check, ...]:
         gates, value = case.rule.gates, float(case.newest[i])
         mean = float(case.background.mean[i])
+        for hours in of_hours(case.levels.worse, i, Relation.AT_LEAST):
+            value = max(value, hours.saw, key=lambda one: abs(one - mean))
         found = []
         if gates.min_delta:
             far, least = abs(value - mean), gates.min_delta
@@ -268,7 +281,8 @@ def of_expected(case: Case) -> Checks:
         weeks = case.assessed.weeks[i]
         whence = f"by {weeks:.0f} weeks" if weeks > 0 else "by the last days"
         name = "value" if np.isnan(weeks) else f"value, usual {whence}"
-        return (Check(name, value, relation, level, Measure.VALUE),)
+        found = Check(name, value, relation, level, Measure.VALUE)
+        return (found, *of_hours(bounds, i, relation))
 
     return checks
 

@@ -1,11 +1,11 @@
 """The candidates of a tick against their own past: what of a literal breach is beyond chance.
 
 Only series whose trigger, sustain and plain gates hold, and that have no open regression, are
-looked at. Everything follows from the history and the time: a process that has just started says
-the same.
+looked at; and changes that are open and may have grown. Everything follows from the history and the
+time: a process that has just started says the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -13,23 +13,19 @@ from typing import Any
 import numpy as np
 
 from detector.assessment import Finding
-from detector.change import Evidence, Month, examined, method_for
-from detector.current import Days
+from detector.change import Evidence, method_for
+from detector.draft import Draft, concluded
 from detector.exclusion import Apart, Spans, apart, on
 from detector.facts import FactFinder
-from detector.gates import conclude
-from detector.judgement import VERDICTS, Assessment, Background, Judged, Verdict, Verdicts
-from detector.judging import Facts, judge_of
+from detector.judgement import Assessment, Verdicts
+from detector.looking import ended_ms, look, told_before, windows_of
 from detector.meters import DetectorMeters
 from detector.method import Method
 from detector.month import Months
-from detector.pasts import Past, Pasts
-from detector.regression import Kind, Phase, Regression
-from detector.rule import Rule, Span
-from detector.signal import Signal
-from detector.units import Unit
+from detector.pasts import Pasts
+from detector.regression import Regression
 from detector.visits import PageViews, document
-from storage.history import Flags, Floats, History
+from storage.history import Floats, History
 from storage.series import Labels
 
 MOST_CANDIDATES = 200
@@ -37,6 +33,7 @@ MOST_CANDIDATES = 200
 means that something common to all has changed, and the first 200 will say so."""
 
 MINUTE_MS = 60_000
+FOUND = (Finding.SUSPECTED, Finding.CHANGED)
 
 
 class Outcome(StrEnum):
@@ -50,41 +47,6 @@ class Outcome(StrEnum):
     NO_METHOD = "no_method"  # windows of a length that no method is for
     NEGATIVE = "negative"  # values below zero: there is no logarithm
     AWAITING = "awaiting"  # more candidates than one tick looks at
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The verdicts of one rule as the literal rule and its plain gates give them."""
-
-    name: str
-    rule: Rule
-    days: Days
-    span: Span
-    judged: Judged
-    background: Background
-    facts: Facts
-    verdicts: Verdicts
-    version: int  # of what is held of the signal: another when somebody wrote into its past
-
-    @property
-    def signal(self) -> Signal:
-        """The signal that the rule judges."""
-        return self.days.signal
-
-    def candidates(self, open_: Iterable[Regression]) -> list[int]:
-        """The rows that would open; one that is open already is not asked for its past."""
-        if not self.rule.asks_the_past:
-            return []
-        known = {
-            one.labels
-            for one in open_
-            if one.rule == self.name
-            and one.signal == self.signal.name
-            and one.kind is Kind.REGRESSION
-            and one.phase is not Phase.SUSPECTED
-        }
-        rows = np.flatnonzero(self.verdicts.verdict == VERDICTS.index(Verdict.REGRESSED)).tolist()
-        return [row for row in rows if self.judged.series[row] not in known]
 
 
 @dataclass(slots=True)
@@ -120,12 +82,13 @@ class Confirming:
     ) -> list[Verdicts]:
         """The verdicts of these rules, with the gates that ask the past."""
         wanted = {at: draft.candidates(open_) for at, draft in enumerate(drafts)}
-        all_ = [(at, row) for at, rows in wanted.items() for row in rows]
+        growing = {at: draft.growing(open_) for at, draft in enumerate(drafts)}
+        all_ = [(at, row) for at, rows in wanted.items() for row in (*rows, *growing[at])]
         looked = set(self.chosen(drafts, all_, now_ms))
         result = []
         for at, draft in enumerate(drafts):
             rows = wanted[at]
-            if not rows:
+            if not rows and not growing[at]:
                 result.append(draft.verdicts)
                 continue
             mine = on(spans, draft.signal.name)
@@ -137,6 +100,12 @@ class Confirming:
             later = [row for row in rows if (at, row) not in looked]
             assessment.awaiting[later] = True
             self.count(draft, Outcome.AWAITING, len(later))
+            for row, one in growing[at].items():
+                if (at, row) in looked:
+                    outcome = self.grow(draft, row, one, now_ms, left_out, assessment)
+                    self.count(draft, outcome, 1)
+                else:
+                    self.count(draft, Outcome.AWAITING, 1)
             result.append(concluded(draft, assessment))
         self.page_views.forget()
         return result
@@ -211,6 +180,41 @@ class Confirming:
             put(assessment, row, evidence, draft, now_ms)
         return assessment
 
+    def grow(
+        self,
+        draft: Draft,
+        row: int,
+        open_: Regression,
+        now_ms: int,
+        left_out: Mapping[Labels, Apart],
+        assessment: Assessment,
+    ) -> Outcome:
+        """Put into this row what the past says of a change that is open; what came of it.
+
+        Whether it is critical is asked of the past before it; whether it has changed again of one
+        that holds it, too, so that what it was told for is no news.
+        """
+        form, rule = draft.signal.form, draft.rule
+        method = method_for(form.over)
+        if method is None:
+            return Outcome.NO_METHOD
+        over_ms, mine = round(form.over * 1000), left_out.get(open_.labels, Apart())
+        past = self.pasts.of(draft.days, open_.labels, now_ms // over_ms * over_ms, draft.version)
+        values = windows_of(draft, row, past, over_ms)
+        if (values < 0).any():
+            return Outcome.NEGATIVE
+        if rule.critical is not None and draft.verdicts.row(row).mostly_critical:
+            before = look(draft, method, values, now_ms, mine)
+            far = abs(np.log1p(before.effect)) >= abs(np.log(rule.critical))
+            assessment.severe[row] = before.finding in FOUND and bool(far)
+        # What another rule told of it since it began is part of it, and not to be cut out.
+        before_it = tuple(one for one in mine.over if one[1] <= open_.began_lo_ms)
+        back = told_before(draft, method, values, now_ms, replace(mine, over=before_it))
+        if back is not None:
+            assessment.anew[row] = ended_ms(draft, back, now_ms) > open_.recorded_ms
+        news = assessment.anew[row] or assessment.severe[row]
+        return Outcome.CHANGED if news else Outcome.STEADY
+
     def seen(
         self,
         draft: Draft,
@@ -227,7 +231,7 @@ class Confirming:
         """
         if draft.rule.is_change:
             alone = look(draft, method, values, now_ms, left_out)
-            if alone.finding not in (Finding.SUSPECTED, Finding.CHANGED):
+            if alone.finding not in FOUND:
                 return replace(alone, expected=np.nan, weeks=np.nan, scale=np.nan)
         month = self.months.of(draft.signal, labels, now_ms, draft.version, left_out)
         return look(draft, method, values, now_ms, left_out, month)
@@ -248,53 +252,6 @@ def turn(candidates: Sequence[tuple[int, int]], tick: int, most: int) -> Sequenc
         return candidates
     first = tick * most % count
     return [candidates[(first + step) % count] for step in range(most)]
-
-
-def windows_of(draft: Draft, row: int, past: Past, over_ms: int) -> Floats:
-    """The past with the windows that the rule judged as the newest of it.
-
-    These end at the tick and at distances of `over` before it, so a change is seen as soon as
-    enough of them lie behind it, and not only where the grid has one. Windows with too few
-    observations are left out.
-    """
-    values, n = past.values.copy(), past.n.copy()
-    if draft.span.each_ms == over_ms:
-        values[-draft.span.of :] = draft.judged.values[row]
-        n[-draft.span.of :] = draft.judged.n[row]
-    values[~np.isfinite(values) | (n < draft.rule.gates.min_count)] = np.nan
-    return values
-
-
-def look(
-    draft: Draft,
-    method: Method,
-    values: Floats,
-    now_ms: int,
-    left_out: Apart,
-    month: Month | None = None,
-) -> Evidence:
-    """The evidence at the last window, without what is no past."""
-    over_ms = round(draft.signal.form.over * 1000)
-    end_ms = now_ms // over_ms * over_ms
-    ends = end_ms - over_ms * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
-    gone: Flags = ends <= left_out.until_ms
-    for lo_ms, hi_ms in left_out.over:
-        gone |= (ends > lo_ms) & (ends - over_ms < hi_ms)
-    learnt = np.ones(len(values), np.bool_)
-    if left_out.since_ms is not None:
-        learnt = ends <= left_out.since_ms
-    # What is judged now is no past of its own, whatever was open a moment ago.
-    gone[-max(draft.span.total_ms // over_ms, 1) :] = False
-    first_slot = end_ms // over_ms - len(values) + 1
-    return examined(
-        method,
-        np.where(gone, np.nan, values),
-        first_slot,
-        learnt,
-        upwards=draft.rule.upwards,
-        is_share=draft.signal.form.unit == Unit.RATIO,
-        month=month,
-    )
 
 
 def put(assessment: Assessment, row: int, evidence: Evidence, draft: Draft, now_ms: int) -> None:
@@ -320,18 +277,3 @@ def put(assessment: Assessment, row: int, evidence: Evidence, draft: Draft, now_
     # The new level may begin anywhere in its first window.
     assessment.began_lo_ms[row] = ended_ms(draft, evidence.began_lo, now_ms) - over_ms
     assessment.began_hi_ms[row] = ended_ms(draft, evidence.began_hi, now_ms)
-
-
-def ended_ms(draft: Draft, back: int, now_ms: int) -> int:
-    """When the window `back` before the newest ended: judged at the tick, others on the grid."""
-    over_ms = round(draft.signal.form.over * 1000)
-    at_tick = draft.span.each_ms == over_ms and back < draft.span.of
-    return (now_ms if at_tick else now_ms // over_ms * over_ms) - back * over_ms
-
-
-def concluded(draft: Draft, assessment: Assessment) -> Verdicts:
-    """The verdicts of the rule with what the past says."""
-    levels = judge_of(draft.rule).judge(draft.background, draft.facts, assessment)
-    return conclude(
-        draft.name, draft.rule, draft.span, draft.judged, draft.background, levels, assessment
-    )

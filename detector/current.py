@@ -5,10 +5,12 @@ them but the newest ended at an earlier tick, so that each is merged once, when 
 merges as many windows as there are series.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.judgement import Judged
 from detector.recent import Recent
@@ -20,6 +22,9 @@ from detector.window import merge
 from storage.history import Floats, Ints, Windows
 from storage.series import Labels
 
+TURNS = 12
+"""What is done for a part of the series at each tick of an hour is done in so many turns."""
+
 
 class Members:
     """The series of a signal, each under a number from 0 up; in the order of their labels."""
@@ -28,10 +33,19 @@ class Members:
         self.position: dict[Labels, int] = {}
         self.labels: tuple[Labels, ...] = ()
         self.order: Ints = np.empty(0, np.int64)  # numbers in the order of the labels
+        self._turns = np.empty(0, np.uint8)
         self._last: tuple[tuple[Labels, ...], Ints] = ((), np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def turns(self) -> NDArray[np.uint8]:
+        """The turn of each series among `TURNS`, by its labels alone: a new start changes none."""
+        fresh = self.labels[len(self._turns) :]
+        if fresh:
+            more = [zlib.crc32(repr(one.pairs).encode()) % TURNS for one in fresh]
+            self._turns = np.concatenate([self._turns, np.array(more, np.uint8)])
+        return self._turns
 
     def rows(self, series: tuple[Labels, ...]) -> Ints:
         """The number of each series, made where there was none."""

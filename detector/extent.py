@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from detector.episode import GROWTH_AT_LEAST
-from detector.judgement import Judgement
-from detector.regression import Severity
+from detector.judgement import Judgement, Verdict
+from detector.regression import Regression, Severity
 from detector.rule import Rule
 from detector.tags import Tagged
 
 ESCALATION = 1.25
+UNFOLDING_MS = 7_200_000
+"""A change unfolds slowly: for two hours after it was told growth is only recorded."""
+
 FROZEN = ("baseline", "deviation", "baseline_n", "days", "of_hours")
 """What of the evidence a regression is judged against until it is over."""
 
@@ -42,6 +45,22 @@ def is_more(rule: Rule, grown: float, recorded: float) -> bool:
     if rule.is_change:
         return math.log1p(grown) >= ESCALATION * math.log1p(recorded) + GROWTH_AT_LEAST
     return grown >= ESCALATION * recorded > 0
+
+
+def may_grow(regression: Regression, rule: Rule, judgement: Judgement, *, turn: bool) -> bool:
+    """Whether the past of a change that is open has to say if it has grown, or is critical.
+
+    Once an hour where it has its `turn`, and at once where the judged windows are larger by enough.
+    For two hours after it was told only whether it is critical is news.
+    """
+    worse = severity_of(rule, judgement).rank > regression.severity.rank
+    if worse and judgement.mostly_critical and not regression.is_mild:
+        return True
+    if judgement.at_ms - (regression.recorded_ms or 0) < UNFOLDING_MS:
+        return False
+    grown = size(rule, judgement)
+    larger = regression.recorded is not None and is_more(rule, grown, regression.recorded)
+    return judgement.verdict is Verdict.REGRESSED and (turn or larger)
 
 
 def evidence(judgement: Judgement) -> Mapping[str, Any]:

@@ -190,6 +190,8 @@ def literal(case: Case) -> tuple[Stage, ...]:
             enough |= held(fixed(case.levels.worse), judged.values, up)[:, -1] == 1
         history &= enough
     far = is_far(gates, newest, background, up)
+    if isinstance(case.levels.worse, Limits) and case.levels.worse.lasting is not None:
+        far |= is_far(gates, case.levels.worse.lasting, background, up)
     alone = is_alone(gates, judged)
     improved = better[:, -1] & (better.sum(axis=1) >= case.span.need) & far & ~alone
     short = case.breach.sum(axis=1) < case.span.need

@@ -5,24 +5,27 @@ ticks would have done.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from detector.baseline import DAY_MS, DAYS, Flat, baseline_end_ms, flat
-from detector.confirming import Draft, concluded
 from detector.current import Current, Days
+from detector.draft import Draft, concluded
 from detector.exclusion import BySignal, Spans, frozen, left_out, on, restarted
 from detector.facts import FactFinder
 from detector.form import weights_are_counts
 from detector.gates import conclude
 from detector.judgement import VERDICTS, Assessment, Background, Verdict, Verdicts
+from detector.judges.change import Hours
 from detector.judging import judge_of
+from detector.lasting import hours, is_turn
 from detector.regression import Lasting, Regression
 from detector.rule import Rule
 from detector.signal import Signal
 from detector.usual import about_this_hour, usual
+from storage.history import Flags, Ints
 from storage.series import Labels
 
 QUIET = np.array([one in (Verdict.STEADY, Verdict.UNKNOWN) for one in VERDICTS])
@@ -159,6 +162,13 @@ class Hearing:
             if rule.is_change:
                 background = self.about_this_hour(rule, background, series, held, now_ms, lasting)
             facts = self.facts.find(signal, rule, span, judged, self.version)
+            turn = None
+            if rule.is_change:
+                place = self.days.members.position
+                rows = np.array([place.get(one, -1) for one in series], np.int64)
+                turn = is_turn(self.days.members, rows, now_ms, self.days.recent.step_ms)
+                near = turn | np.isin(rows, [place.get(r.labels, -1) for r in mine])
+                facts = replace(facts, hours=self.hours(rule, rows, near, now_ms, lasting))
             levels = judge_of(rule).judge(background, facts)
             said = conclude(name, rule, span, judged, background, levels)
             gates = rule.gates
@@ -169,10 +179,26 @@ class Hearing:
                     judged = self.facts.parts.counted(signal, span, judged)
                 said = conclude(name, rule, span, judged, background, levels)
             draft = Draft(
-                name, rule, self.days, span, judged, background, facts, said, self.version
+                name, rule, self.days, span, judged, background, facts, said, self.version, turn
             )
             result.append(draft)
         return result
+
+    def hours(
+        self,
+        rule: Rule,
+        rows: Ints,
+        asked: Flags,
+        now_ms: int,
+        spans: Sequence[Lasting],
+    ) -> Hours:
+        """The last two hours of those series that are asked for, by their numbers."""
+        members, recent = self.days.members, self.days.recent
+        gone = left_out(spans, now_ms)
+        found = hours(members, recent, rows[asked], now_ms, gone, rule.gates.min_count)
+        placed = np.full((3, len(rows)), np.nan)
+        placed[:, asked] = found.now, found.usual, found.deviation
+        return Hours(*placed)
 
     def about_this_hour(
         self,

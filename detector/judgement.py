@@ -88,6 +88,8 @@ class Assessment:
     hours of the seven days before. `left` is the part of the difference that is left with the
     visitors made alike. `looked`: its past is asked; `awaiting`: and nobody has looked yet.
     `visits` is what page views say of some rows, for people and for JSON.
+    Of changes that are open: `anew`, the past that holds them too finds one that began since they
+    were told; `severe`, what it finds is beyond the critical level.
     """
 
     expected: Floats
@@ -110,29 +112,32 @@ class Assessment:
     left: Floats
     looked: Flags
     awaiting: Flags
+    anew: Flags
+    severe: Flags
     visits: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, count: int) -> "Assessment":
         """Every stage abstains."""
         columns: dict[str, Any] = {name: np.full(count, np.nan) for name in STAGES}
-        looked, awaiting = np.zeros((2, count), np.bool_)
-        return cls(**columns, looked=looked, awaiting=awaiting)
+        flags: dict[str, Any] = {name: np.zeros(count, np.bool_) for name in FLAGS}
+        return cls(**columns, **flags)
 
     @classmethod
     def silent(cls, count: int) -> "Assessment":
         """The same for reading only: one column stands for all, which a tick makes often."""
         nothing, no = np.full(count, np.nan), np.zeros(count, np.bool_)
         nothing.flags.writeable = no.flags.writeable = False
-        columns: dict[str, Any] = dict.fromkeys(STAGES, nothing)
-        return cls(**columns, looked=no, awaiting=no)
+        columns: dict[str, Any] = dict.fromkeys(STAGES, nothing) | dict.fromkeys(FLAGS, no)
+        return cls(**columns)
 
     def row(self, i: int) -> tuple[tuple[str, float], ...]:
         """The numbers of one series by name."""
         return tuple((name, float(getattr(self, name)[i])) for name in STAGES)
 
 
-STAGES = tuple(one for one in Assessment.__slots__ if one not in ("looked", "awaiting", "visits"))
+FLAGS = ("looked", "awaiting", "anew", "severe")
+STAGES = tuple(one for one in Assessment.__slots__ if one not in (*FLAGS, "visits"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,8 @@ class Judgement:
     `leaves` are the single triggers of a tree,
     `stages` the numbers of the statistical stages by name, `visits` what page views say of it.
     `of_hours`: the baseline is what is usual at this hour, and not the 7-day average.
+    `hours` is the median of the last two hours where these hold a change; `anew` and `severe` are
+    what the past says of one that is open.
     """
 
     rule: str
@@ -175,6 +182,20 @@ class Judgement:
     stages: tuple[tuple[str, float], ...] = ()
     visits: Mapping[str, Any] = field(default_factory=dict)
     of_hours: bool = False
+    hours: float = np.nan
+    anew: bool = False
+    severe: bool = False
+
+    @property
+    def shown(self) -> float:
+        """The value to tell: that of the newest window, or of the hours that alone hold it."""
+        return self.value if np.isnan(self.hours) or self.breached else self.hours
+
+    @property
+    def breached(self) -> bool:
+        """Whether the newest window itself is as far on as the hours are."""
+        far = abs(self.value - self.baseline) >= abs(self.hours - self.baseline)
+        return bool(far and (self.value > self.baseline) == (self.hours > self.baseline))
 
 
 DAYS_NEEDED = 5  # 70 % of seven; office-hours traffic has five
@@ -280,7 +301,15 @@ class Verdicts:
             stages=(*self.disturbed(i), *(() if assessed is None else assessed.row(i))),
             visits={} if assessed is None else assessed.visits.get(i, {}),
             of_hours=self.background.of_hours,
+            hours=self.hours(i) if said else np.nan,
+            anew=assessed is not None and bool(assessed.anew[i]),
+            severe=assessed is not None and bool(assessed.severe[i]),
         )
+
+    def hours(self, i: int) -> float:
+        """The last two hours of one series where they hold a change; else NaN."""
+        held = None if isinstance(self.levels.worse, Tree) else self.levels.worse.lasting
+        return np.nan if held is None else float(held[i])
 
     def is_critical(self, i: int, value: float) -> bool:
         """Whether a value of one series is beyond the critical level, where there is one level."""

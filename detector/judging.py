@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, assert_never
 
@@ -12,7 +12,7 @@ from detector.bounds import Bounds, Levels, Limits, Tree
 from detector.judgement import Assessment, Background
 from detector.judges.absolute import AbsoluteJudge
 from detector.judges.burn import BurnJudge
-from detector.judges.change import ChangeJudge
+from detector.judges.change import ChangeJudge, Hours
 from detector.judges.distribution import Distributions, ShareJudge, ShiftJudge
 from detector.judges.relative import RelativeJudge
 from detector.judges.sigma import SigmaJudge
@@ -38,7 +38,7 @@ class Facts:
 
     `burnt` are the shares of the long and the short span of each burn rate, series x 2. `n` are the
     observations behind the newest values, where they are shares of them; `is_share` says that the
-    values are shares of a whole.
+    values are shares of a whole. `hours` are the last two hours, for changes.
     """
 
     distributions: Distributions | None = None
@@ -46,6 +46,7 @@ class Facts:
     burnt: Mapping[Burn, Floats] = field(default_factory=dict)
     n: Floats | None = None
     is_share: bool = False
+    hours: Hours | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ class RuleJudge:
                 background.days,
                 background.needed,
             )
+            if facts.hours is not None:
+                times = assessment.expected / background.mean
+                facts = replace(facts, hours=facts.hours.against(times))
             expected = self.bounds(rule.trigger, usual, facts)
         if rule.critical_when is not None:
             critical = self.bounds(rule.critical_when, background, facts)
@@ -107,7 +111,7 @@ class RuleJudge:
         critical = self.rule.critical if alone else None
         found = limits(leaf, clear, critical, background, facts)
         name = f"{path}{trigger.kind}"
-        return Limits(found.threshold, found.clear, found.critical, found.measured, name)
+        return replace(found, trigger=name)
 
 
 def judge_of(rule: Rule) -> RuleJudge:
@@ -148,7 +152,8 @@ def limits(
             burn = BurnJudge(leaf.level, clear, far, leaf.objective, up)
             return burn.judge(facts.burnt[leaf])
         case Change():
-            return ChangeJudge(leaf.level, clear, far, up, facts.is_share).judge(background)
+            change = ChangeJudge(leaf.level, clear, far, up, facts.is_share)
+            return change.judge(background, facts.hours)
     assert_never(leaf)
 
 

@@ -7,7 +7,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detector.extent import confirmed, evidence, finite, is_more, severity_of, size, tagged
+from detector.extent import (
+    UNFOLDING_MS,
+    confirmed,
+    evidence,
+    finite,
+    is_more,
+    severity_of,
+    size,
+    tagged,
+)
 from detector.identity import fingerprint, identity
 from detector.judgement import Judgement, Verdict
 from detector.regression import Kind, Phase, Regression, Severity, Step, Transition
@@ -22,8 +31,6 @@ DAY_MS = 24 * HOUR_MS
 # A statistical rule may not resolve sooner after opening. For as long after opening or escalating
 # its size is still being found: the judged windows hold the time before the change too.
 SETTLING_MS = 30 * MINUTE_MS
-# A change unfolds more slowly: for two hours after it was told growth is only recorded.
-UNFOLDING_MS = 120 * MINUTE_MS
 # What goes away by itself sooner was a disturbance: told, withdrawn, and learnt by its series.
 TRANSIENT_MS = 60 * MINUTE_MS
 REOPENS_WITHIN_MS = 7 * DAY_MS
@@ -61,8 +68,8 @@ def opened(
         worse="up" if rule.upwards else "down",
         severity=Severity.INFO if mild else severity_of(rule, judgement),
         phase=phase,
-        value=judgement.value,
-        worst=judgement.value,
+        value=judgement.shown,
+        worst=judgement.shown,
         threshold=judgement.threshold,
         baseline=finite(judgement.baseline) if rule.is_statistical else None,
         began_lo_ms=judgement.began_lo_ms,
@@ -112,8 +119,8 @@ def heard(regression: Regression, judgement: Judgement) -> Taken:
     worse = (regression.worse == "up") == (regression.kind is Kind.REGRESSION)
     now = replace(
         regression,
-        value=judgement.value,
-        worst=(max if worse else min)(regression.worst, judgement.value),
+        value=judgement.shown,
+        worst=(max if worse else min)(regression.worst, judgement.shown),
         updated_ms=judgement.at_ms,
         silent_since_ms=None,
     )
@@ -198,19 +205,30 @@ def holding(now: Regression, rule: Rule, judgement: Judgement) -> Taken:
     is_clear = judgement.clear or goes_on
     now = replace(now, clear_since_ms=since if is_clear else None)
     settled = judgement.at_ms - now.held_since_ms >= SETTLING_MS
-    grown = size(rule, judgement)
+    grown, holds = size(rule, judgement), judgement.verdict is Verdict.REGRESSED
     severity = severity_of(rule, judgement)
-    lasting = judgement.mostly_critical or not rule.is_change
-    if severity.rank > now.severity.rank and lasting and not now.is_mild:
+    surely = (judgement.mostly_critical and judgement.severe) or not rule.is_change
+    if severity.rank > now.severity.rank and surely and not now.is_mild:
         reason = f"beyond the {severity} level"
         return escalated(replace(now, severity=severity), judgement, grown, reason)
+    settling_ms = UNFOLDING_MS if rule.is_change else SETTLING_MS
+    unfolds = judgement.at_ms - now.recorded_ms < settling_ms
     recorded = now.recorded
+    if judgement.anew and not unfolds:
+        return escalated(now, judgement, grown, "changed again since it was told")
     if recorded is not None and grown > recorded:
-        if judgement.at_ms - now.recorded_ms < (UNFOLDING_MS if rule.is_change else SETTLING_MS):
+        if unfolds:
             now = replace(now, recorded=grown)
-        elif is_more(rule, grown, recorded) and judgement.verdict is Verdict.REGRESSED:
+        elif not rule.is_change and is_more(rule, grown, recorded) and holds:
             more = f"{grown / recorded - 1:.0%} larger than it was recorded"
             return escalated(now, judgement, grown, more)
+    if not math.isnan(judgement.hours):
+        # The newest windows may be clear, the last two hours are not. When they let go, one of
+        # them was: that is how long it has been clear then.
+        if now.clear_since_ms is not None:
+            an_hour_ms = judgement.at_ms - round(rule.clear.for_ * 1000)
+            now = replace(now, clear_since_ms=max(now.clear_since_ms, an_hour_ms))
+        return now, ()
     cleared_ms = judgement.at_ms - since if judgement.clear else -1
     lasted_ms = since - now.began_hi_ms
     if rule.is_statistical and lasted_ms <= TRANSIENT_MS and settled and cleared_ms >= SETTLING_MS:
@@ -289,8 +307,8 @@ def reopened(
         version=over.version + 1,
         severity=Severity.INFO if mild else severity_of(rule, judgement),
         tags=tuple(one.tag for one in tags),
-        value=judgement.value,
-        worst=judgement.value,
+        value=judgement.shown,
+        worst=judgement.shown,
         threshold=judgement.threshold,
         baseline=finite(judgement.baseline) if rule.is_statistical else None,
         # A false positive was none of ours: its span stays in the baseline.
@@ -319,7 +337,7 @@ def suspected_again(over: Regression, judgement: Judgement) -> Taken:
     doubted = replace(
         over,
         phase=Phase.SUSPECTED,
-        value=judgement.value,
+        value=judgement.shown,
         updated_ms=judgement.at_ms,
         held_since_ms=judgement.at_ms,
         clear_since_ms=None,

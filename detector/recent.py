@@ -228,6 +228,24 @@ class Recent:
         values[absent], n[absent] = np.nan, 0
         return values, n
 
+    def at(self, rows: Ints, ends_ms: Ints) -> tuple[Float32s, Float32s]:
+        """Value and n of some series at some ends, series x ends; NaN and 0 where none is held."""
+        values = np.full((len(rows), len(ends_ms)), np.nan, np.float32)
+        n = np.zeros((len(rows), len(ends_ms)), np.float32)
+        newest = -(2**62) if self.end_ms is None else self.end_ms
+        there = np.flatnonzero((ends_ms <= newest) & (ends_ms > newest - self.reach_ms))
+        columns = self.column(ends_ms[there])
+        known = np.flatnonzero((rows >= 0) & (rows < len(self.place)))
+        place = np.full(len(rows), NONE, np.int64)
+        place[known] = self.place[rows[known]]
+        which = np.searchsorted(self.starts, place, side="right") - 1
+        for number, block in enumerate(self.blocks):
+            mine = np.flatnonzero((which == number) & (place != NONE))
+            inside = np.ix_(place[mine] - block.first, columns)
+            values[np.ix_(mine, there)] = block.values[inside]
+            n[np.ix_(mine, there)] = block.n[inside]
+        return values, n
+
     def matrix(self, start_ms: int, end_ms: int) -> Part:
         """All series at once; of very many series prefer `parts`, which needs no copy of all."""
         parts = list(self.parts(start_ms, end_ms))

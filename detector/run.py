@@ -20,8 +20,9 @@ from detector import evaluate
 from detector.baseline import DAY_MS, Flat, baseline_end_ms, nothing
 from detector.book import Book
 from detector.change import PAST_DAYS
-from detector.confirming import Confirming, Draft
+from detector.confirming import Confirming
 from detector.current import Days
+from detector.draft import Draft
 from detector.exclusion import Spans
 from detector.facts import FactFinder
 from detector.hearing import Hearing, Normals

@@ -94,7 +94,7 @@ PHASES = {
     Phase.SUSPECTED: "Everything holds but time. It may still go away; nobody is told.",
     Phase.OPEN: "Confirmed, and nobody has said anything about it.",
     Phase.ACKNOWLEDGED: "Somebody is at it.",
-    Phase.ESCALATED: "It has got worse by a quarter, or by its severity, since it was recorded.",
+    Phase.ESCALATED: "It has got worse by a quarter, or by its severity; a change: changed again.",
     Phase.REOPENED: "It came back within 7 days after it was over, with the next version.",
     Phase.MUTED: "Judged and shown, and told to nobody: until a time, or until it is resolved.",
     Phase.RESOLVED: "Over: clear for long enough, or closed by hand.",
@@ -105,7 +105,7 @@ PHASES = {
 STEPS = {
     Step.SUSPECTED: "Trigger, sustain and all gates but time held.",
     Step.OPENED: "The rule held, or a suspicion was confirmed.",
-    Step.ESCALATED: "A quarter larger than recorded, or a higher severity.",
+    Step.ESCALATED: "A quarter larger than recorded, or more severe; a change: changed again.",
     Step.RESOLVED: "Clear for long enough, or closed by hand.",
     Step.TRANSIENT: "It went away by itself, before it was confirmed or within an hour.",
     Step.REOPENED: "It came back within 7 days.",

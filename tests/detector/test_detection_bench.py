@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.detection import detect, detect_suspected, windows
+from benchmarks._product import windows_of
+from benchmarks.detection import detect, detect_suspected, times, windows
 from benchmarks.time_to_detect import SIX_HOURS, bound_windows, ratios, variances
 from storage.history import Floats, Ints
 
@@ -49,6 +50,21 @@ def test_minutes_become_windows_of_five() -> None:
     judged = windows(at, np.arange(10.0))
     assert judged.values.tolist() == [2.0, 7.0]
     assert judged.at.tolist() == [at[4], at[9]]
+
+
+@pytest.mark.parametrize("step", [60, 300])
+def test_a_replay_judges_the_windows_of_a_series_at_the_times_the_method_does(step: int) -> None:
+    # A window later, other pieces of a quarter of an hour and half days are compared.
+    at, values = series(step)
+    judged = windows(at, values)
+    given = windows_of([judged.given], [0])
+    ends = given.end_ms // (judged.seconds * 1000)
+    np.testing.assert_array_equal(ends, judged.first + np.arange(len(judged.values)))
+    known = times(judged, [(int(end_ms), int(end_ms)) for end_ms in given.end_ms[:3]])
+    assert [one for one, _ in known] == judged.at[:3].tolist()
+    # The last sample of a window is known before it ends, or as it does.
+    assert (judged.at <= given.end_ms // 1000).all()
+    assert (judged.at > given.end_ms // 1000 - judged.seconds).all()
 
 
 def test_lorden_s_bound_is_log_t_over_the_information_of_a_window() -> None:

@@ -343,7 +343,10 @@ def test_one_critical_window_of_a_change_does_not_escalate_and_of_other_rules_do
         change | {"trigger": {"change": {"above": 1.08}}, "clear": {"for": "60m"}}
     )
     assert continued(one, moved, spike)[1] == ()
-    lasting = replace(spike, mostly_critical=True)
+    # Most of the judged windows must be, and its past has to say so as well.
+    for alone in (replace(spike, mostly_critical=True), replace(spike, severe=True)):
+        assert continued(one, moved, alone)[1] == ()
+    lasting = replace(spike, mostly_critical=True, severe=True)
     for chosen, said in ((moved, lasting), (RULE, spike), (FIXED, spike)):
         (step,) = continued(one, chosen, said)[1]
         assert step.step is Step.ESCALATED

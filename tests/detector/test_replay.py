@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detector.config import build_rules
-from detector.confirming import Draft, concluded
+from detector.draft import Draft, concluded
 from detector.judgement import Assessment, Reason, Verdicts
 from detector.noise import Noise
 from detector.paper import as_of
