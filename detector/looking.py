@@ -9,7 +9,7 @@ from detector.exclusion import Apart
 from detector.method import Method
 from detector.pasts import Past
 from detector.units import Unit
-from storage.history import Flags, Floats
+from storage.history import Flags, Floats, Ints
 
 
 def windows_of(draft: Draft, row: int, past: Past, over_ms: int) -> Floats:
@@ -46,15 +46,20 @@ def told_before(
 
 def without(draft: Draft, values: Floats, now_ms: int, left_out: Apart) -> tuple[Floats, int]:
     """The windows without those that are no past, and the slot of the first."""
-    over_ms = round(draft.signal.form.over * 1000)
-    end_ms = now_ms // over_ms * over_ms
-    ends = end_ms - over_ms * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
+    over_ms, ends = ends_of(draft, len(values), now_ms)
     gone: Flags = ends <= left_out.until_ms
     for lo_ms, hi_ms in left_out.over:
         gone |= (ends > lo_ms) & (ends - over_ms < hi_ms)
     # What is judged now is no past of its own, whatever was open a moment ago.
     gone[-max(draft.span.total_ms // over_ms, 1) :] = False
-    return np.where(gone, np.nan, values), end_ms // over_ms - len(values) + 1
+    return np.where(gone, np.nan, values), int(ends[0]) // over_ms
+
+
+def ends_of(draft: Draft, count: int, now_ms: int) -> tuple[int, Ints]:
+    """How long a window is, and when the last so many of them ended on the grid, in ms."""
+    over_ms = round(draft.signal.form.over * 1000)
+    back = np.arange(count - 1, -1, -1, dtype=np.int64)
+    return over_ms, now_ms // over_ms * over_ms - over_ms * back
 
 
 def look(
@@ -66,12 +71,9 @@ def look(
     month: Month | None = None,
 ) -> Evidence:
     """The evidence at the last window, without what is no past."""
-    over_ms = round(draft.signal.form.over * 1000)
-    end_ms = now_ms // over_ms * over_ms
-    ends = end_ms - over_ms * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
     learnt = np.ones(len(values), np.bool_)
     if left_out.since_ms is not None:
-        learnt = ends <= left_out.since_ms
+        learnt = ends_of(draft, len(values), now_ms)[1] <= left_out.since_ms
     kept, first_slot = without(draft, values, now_ms, left_out)
     return examined(
         method,

@@ -9,7 +9,7 @@ for filters that hardly anything meets. A page that ends before it is full says 
 import base64
 import binascii
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -121,13 +121,18 @@ def found(reader: Reader, query: Query, reading: Reading) -> tuple[Rows, str | N
     """What is read of each regression of a page, in its order, and the cursor of the next page."""
     given = values(query)
     bounds = tuple(name for name in BOUNDS if name in given)
-    entered = entrance(reader, query, bounds, given)
+    entrances = entered_by(query)
     tests = tuple(name for name in COMPARED if name in given)
-    asked = Asked(entered, bounds, tests, None if query.phases is None else len(query.phases))
-    for most in (one for one in NEAR if one < LOOK):
+    states = None if query.phases is None else len(query.phases)
+    asked = Asked(entrances[0], bounds, tests, states)
+    # Which of several filters is the rarest is worth a question only before the whole look.
+    near = NEAR if len(entrances) == 1 else NEAR[:1]
+    for most in (one for one in near if one < LOOK):
         rows = reader.rows(looking(asked, most, reading), given)
         if len(rows) > query.limit:
             return ended(rows, query.limit)
+    entered = rarest(reader, entrances, bounds, given)
+    asked = asked._replace(entered=entered)
     # Where a look ends is told by another statement, of the same state: who is written in between
     # would move that end.
     with reader.together():
@@ -220,16 +225,24 @@ def within(entered: str | None, bounds: tuple[str, ...]) -> list[Condition]:
     return [*(BOUNDS[name] for name in bounds), *([ENTRANCES[entered]] if entered else [])]
 
 
-def entrance(
-    reader: Reader, query: Query, bounds: tuple[str, ...], given: Mapping[str, Any]
-) -> str | None:
-    """What the index is entered by: the rarest condition that is given; None for all pages."""
+def entered_by(query: Query) -> tuple[str | None, ...]:
+    """What the index can be entered by: each condition that has one; None for all regressions."""
     if query.phases is not None and not any(phase.is_over for phase in query.phases):
         # What is not over is little; its index holds nothing else.
-        return LIVE
-    leading = tuple(name for name in LEADING if name in given)
+        return (LIVE,)
+    return tuple(name for name in LEADING if getattr(query, name) is not None) or (None,)
+
+
+def rarest(
+    reader: Reader,
+    entrances: Sequence[str | None],
+    bounds: tuple[str, ...],
+    given: Mapping[str, Any],
+) -> str | None:
+    """The one of several conditions that is met least, as far as that is counted."""
+    leading = tuple(one for one in entrances if one is not None)
     if len(leading) < 2:
-        return leading[0] if leading else None
+        return entrances[0]
     (counts,) = reader.rows(counted(leading, bounds), given)
     return min(zip(counts, leading, strict=True), key=lambda one: int(one[0]))[1]
 
