@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from api.faults import known_keys, near
+from api.faults import OF_ANOTHER_KIND, known_keys, near
 from api.letters import TOLD
 from api.pages.render import render
 from api.resources import Resources
@@ -226,14 +226,8 @@ def said(fault: Mapping[str, Any]) -> str:
             return "is not known here"
         case "missing":
             return "the body is missing" if fault["loc"] == ("body",) else "is missing"
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "must be a whole number"
-        case "float_parsing" | "float_type":
-            return "must be a number"
-        case "bool_parsing" | "bool_type":
-            return "must be true or false"
-        case "string_type":
-            return "must be text"
+        case kind if kind in OF_ANOTHER_KIND:
+            return OF_ANOTHER_KIND[kind]
         case "json_invalid":
             return "the body is no JSON"
         case "model_attributes_type":

@@ -19,6 +19,14 @@ FORMS: dict[str, type[BaseModel]] = {
     "gauge": Gauge,
     "promql": Promql,
 }
+OF_ANOTHER_KIND = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
+    "string_type": "must be text",
+}
+"""What is said of a value that is none of its kind, in a file as in a request."""
+
 HINTS = {
     "union_tag_not_found": (
         "has no `form`",
@@ -30,14 +38,11 @@ HINTS = {
     "dict_type": ("must hold keys with values", "Write its keys below it, indented."),
     "list_type": ("must be a list", "Write each entry on a line of its own that begins with `- `."),
     "tuple_type": ("must be a list", "Write it like [target, route]."),
-    "int_parsing": ("must be a whole number", ""),
-    "int_type": ("must be a whole number", ""),
-    "int_from_float": ("must be a whole number", ""),
-    "float_parsing": ("must be a number", ""),
-    "float_type": ("must be a number", ""),
-    "bool_parsing": ("must be true or false", ""),
-    "bool_type": ("must be true or false", ""),
-    "string_type": ("must be text", "Put it in quotes, if YAML takes it for something else."),
+    **{kind: (words, "") for kind, words in OF_ANOTHER_KIND.items()},
+    "string_type": (
+        OF_ANOTHER_KIND["string_type"],
+        "Put it in quotes, if YAML takes it for something else.",
+    ),
     "path_not_file": ("there is no such file", "Check the path and who may read it."),
 }
 
