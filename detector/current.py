@@ -6,7 +6,7 @@ merges as many windows as there are series.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,6 +46,10 @@ class Members:
             more = [zlib.crc32(repr(one.pairs).encode()) % TURNS for one in fresh]
             self._turns = np.concatenate([self._turns, np.array(more, np.uint8)])
         return self._turns
+
+    def places(self, series: Iterable[Labels]) -> Ints:
+        """The number of each series; -1 of one that has none."""
+        return np.array([self.position.get(one, -1) for one in series], np.int64)
 
     def rows(self, series: tuple[Labels, ...]) -> Ints:
         """The number of each series, made where there was none."""

@@ -59,11 +59,16 @@ class Draft:
         """
         if not self.rule.is_change or self.turn is None:
             return {}
+        mine = [
+            one
+            for one in open_
+            if one.rule == self.name and one.signal == self.signal.name and one.phase.holds
+        ]
+        if not mine:
+            return {}
         position = {labels: row for row, labels in enumerate(self.judged.series)}
         found = {}
-        for one in open_:
-            if one.rule != self.name or one.signal != self.signal.name or not one.phase.holds:
-                continue
+        for one in mine:
             row = position.get(one.labels)
             if row is not None and may_grow(
                 one, self.rule, self.verdicts.row(row), turn=bool(self.turn[row])

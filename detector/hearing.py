@@ -164,10 +164,10 @@ class Hearing:
             facts = self.facts.find(signal, rule, span, judged, self.version)
             turn = None
             if rule.is_change:
-                place = self.days.members.position
-                rows = np.array([place.get(one, -1) for one in series], np.int64)
-                turn = is_turn(self.days.members, rows, now_ms, self.days.recent.step_ms)
-                near = turn | np.isin(rows, [place.get(r.labels, -1) for r in mine])
+                members = self.days.members
+                rows = members.places(series)
+                turn = is_turn(members, rows, now_ms, self.days.recent.step_ms)
+                near = turn | np.isin(rows, members.places(r.labels for r in mine))
                 facts = replace(facts, hours=self.hours(rule, rows, near, now_ms, lasting))
             levels = judge_of(rule).judge(background, facts)
             said = conclude(name, rule, span, judged, background, levels)

@@ -77,7 +77,7 @@ def about_this_hour(
     Where nothing is known of that any more, because a regression has been open for a week, it stays
     what it was when it opened: `background` is frozen for those that are `open_`.
     """
-    place = [members.position.get(one, -1) for one in series]
+    place = members.places(series)
     level, spread = (np.append(one, np.nan)[place] for one in found)
     frozen = np.array([one in open_ for one in series], np.bool_) & ~np.isfinite(level)
     return replace(
