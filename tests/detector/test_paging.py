@@ -72,3 +72,28 @@ def test_what_is_not_near_is_found_all_the_same(history: State) -> None:
     assert ids == ["reg_00000"]
     again, none = steps(history, replace(Query(limit=10), phases=(Phase.TRANSIENT,)))
     assert (near > 0, again > 0, none) == (True, True, [])
+
+
+def statements(state: State, query: Query) -> list[str]:
+    """What a page asks the database."""
+    asked: list[str] = []
+    with state.reading() as session:
+        connection = session.connection().connection.driver_connection
+        assert connection is not None
+        connection.set_trace_callback(asked.append)
+        try:
+            page(session, query)
+        finally:
+            connection.set_trace_callback(None)
+    return [one for one in asked if one.startswith("SELECT")]
+
+
+def test_which_of_two_filters_is_the_rarer_is_asked_only_before_the_whole_look(
+    history: State,
+) -> None:
+    like = regression()
+    both = Query(signal=like.signal, rule=like.rule, limit=10)
+    assert len(statements(history, both)) == 1
+    rare = statements(history, replace(both, rule="unknown"))
+    assert [one.count("count(*)") for one in rare] == [0, 2, 0, 0]
+    assert rare[1].count("ORDER BY") == 2, "else PostgreSQL may read the table to count"
